@@ -1,0 +1,64 @@
+"""Batch ids, kept outside the store: they are what all taskUUIDs are derived from.
+
+A store that lost its last second, or all of it, gives a manifest submitted again the ids under
+which its rows were bought, because the id of its batch was on disk before the first row was.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from filelock import FileLock
+
+from tasks.ids import new_batch_id
+
+
+class Journal:
+    """One file of `{"name", "id"}` lines in the data folder; the last line of a name counts."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "batches.jsonl"
+        self._lock = FileLock(data_dir / "batches.lock")
+
+    def batch_id(self, name: str, known: str | None) -> str:
+        """Return the id of batch `name`: the store's, else the journal's, else a new one.
+
+        On return the id is on disk, flushed past the operating system's cache.
+        """
+        with self._lock:
+            recorded = self._recorded(name)
+            batch_id = known or recorded or new_batch_id()
+            if batch_id != recorded:
+                self._append({"name": name, "id": batch_id})
+        return batch_id
+
+    def _recorded(self, name: str) -> str | None:
+        if not self._path.exists():
+            return None
+        found = None
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line) if line.endswith("}") else {}  # a crash may cut the last line
+            found = entry["id"] if entry.get("name") == name else found
+        return found
+
+    def _append(self, entry: dict[str, str]) -> None:
+        fresh = not self._path.exists()
+        with self._path.open("a+b") as file:
+            # A crash may have left a line without its end; a new line keeps this one whole.
+            size = file.seek(0, os.SEEK_END)
+            if size and not self._ends_whole(size):
+                file.write(b"\n")
+            file.write(json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if fresh:
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _ends_whole(self, size: int) -> bool:
+        with self._path.open("rb") as file:
+            file.seek(size - 1)
+            return file.read(1) == b"\n"

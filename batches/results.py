@@ -1,0 +1,161 @@
+"""The table out: one row per result, in manifest order, with the user's own columns."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tasks import reading
+from tasks.job import Record, State
+from tasks.money import usd
+from tasks.reading import Request
+from tasks.store import Store
+from tasks.wire.answer import Item, Kind
+from tasks.wire.result import Result
+
+PAGE = 100
+"""Jobs read at once; each may hold several results of half a megabyte."""
+
+
+def table(store: Store, batch_id: str, *, simulated: bool) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a batch's table; money is Decimal USD, times RFC 3339 UTC."""
+    for jobs in reading.rows(store, batch_id, PAGE):
+        known = [record for record in reading.records(store, jobs) if record]
+        columns = (
+            known,
+            reading.requests_of(store, [(record.id, batch_id) for record in known]),
+            reading.failures(store, [record.id for record in known]),
+            reading.results(store, [(r.id, r.winner or r.attempt) for r in known]),
+        )
+        for record, request, failure, items in zip(*columns, strict=True):
+            yield from job_rows(record, request, failure, items, simulated=simulated)
+
+
+def job_rows(
+    record: Record,
+    request: Request,
+    failure: tuple[str, str],
+    items: Sequence[Item],
+    *,
+    simulated: bool,
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one job: one per result, or one that says how it stands."""
+    common = {
+        "custom_id": request.custom_id,
+        "job_id": record.id,
+        "task_uuid": record.task_uuid,
+        "state": record.state.value,
+    }
+    after = {
+        "attempts": sum(1 for attempt in record.attempts if attempt.submitted_at),
+        "queued_at": moment(record.queued_at),
+        "submitted_at": moment(record.submitted_at),
+        "completed_at": moment(record.ended_at),
+        "simulated": simulated,
+    }
+    shown = items if record.winner else []
+    answers = [_answer(item) for item in shown] or [_no_answer(record, failure)]
+    # What other attempts cost stands on the first row, so that the column adds up to the bill.
+    others = record.cost - sum(item.cost or 0 for item in shown)
+    if shown and others:
+        answers[0]["cost"] = (answers[0]["cost"] or 0) + Decimal(usd(others))
+    for index, answer in enumerate(answers):
+        position = {"result_index": index if shown else None}
+        yield _ordered({**common, **position, **answer, **after}) | dict(request.columns)
+
+
+def _ordered(row: dict[str, Any]) -> dict[str, Any]:
+    times = ("queued_at", "submitted_at", "completed_at", "simulated")
+    last = ("attempts", "error_code", "error_message", *times)
+    return {k: v for k, v in row.items() if k not in last} | {k: row[k] for k in last}
+
+
+def _answer(item: Item) -> dict[str, Any]:
+    result = Result.model_validate(dict(item.raw)) if item.kind is Kind.SUCCESS else Result()
+    usage = result.usage
+    thoughts = result.reasoningContent
+    return {
+        "text": result.text,
+        "finish_reason": result.finishReason,
+        "reasoning": "\n".join(map(str, thoughts)) if isinstance(thoughts, list) else thoughts,
+        "seed": result.seed,
+        "cost": None if item.cost is None else Decimal(usd(item.cost)),
+        "prompt_tokens": usage.promptTokens if usage else None,
+        "completion_tokens": usage.completionTokens if usage else None,
+        "thinking_tokens": usage.thinkingTokens if usage else None,
+        "error_code": item.code or None,
+        "error_message": item.message or None,
+    }
+
+
+def _no_answer(record: Record, failure: tuple[str, str]) -> dict[str, Any]:
+    ended_badly = record.state in {State.FAILED, State.EXPIRED, State.CANCELLED}
+    code, message = failure if ended_badly else ("", "")
+    empty = dict.fromkeys(
+        [
+            "text",
+            "finish_reason",
+            "reasoning",
+            "seed",
+            "cost",
+            "prompt_tokens",
+            "completion_tokens",
+            "thinking_tokens",
+        ]
+    )
+    return {
+        **empty,
+        "cost": Decimal(usd(record.cost)) if record.cost else None,
+        "error_code": code or None,
+        "error_message": message or None,
+    }
+
+
+def moment(ms: int | None) -> str | None:
+    """Return milliseconds since the epoch as RFC 3339 in UTC."""
+    if ms is None:
+        return None
+    text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def write_jsonl(rows: Iterator[dict[str, Any]], path: Path) -> int:
+    """Write rows beside `path` and rename: a reader sees the old table or the new, whole.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        OSError: nothing at `path` has changed.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    count = 0
+    try:
+        with aside.open("wb") as file:
+            for row in rows:
+                file.write(json_line(row))
+                count += 1
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return count
+
+
+def json_line(row: dict[str, Any]) -> bytes:
+    """Return one JSON line, UTF-8; money as a plain decimal, never with an exponent."""
+    line = "{" + ", ".join(f"{_json(key)}: {_json(value)}" for key, value in row.items()) + "}\n"
+    try:
+        return line.encode()
+    except UnicodeEncodeError:  # a lone surrogate: escaped, as it came
+        return json.dumps(json.loads(line, parse_float=float)).encode() + b"\n"
+
+
+def _json(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return json.dumps(value, ensure_ascii=False, default=float)

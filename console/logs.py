@@ -1,0 +1,122 @@
+"""What children print: one bounded file each, and lines under their names for the terminal."""
+
+import re
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import cycle
+from pathlib import Path
+from subprocess import Popen
+from typing import IO, TextIO, cast
+
+from rich.console import Console
+from rich.text import Text
+
+_ROTATE_AT = 10 * 1024 * 1024
+_LONGEST_LINE = 8192
+_TAIL = 15
+_COLOURS = ("cyan", "magenta", "green", "yellow", "blue")
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+# C0 without tab, DEL, C1; then what turns the direction of writing or starts a line elsewhere.
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+# A full disk, a closed terminal or one that cannot spell a line must not end the reading: a child
+# whose pipe nobody reads stands still. ValueError is how Python says "closed".
+_UNWRITABLE = (OSError, ValueError)
+
+
+def clean(raw: bytes) -> str:
+    """Return a child's line as text that can neither move the cursor nor look like two lines."""
+    text = raw.decode("utf-8", "replace")
+    return _CONTROLS.sub("", _ESCAPES.sub("", text))
+
+
+class Echo:
+    """Writes lines as `name | line`; names in colour where rich finds a terminal that wants it."""
+
+    def __init__(self, to: TextIO, names: Sequence[str]) -> None:
+        self._to = to
+        self._encoding = to.encoding or "utf-8"
+        self._lock = threading.Lock()
+        # Said outright, or FORCE_COLOR would send escapes into a file.
+        console = Console(file=to, force_terminal=to.isatty())
+        width = max(map(len, names), default=0)
+        self._heads = {
+            name: _styled(console, name.ljust(width), colour)
+            for name, colour in zip(names, cycle(_COLOURS), strict=False)
+        }
+
+    def line(self, name: str, mark: str, text: str) -> None:
+        """Write one line; mark is `|` before a child's words and `!` before ours about it."""
+        spelled = text.encode(self._encoding, "replace").decode(self._encoding)
+        with self._lock, suppress(*_UNWRITABLE):
+            self._to.write(f"{self._heads[name]} {mark} {spelled}\n")
+            self._to.flush()
+
+
+class Log:
+    """One child's lines, over all its restarts: a file, the last few in memory, and the echo.
+
+    The file is `<folder>/<name>.log`; at 10 MiB it becomes `<name>.log.1`, and the one before goes.
+
+    Raises:
+        OSError: The folder or the file cannot be made.
+    """
+
+    def __init__(self, folder: Path, name: str, echo: Echo | None) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = folder / f"{name}.log"
+        self._path.touch(mode=0o600)
+        self._name = name
+        self._echo = echo
+        self._tail: deque[str] = deque(maxlen=_TAIL)
+        self._lock = threading.Lock()
+
+    def follow(self, process: Popen[bytes]) -> threading.Thread:
+        """Read a child's output to its end in a thread of its own, and close it.
+
+        The thread is a daemon: a grandchild in another session may hold the pipe for ever.
+        """
+        pipe = cast("IO[bytes]", process.stdout)
+        reader = threading.Thread(target=self._read, args=(pipe,), name=self._name, daemon=True)
+        reader.start()
+        return reader
+
+    def note(self, text: str) -> None:
+        """Write a line of ours about the child."""
+        self._write("!", text)
+
+    def tail(self) -> tuple[str, ...]:
+        """Return the child's last lines, at most 15, oldest first."""
+        with self._lock:
+            return tuple(self._tail)
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        with pipe:
+            # Bounded, for a child that never ends its line.
+            while raw := pipe.readline(_LONGEST_LINE):
+                text = clean(raw)
+                with self._lock:
+                    self._tail.append(text)
+                self._write("|", text)
+
+    def _write(self, mark: str, text: str) -> None:
+        with self._lock, suppress(*_UNWRITABLE):
+            self._keep(f"{mark} {text}\n".encode())
+        if self._echo:
+            self._echo.line(self._name, mark, text)
+
+    def _keep(self, line: bytes) -> None:
+        with self._path.open("ab") as file:
+            file.write(line)
+            full = file.tell() >= _ROTATE_AT
+        if full:
+            self._path.replace(self._path.with_suffix(".log.1"))
+
+
+def _styled(console: Console, name: str, colour: str) -> str:
+    with console.capture() as capture:
+        console.print(Text(name, style=colour), end="", soft_wrap=True)
+    return capture.get()

@@ -1,0 +1,192 @@
+"""All that the simulator remembers: who submitted what, what was bought, what was delivered."""
+
+import hashlib
+import heapq
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from simulator import outcomes
+from simulator.outcomes import Purchase, Result
+from simulator.records import Accepted, Progress, Submission, TaskRecord, Totals
+from simulator.request import Request
+from simulator.settings import Settings, Switchboard
+
+_KEPT_BYTES = 1_000_000
+
+
+class Ledger:
+    """The memory of one simulator. One lock; every method is short and scans nothing."""
+
+    def __init__(self, board: Switchboard) -> None:
+        self._board = board
+        self._lock = threading.RLock()
+        self._numbers = itertools.count()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything. Settings stay."""
+        with self._lock:
+            self.totals = Totals()
+            self.tasks: dict[str, TaskRecord] = {}
+            self._finishing: list[tuple[float, int, TaskRecord, Purchase, Result]] = []
+            self._applied: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def reading(self) -> Iterator["Ledger"]:
+        """Hold the ledger still, all that is due finished, to read a consistent state."""
+        with self._lock:
+            self._finish_due(time.monotonic())
+            yield self
+
+    def count_post(self) -> None:
+        """Count one request."""
+        with self._lock:
+            self.totals.posts += 1
+
+    def count_polls(self, uuids: int) -> None:
+        """Count the `getResponse` tasks of one request."""
+        with self._lock:
+            self.totals.polls += uuids > 0
+            self.totals.polled_uuids += uuids
+
+    def drops(self, request: Request) -> bool:
+        """Say whether this submission's connection is to be closed before anything is accepted."""
+        wanted = request.directives.drop
+        with self._lock:
+            return wanted is not None and wanted.applies(self._apply("drop", request))
+
+    def note_dropped(self, request: Request, raw: bytes) -> None:
+        """Record a submission that was thrown away unread, as far as its sender can know."""
+        with self._lock:
+            self._note(self._record(request.task_uuid, request), "dropped", raw)
+            self.totals.dropped += 1
+
+    def note_refused(self, task_uuid: str | None, code: str, raw: bytes) -> None:
+        """Record a task that was refused before it could be considered.
+
+        Args:
+            task_uuid: None when the task did not name itself properly; then it is only counted.
+            code: The error it was answered with.
+            raw: The bytes of the task object.
+        """
+        with self._lock:
+            self.totals.refused += 1
+            if task_uuid is not None:
+                record = self._record(task_uuid)
+                record.refused += 1
+                self._note(record, code, raw)
+
+    def submit(self, request: Request, raw: bytes) -> Accepted | str:
+        """Accept a task or refuse it.
+
+        Returns:
+            What was bought, or the code of the refusal: nothing was bought then.
+        """
+        with self._lock:
+            now = time.monotonic()
+            self._finish_due(now)
+            record = self._record(request.task_uuid, request)
+            code = self._refusal(record, request, now)
+            self._note(record, code or "accepted", raw)
+            if code is None:
+                return Accepted(self._buy(record, request, now), record, self.totals)
+            self._count_refusal(record, code)
+            return code
+
+    def progress(self, task_uuid: str) -> Progress | None:
+        """Return how far a task is, or None if it is unknown or no longer kept."""
+        with self._lock:
+            record = self.tasks.get(task_uuid)
+            if record is None or not record.purchases:
+                return None
+            purchase, now = record.purchases[-1], time.monotonic()
+            retention = self._board.current.retention
+            if retention is not None and now > purchase.finish_at + retention:
+                return None
+            finished = [result for result in purchase.results if result.finish_at <= now]
+            return Progress(purchase, finished, len(finished) < len(purchase.results))
+
+    def note_webhook(self, accepted: Accepted, result: Result, status: int | str) -> None:
+        """Count one delivery and how it was answered: an HTTP status, or what went wrong."""
+        good = isinstance(status, int) and 200 <= status < 300  # noqa: PLR2004 - the span of 2xx
+        with self._lock:
+            accepted.record.webhook_statuses.append(status)
+            for counts in (accepted.totals, result):
+                counts.webhooks_sent += 1
+                counts.webhooks_acknowledged += good
+
+    def _record(self, task_uuid: str, request: Request | None = None) -> TaskRecord:
+        if task_uuid not in self.tasks:
+            self.tasks[task_uuid] = TaskRecord(task_uuid)
+            self.totals.tasks += 1
+        record = self.tasks[task_uuid]
+        if request is not None:
+            record.fingerprint = request.fingerprint
+        return record
+
+    def _note(self, record: TaskRecord, outcome: str, raw: bytes) -> None:
+        body = raw if len(raw) <= _KEPT_BYTES else None
+        sha256 = hashlib.sha256(raw).hexdigest()
+        record.submissions.append(Submission(outcome, sha256, len(raw), body))
+
+    def _refusal(self, record: TaskRecord, request: Request, now: float) -> str | None:
+        settings, wanted = self._board.current, request.directives.refuse
+        if self._conflicts(record, settings, now):
+            return "conflictTaskUUID"
+        if wanted and wanted.applies(self._apply("refuse", request)):
+            return wanted.word
+        if settings.capacity is not None and self.totals.running >= settings.capacity:
+            return "concurrentRequestLimitExceeded"
+        return None
+
+    def _conflicts(self, record: TaskRecord, settings: Settings, now: float) -> bool:
+        if not record.purchases or settings.remember == "never":
+            return False
+        return settings.remember == "forever" or record.purchases[-1].finish_at > now
+
+    def _count_refusal(self, record: TaskRecord, code: str) -> None:
+        if code == "conflictTaskUUID" and record.purchases:
+            record.conflicts += 1
+            self.totals.conflicts += 1
+        else:
+            record.refused += 1
+            self.totals.refused += 1
+
+    def _buy(self, record: TaskRecord, request: Request, now: float) -> Purchase:
+        settings = self._board.current
+        code = outcomes.failure_code(request, self._apply("fail", request))
+        latency = 0.0 if "final" in request.directives.ack else self._latency(request, settings)
+        purchase = Purchase(request, len(record.purchases) + 1, now)
+        purchase.results = outcomes.plan(
+            request, code, now, latency, bill_failed=settings.bill_failed
+        )
+        self.totals.accepted += not record.purchases
+        self.totals.purchases += 1
+        self.totals.running += 1
+        record.purchases.append(purchase)
+        for result in purchase.results:
+            entry = (result.finish_at, next(self._numbers), record, purchase, result)
+            heapq.heappush(self._finishing, entry)
+        return purchase
+
+    def _latency(self, request: Request, settings: Settings) -> float:
+        span = request.directives.latency or settings.latency
+        return span.at(outcomes.share_of(request.task_uuid))
+
+    def _apply(self, directive: str, request: Request) -> int:
+        """Count one use of a directive for this work; return how many came before."""
+        key = (directive, request.fingerprint)
+        self._applied[key] += 1
+        return self._applied[key] - 1
+
+    def _finish_due(self, now: float) -> None:
+        """Charge the results that are finished by now, and free the slots of whole tasks."""
+        while self._finishing and self._finishing[0][0] <= now:
+            _, _, record, purchase, result = heapq.heappop(self._finishing)
+            record.charged_nano += result.cost_nano
+            self.totals.charged_nano += result.cost_nano
+            self.totals.running -= result is purchase.results[-1]

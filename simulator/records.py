@@ -1,0 +1,73 @@
+"""What the ledger is made of."""
+
+from dataclasses import dataclass, field
+
+from simulator.outcomes import Purchase, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One arrival of a task, whatever became of it.
+
+    Attributes:
+        outcome: `accepted`, `dropped`, or the code it was refused with.
+        sha256: Of the bytes of the task object.
+        size: How many bytes they are.
+        body: The bytes, or None when they are too many to keep.
+    """
+
+    outcome: str
+    sha256: str
+    size: int
+    body: bytes | None
+
+
+@dataclass(slots=True)
+class TaskRecord:
+    """All that is known of one taskUUID. Counts only grow."""
+
+    task_uuid: str
+    fingerprint: str | None = None
+    submissions: list[Submission] = field(default_factory=list)
+    purchases: list[Purchase] = field(default_factory=list)
+    conflicts: int = 0
+    refused: int = 0
+    charged_nano: int = 0
+    webhook_statuses: list[int | str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts over all tasks since the start or the last reset. See the README."""
+
+    posts: int = 0
+    tasks: int = 0
+    accepted: int = 0
+    purchases: int = 0
+    refused: int = 0
+    conflicts: int = 0
+    dropped: int = 0
+    running: int = 0
+    charged_nano: int = 0
+    polls: int = 0
+    polled_uuids: int = 0
+    webhooks_sent: int = 0
+    webhooks_acknowledged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A purchase, and where its deliveries are counted, which a reset does not redirect."""
+
+    purchase: Purchase
+    record: TaskRecord
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a task is: its latest purchase, what of it is finished, and whether that is all."""
+
+    purchase: Purchase
+    finished: list[Result]
+    pending: bool

@@ -1,0 +1,74 @@
+"""The process: one gunicorn worker with threads, because all state is in its memory."""
+
+import socket
+import sys
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from simulator import app
+from simulator.settings import Settings
+
+_HOST = "127.0.0.1"
+_THREADS = 64
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
+    """Gunicorn started from Python instead of its command."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
+        self._address = f"http://{_HOST}:{listener.getsockname()[1]}"
+        self._bind = f"fd://{listener.detach()}"
+        super().__init__(prog="simulator")
+
+    def load_config(self) -> None:
+        """Set what differs from gunicorn's defaults."""
+        options = {
+            "bind": [self._bind],
+            "worker_class": "gthread",
+            "threads": _THREADS,
+            "worker_connections": 10_000,
+            "keepalive": 75,
+            # A thread may well hold an answer back longer than gunicorn's patience.
+            "timeout": 0,
+            "graceful_timeout": 1,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "post_fork": _refuse_second_worker,
+            "post_worker_init": self._announce,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Build the application; gunicorn calls this in the worker, after the fork."""
+        return app.create(self._settings, _THREADS)
+
+    def _announce(self, _worker: object) -> None:
+        what = "answers are simulated; nothing is billed"
+        sys.stdout.write(f"simulator ready on {self._address}/v1 ({what})\n")
+        sys.stdout.flush()
+
+
+def _refuse_second_worker(_arbiter: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
+    """Stop when a worker died: the next would serve an empty memory as if nothing happened."""
+    if worker.age > 1:
+        sys.exit(Arbiter.APP_LOAD_ERROR)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        SystemExit: The port is taken, or the server stopped.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, settings.port))
+    except OSError as exc:
+        sys.exit(f"simulator: port {settings.port} cannot be used: {exc.strerror}")
+    Server(settings, listener).run()

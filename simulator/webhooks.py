@@ -1,0 +1,141 @@
+"""Delivers finished results to their `webhookURL`, again and again until a 2xx (contract §5)."""
+
+import heapq
+import itertools
+import json
+import logging
+import queue
+import random
+import threading
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import requests
+
+from simulator import items
+from simulator.directives import Modes
+from simulator.ledger import Ledger
+from simulator.outcomes import Result
+from simulator.records import Accepted
+from simulator.settings import Switchboard
+
+_SENDERS = 32
+_DEADLINE = 5.0
+_FIRST_BACKOFF = 0.25
+_LONGEST_BACKOFF = 8.0
+# A longer answer is not read: the connection is given up instead.
+_READ_BYTES = 65_536
+
+_log = logging.getLogger(__name__)
+_jitter = random.SystemRandom()
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One webhook on its way.
+
+    Attributes:
+        url: Where to; its query may hold the receiver's secret and is never logged.
+        modes: How it is written.
+        tries: How often it was sent.
+    """
+
+    url: str
+    accepted: Accepted
+    result: Result
+    modes: Modes
+    tries: int = 0
+
+
+class Webhooks:
+    """A queue ordered by time, and a fixed number of threads that send what is due."""
+
+    def __init__(self, board: Switchboard, ledger: Ledger) -> None:
+        self._board = board
+        self._ledger = ledger
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[float, int, Delivery]] = []
+        self._numbers = itertools.count()
+        self._due: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Start the threads. They are daemons: webhooks still pending never hold up the end."""
+        for run in [self._keep_time] + [self._send_due] * _SENDERS:
+            threading.Thread(target=run, name=f"webhooks-{run.__name__}", daemon=True).start()
+
+    def expect(self, accepted: Accepted) -> None:
+        """Plan the webhooks of a purchase, one per result, each for when it is finished."""
+        request = accepted.purchase.request
+        chosen = request.directives.webhook
+        modes = self._board.current.webhook if chosen is None else chosen
+        if request.webhook_url is None or "off" in modes:
+            return
+        for result in accepted.purchase.results:
+            for _ in range(int(modes.argument("dup", 1))):
+                delivery = Delivery(request.webhook_url, accepted, result, modes)
+                self._plan(delivery, result.finish_at + modes.argument("delay", 0))
+
+    def _plan(self, delivery: Delivery, when: float) -> None:
+        with self._changed:
+            heapq.heappush(self._waiting, (when, next(self._numbers), delivery))
+            if self._waiting[0][2] is delivery:
+                self._changed.notify()
+
+    def _keep_time(self) -> None:
+        while True:
+            with self._changed:
+                wait = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                if wait is None or wait > 0:
+                    self._changed.wait(wait)
+                else:
+                    self._due.put(heapq.heappop(self._waiting)[2])
+
+    def _send_due(self) -> None:
+        with requests.Session() as session:
+            # Neither proxies nor .netrc of this machine have a say in what the provider sends.
+            session.trust_env = False
+            session.headers["User-Agent"] = "runware-simulator"
+            while True:
+                self._deliver(session, self._due.get())
+
+    def _deliver(self, session: requests.Session, delivery: Delivery) -> None:
+        if delivery.accepted.totals is not self._ledger.totals:
+            return  # A reset has forgotten the task.
+        delivery.tries += 1
+        status = _post(session, delivery)
+        self._ledger.note_webhook(delivery.accepted, delivery.result, status)
+        if isinstance(status, int) and 200 <= status < 300:  # noqa: PLR2004 - the span of 2xx
+            return
+        if delivery.tries < self._board.current.webhook_tries:
+            self._plan(delivery, time.monotonic() + _backoff(delivery.tries))
+        else:
+            host = urlsplit(delivery.url).hostname
+            _log.warning("webhook to %s given up after %d tries", host, delivery.tries)
+
+
+def _backoff(tries: int) -> float:
+    """Return the seconds until the next try: 250 ms, doubling to 8 s, less up to half of it."""
+    longest: float = min(_FIRST_BACKOFF * 2.0 ** (tries - 1), _LONGEST_BACKOFF)
+    return longest * _jitter.uniform(0.5, 1)
+
+
+def _post(session: requests.Session, delivery: Delivery) -> int | str:
+    """Send it once; return the HTTP status, or what went wrong."""
+    body = items.webhook(delivery.accepted.purchase.request, delivery.result, delivery.modes)
+    try:
+        with session.post(
+            delivery.url,
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            timeout=_DEADLINE,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            if 0 < int(response.headers.get("Content-Length", 0)) <= _READ_BYTES:
+                response.content  # noqa: B018 - reading it makes the connection usable again
+            return response.status_code
+    except requests.Timeout:
+        return "timeout"
+    except (OSError, ValueError) as exc:
+        return type(exc).__name__

@@ -1,0 +1,112 @@
+"""What the store hands out and takes in: claims, due tasks, verdicts, and their stored forms."""
+
+import json
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.job import Record, record
+from tasks.lua import Argument
+from tasks.wire.answer import Item, Kind, parse
+from tasks.wire.answer import items as read_items
+from tasks.wire.request import dumps
+
+LEASE = 45.0
+"""Seconds a claim is good for: more than twice the provider's total deadline (provider.py)."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """One job taken for submission, with what its POST is frozen to."""
+
+    id: str
+    attempt: int
+    place: str  # index of the callback URL; empty: none is asked for
+    kid: str
+    expiry: int  # seconds since the epoch
+    task_uuid: str
+    refusals: int  # times this attempt was refused for now
+    batch: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Jobs under one fencing token."""
+
+    token: str
+    jobs: tuple[Claimed, ...]
+    free: int  # slots left after it
+    taken_at: float  # monotonic seconds, before the claim was asked for
+
+    @property
+    def is_old(self) -> bool:
+        """Past half its lease: another may soon hold these jobs, so nothing may be sent."""
+        return time.monotonic() - self.taken_at > LEASE / 2
+
+
+@dataclass(frozen=True)
+class Due:
+    """One task taken for a poll."""
+
+    task_uuid: str
+    job: Record
+    attempt: int
+    sequence: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a getResponse answer settles: stored as one compressed blob, known by digests."""
+
+    items: Sequence[Item]
+    successes: int
+    cost: int | None  # nano-dollars; None where no item reported any
+    final: bool
+
+    def arguments(self) -> list[Argument]:
+        """Return it as the scripts read it (prelude, answer_from)."""
+        cost = "" if self.cost is None else str(self.cost)
+        digests = {item.digest for item in self.items}
+        return [pack(self.items), self.successes, cost, int(self.final), *sorted(digests)]
+
+
+def pack(items: Iterable[Item]) -> bytes:
+    """Compress the raw items of an answer: the one stored copy."""
+    parts: dict[str, list[object]] = {"data": [], "errors": []}
+    for item in items:
+        parts["errors" if item.kind is Kind.ERROR else "data"].append(dict(item.raw))
+    return zlib.compress(dumps(parts), 6)
+
+
+def unpack(blob: bytes) -> list[Item]:
+    """Read what `pack` stored."""
+    return read_items(parse(zlib.decompress(blob)))
+
+
+def failure(code: str, message: str) -> str:
+    """Return the stored form of an error; the message is the provider's, bounded."""
+    return json.dumps({"code": code[:64], "message": message[:2000]})
+
+
+def claimed(fields: Sequence[Any]) -> Claimed:
+    """Read one job of claim.lua's answer."""
+    id_, attempt, place, kid, expiry, uuid, refusals, batch = fields
+    return Claimed(
+        id=id_.decode(),
+        attempt=int(attempt),
+        place=place.decode(),
+        kid=kid.decode(),
+        expiry=int(expiry),
+        task_uuid=uuid.decode(),
+        refusals=int(refusals),
+        batch=batch.decode(),
+    )
+
+
+def due(uuid: bytes, job: bytes, attempt: int, sequence: int, flat: list[bytes]) -> Due:
+    """Read one task of claim_due.lua's answer."""
+    text = [value.decode() for value in flat]
+    fields = dict(zip(text[::2], text[1::2], strict=True))
+    return Due(uuid.decode(), record(job.decode(), fields), int(attempt), int(sequence))

@@ -1,0 +1,36 @@
+"""How much may be at the provider, and when to stop sending."""
+
+from collections.abc import Sequence
+
+from structlog.typing import FilteringBoundLogger
+
+from tasks import window
+from tasks.claims import Claim
+from tasks.errors import Category, Meaning, category
+from tasks.store import Store
+from tasks.verdict import Told
+
+PROBE_AFTER = 60.0
+"""Seconds after which a pause for the key or the credit is tried again; a refusal costs nothing."""
+
+
+def pause_all(store: Store, reason: str) -> None:
+    """Claim nothing more until the next probe."""
+    store.pause("*", reason, PROBE_AFTER)
+
+
+def pause(store: Store, log: FilteringBoundLogger, batch: str, code: str, message: str) -> None:
+    """Pause a batch whose task was refused; the whole queue once another batch met the same."""
+    others = [r for b, r in store.paused().items() if b not in {batch, "*"}]
+    everyone = any(reason.startswith(f"{code}:") for reason in others)
+    store.pause("*" if everyone else batch, f"{code}: {message}", PROBE_AFTER)
+    log.warning("paused", what="all" if everyone else batch, code=code)
+
+
+def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> None:
+    """Keep what was accepted; grow while every claimed slot is filled."""
+    limit, taken = store.window()
+    if any(category(said.code) is Category.RATE_LIMIT for said in told):
+        store.resize(window.shrunk(taken))
+    elif claim.free == 0 and all(said.meaning is Meaning.ACCEPTED for said in told):
+        store.resize(window.grown(limit, len(told), most))

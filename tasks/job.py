@@ -1,0 +1,123 @@
+"""The job record: what the store knows of one request, as a frozen value.
+
+Everything here is read from the hash `job` (tasks/README.md); only the Lua scripts write it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+RECORD_VERSION = 1
+
+
+class State(StrEnum):
+    """Where a job stands; the edges are in `moves.py`."""
+
+    QUEUED = "queued"  # recorded, waiting for a slot
+    SUBMITTING = "submitting"  # claimed; its POST may be on the way
+    RESOLVING = "resolving"  # the POST had no clear answer: being looked for
+    PROCESSING = "processing"  # the provider has it
+    COMPLETED = "completed"  # every result is here
+    PARTIAL = "partial"  # some results are here, the others failed
+    FAILED = "failed"  # no result, and none will come
+    EXPIRED = "expired"  # the deadline passed and a poll after it still had no result
+    CANCELLED = "cancelled"  # the user gave it up
+
+
+OPEN = frozenset({State.QUEUED, State.SUBMITTING, State.RESOLVING, State.PROCESSING})
+ENDED = frozenset(State) - OPEN
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One purchase for a job."""
+
+    number: int  # 1, 2, ...; never changes
+    task_uuid: str  # derived; never changes
+    submitted_at: int | None  # ms; set by the first claim of this attempt
+    ended_at: int | None  # ms; set when the task is known to be over
+    outcome: str  # how it ended; empty while open
+    cost: int  # nano-dollars; grows with each result, replaced by an authoritative answer
+
+
+@dataclass(frozen=True)
+class Record:
+    """One job. Times are Redis milliseconds since the epoch, money is nano-dollars."""
+
+    id: str
+    state: State  # changes with every move
+    batch: str
+    row: int  # line of the manifest, 1-based
+    digest: str  # of the row's content
+    expected: int  # numberResults
+    attempt: int  # current attempt, from 1; a retryable failure adds one
+    queued_at: int
+    ended_at: int | None  # set by the ending, moved by an amendment
+    cost: int  # of all attempts
+    winner: int | None  # the attempt whose results are the job's
+    resends: int  # POSTs of the current attempt beyond the first
+    empties: int  # answered polls in a row that knew nothing of the current attempt
+    unclear_since: int | None  # set when a POST had no clear answer
+    sightings: int  # polls in a row that gave the same error
+    signature: str  # of that error
+    accused: bool  # a callback said that the current attempt has failed
+    token: int  # fencing token of the last claim
+    error_code: str  # of the last error; kept when the job goes on
+    flags: frozenset[str]  # late, superseded, surplus, contradiction, parked
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def submitted_at(self) -> int | None:
+        """When the first attempt was first claimed."""
+        return self.attempts[0].submitted_at
+
+    @property
+    def task_uuid(self) -> str:
+        """The taskUUID the job's answer is, or will be, under."""
+        return self.attempts[(self.winner or self.attempt) - 1].task_uuid
+
+
+def record(job_id: str, fields: Mapping[str, str]) -> Record:
+    """Read a record from the fields of its hash."""
+
+    def number(name: str) -> int:
+        return int(fields.get(name) or 0)
+
+    def moment(name: str) -> int | None:
+        return int(fields[name]) if fields.get(name) else None
+
+    current = number("a")
+    attempts = tuple(
+        Attempt(
+            number=n,
+            task_uuid=job_id if n == 1 else fields[f"i{n}"],
+            submitted_at=moment(f"u{n}"),
+            ended_at=moment(f"e{n}"),
+            outcome=fields.get(f"o{n}", ""),
+            cost=number(f"m{n}"),
+        )
+        for n in range(1, current + 1)
+    )
+    return Record(
+        id=job_id,
+        state=State(fields["s"]),
+        batch=fields["b"],
+        row=number("r"),
+        digest=fields.get("d", ""),
+        expected=number("n"),
+        attempt=current,
+        queued_at=number("q"),
+        ended_at=moment("e"),
+        cost=number("m"),
+        winner=moment("w"),
+        resends=number("rs"),
+        empties=number("em"),
+        unclear_since=moment("l"),
+        sightings=number("xc"),
+        signature=fields.get("x", ""),
+        accused=number("ce") > 0,
+        token=number("t"),
+        error_code=fields.get("ec", ""),
+        flags=frozenset(filter(None, fields.get("fl", "").split(","))),
+        attempts=attempts,
+    )

@@ -1,0 +1,56 @@
+"""The one file that spells Redis: every key's name and type. tasks/README.md explains them.
+
+`{id}` stands for a job or batch id, `{n}` for an attempt. Lua gets the same names (`as_lua`).
+All keys start with the namespace; Redis Cluster is refused, so scripts may build names.
+"""
+
+NAMES = {
+    "meta": "meta",  # hash: schema, provider, fence, window, vt, places
+    "counts": "counts",  # hash: jobs by state, cost, over all batches
+    "job": "j:{id}",  # hash: the record, values of at most 64 bytes
+    "input": "j:{id}:in",  # string: custom_id, columns and own request part, compressed
+    "failure": "j:{id}:err",  # string: code and message of the last error, JSON
+    "history": "j:{id}:h",  # list: moves, callbacks, polls; the last 64, repeats folded
+    "results": "j:{id}:r:{n}",  # hash: provisional and authoritative results of an attempt
+    "task": "t:{id}",  # string: "job id:attempt" of a taskUUID that is no job id
+    "batch": "b:{id}",  # hash: name, flags, counters
+    "rows": "b:{id}:rows",  # list: job ids in manifest order
+    "queue": "b:{id}:q",  # list: job ids waiting
+    "shared": "b:{id}:shared",  # hash: digest -> compressed request part shared by rows
+    "batches": "batches",  # zset: batch ids by creation
+    "names": "names",  # hash: batch name -> id
+    "ready": "ready",  # zset: batches that may be claimed from, by virtual time
+    "later": "later",  # zset: job ids by the time before which they must not be claimed
+    "leases": "leases",  # zset: claimed job ids by the end of their lease
+    "slots": "slots",  # zset: taskUUIDs at the provider by their bound
+    "due": "due",  # zset: taskUUIDs by the time of their next poll
+    "paused": "paused",  # zset: batch ids, or * for all, by the time of the next probe
+    "nudge": "nudge",  # list: at most one entry; the tick thread waits on it
+    "ends": "ends",  # stream: the outbox, one entry per ending
+    "unsettled": "unsettled",  # list: jobs whose ending could not be settled
+    "quarantine": "q:{id}",  # hash: digest -> body that could not be understood, of a job
+    "quarantined": "quarantined",  # zset: ids that have a quarantine, by the time of the last body
+    "leader": "leader",  # string with expiry: which worker ticks
+    "seat": "seat:{id}",  # string with expiry: a door that is running
+    "probe": "probe",  # string with expiry: written by /readyz
+}
+
+
+class Keys:
+    """Key names below one namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def __call__(self, name: str, id_: str = "", n: int | str = "") -> str:
+        """Return the key `name` of `id_` (and attempt `n`)."""
+        return f"{self.namespace}:{NAMES[name].format(id=id_, n=n)}"
+
+    def as_lua(self) -> str:
+        """Return one Lua function per key, under the same names."""
+        lines = ["local KEY = {}"]
+        for name, pattern in NAMES.items():
+            body = f'"{self.namespace}:{pattern}"'
+            body = body.replace("{id}", '" .. id .. "').replace("{n}", '" .. n .. "')
+            lines.append(f"function KEY.{name}(id, n) return {body} end")
+        return "\n".join(lines) + "\n"

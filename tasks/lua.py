@@ -1,0 +1,101 @@
+"""The Lua scripts: loaded by file name, run by their hash, one at a time or pipelined."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tasks import moves
+from tasks.errors import StoreAway
+from tasks.keys import Keys
+
+Argument = str | int | float | bytes
+
+_UNWRITABLE = ("OOM", "MISCONF", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS")
+
+
+def connect(url: str, timeout: float) -> redis.Redis:
+    """Return a client that gives up after `timeout` seconds and never sends a command twice.
+
+    redis-py's own default is to retry, which applies a write twice when an answer was slow.
+    """
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=min(timeout, 2.0),
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=30,
+    )
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn what redis-py raises where the store is away or cannot write into StoreAway."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as exc:
+        raise StoreAway(f"the store does not answer: {type(exc).__name__}") from exc
+    except redis.ResponseError as exc:
+        if str(exc).startswith(_UNWRITABLE) or isinstance(
+            exc, redis.OutOfMemoryError | redis.ReadOnlyError
+        ):
+            raise StoreAway(f"the store cannot write: {str(exc)[:80]}") from exc
+        raise
+
+
+class Scripts:
+    """All scripts of one namespace."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client: Any = client  # redis-py leaves its commands half typed
+        folder = files("tasks.scripts")
+        self._head = keys.as_lua() + moves.as_lua() + folder.joinpath("prelude.lua").read_text()
+        self._sources = {
+            entry.name.removesuffix(".lua"): f"{self._head}\n{entry.read_text()}"
+            for entry in folder.iterdir()
+            if entry.name.endswith(".lua") and entry.name != "prelude.lua"
+        }
+        # Redis names scripts by their SHA-1; nothing rests on its strength.
+        self._hashes = {
+            name: sha1(source.encode(), usedforsecurity=False).hexdigest()
+            for name, source in self._sources.items()
+        }
+
+    def run(self, name: str, *args: Argument) -> Any:  # noqa: ANN401  scripts answer differently
+        """Run one script.
+
+        Raises:
+            StoreAway: where the store did not answer or cannot write.
+        """
+        return self.run_all([(name, args)])[0]
+
+    def run_all(self, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Any]:
+        """Run scripts in one round trip, in order; each is atomic, the sequence is not."""
+        with store_errors():
+            answers = self._send(calls)
+            missing = [
+                i for i, a in enumerate(answers) if isinstance(a, redis.exceptions.NoScriptError)
+            ]
+            if missing:  # a restarted store has forgotten them
+                self._load({calls[i][0] for i in missing})
+                for i, answer in zip(missing, self._send([calls[i] for i in missing]), strict=True):
+                    answers[i] = answer
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+        return answers
+
+    def _send(self, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Any]:
+        pipe = self._client.pipeline(transaction=False)
+        for name, args in calls:
+            pipe.execute_command("EVALSHA", self._hashes[name], 0, *args)
+        return list(pipe.execute(raise_on_error=False))
+
+    def _load(self, names: set[str]) -> None:
+        for name in names:
+            self._client.script_load(self._sources[name])

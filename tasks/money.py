@@ -1,0 +1,44 @@
+"""Money as integers: 1 USD is 1,000,000,000 nano-dollars. No float ever holds an amount."""
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+
+NANO = 10**9
+MOST_USD = 10**6
+"""A single result above a million dollars is not a price but a broken number."""
+
+OUTPUT_NANO_PER_TOKEN = 12_000
+"""12 USD per million output tokens, prompts up to 200k tokens (contract §8, Pricing)."""
+
+
+def nano_from_usd(amount: object) -> int | None:
+    """Return nano-dollars of a JSON number read with Decimal, or None where it is no price.
+
+    Amounts below a nano-dollar are rounded half to even. Missing is None, never zero: a cost that
+    was not reported is unknown (contract §17, trap 26).
+    """
+    if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
+        return None
+    value = Decimal(amount)
+    if not value.is_finite() or not 0 <= value <= MOST_USD:
+        return None
+    with localcontext() as context:
+        context.prec = 60
+        return int((value * NANO).to_integral_value(ROUND_HALF_EVEN))
+
+
+def usd(nano: int) -> str:
+    """Return a plain decimal: 15720000 is `0.01572`."""
+    sign, digits = ("-" if nano < 0 else ""), str(abs(nano)).rjust(10, "0")
+    return f"{sign}{digits[:-9]}.{digits[-9:]}".rstrip("0").rstrip(".")
+
+
+def reservation(max_tokens: int, number_results: int) -> int:
+    """Return the most that a job's output can cost, in nano-dollars (input is bounded later)."""
+    return max_tokens * number_results * OUTPUT_NANO_PER_TOKEN
+
+
+def total(amounts: Iterable[int | None]) -> int | None:
+    """Add nano-dollars; None where none was reported, for unknown is not zero."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None

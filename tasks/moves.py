@@ -1,0 +1,77 @@
+"""The one table of a job's moves. The Lua guards, the diagram and the tests are made from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tasks.job import ENDED, OPEN, State
+
+_AT_PROVIDER = (State.SUBMITTING, State.RESOLVING, State.PROCESSING)
+
+
+@dataclass(frozen=True)
+class Face:
+    """How a state shows outside: in counters, in Celery, in Flower, and in the slot set."""
+
+    celery: str  # state an AsyncResult gives
+    flower: str  # event type that shows it; empty: none is sent
+    holds_slot: bool  # a task of it may be running at the provider
+
+
+FACES = {
+    State.QUEUED: Face("PENDING", "", holds_slot=False),
+    State.SUBMITTING: Face("RECEIVED", "", holds_slot=True),
+    State.RESOLVING: Face("RECEIVED", "", holds_slot=True),
+    State.PROCESSING: Face("STARTED", "", holds_slot=True),
+    State.COMPLETED: Face("SUCCESS", "task-succeeded", holds_slot=False),
+    State.PARTIAL: Face("SUCCESS", "task-succeeded", holds_slot=False),
+    State.FAILED: Face("FAILURE", "task-failed", holds_slot=False),
+    # The user lost interest, the provider did not: the slot goes when the task is known to be over.
+    State.EXPIRED: Face("FAILURE", "task-failed", holds_slot=True),
+    State.CANCELLED: Face("REVOKED", "task-revoked", holds_slot=True),
+}
+
+MOVES: dict[str, dict[State, State]] = {
+    "claim": {State.QUEUED: State.SUBMITTING},
+    "acknowledge": {State.SUBMITTING: State.PROCESSING},
+    "refuse": {State.SUBMITTING: State.QUEUED},  # not bought; same taskUUID later
+    "reject": {State.SUBMITTING: State.FAILED},  # not bought; would be refused again
+    "lose": {State.SUBMITTING: State.RESOLVING},  # no clear answer
+    "found": {State.SUBMITTING: State.PROCESSING, State.RESOLVING: State.PROCESSING},
+    "absent": {State.RESOLVING: State.QUEUED},  # certainly not there; same taskUUID again
+    "park": {State.RESOLVING: State.RESOLVING},  # neither found nor safely sent again
+    # A job goes back to queued after "absent" or for its next attempt; results may still come.
+    "complete": dict.fromkeys(OPEN | {State.FAILED, State.EXPIRED}, State.COMPLETED),
+    "complete_partly": dict.fromkeys(_AT_PROVIDER, State.PARTIAL),
+    "again": dict.fromkeys(_AT_PROVIDER, State.QUEUED),  # next attempt, next taskUUID
+    "fail": dict.fromkeys(_AT_PROVIDER, State.FAILED),
+    "expire": dict.fromkeys(_AT_PROVIDER, State.EXPIRED),
+}
+"""event: {state before: state after}. What is not here does not happen."""
+
+
+def as_lua() -> str:
+    """Return the table as Lua source, for the scripts' guards."""
+    rows = [f"{event}={_lua_table(edges)}" for event, edges in MOVES.items()]
+    ended = _lua_table(dict.fromkeys(ENDED, "yes"))
+    active = _lua_table(dict.fromkeys(_AT_PROVIDER, "yes"))
+    return f"local MOVES = {{{','.join(rows)}}}\nlocal ENDED = {ended}\nlocal ACTIVE = {active}\n"
+
+
+def _lua_table(pairs: Mapping[State, str]) -> str:
+    return "{" + ",".join(f'{key}="{value}"' for key, value in sorted(pairs.items())) + "}"
+
+
+def as_mermaid() -> str:
+    """Return the table as the state diagram of tasks/README.md."""
+    names: dict[tuple[State, State], list[str]] = {}
+    for event, edges in MOVES.items():
+        for edge in edges.items():
+            names.setdefault(edge, []).append(event)
+    order = list(State)
+    lines = [
+        f"    {before} --> {after}: {', '.join(names[before, after])}"
+        for before in order
+        for after in order
+        if (before, after) in names
+    ]
+    return "\n".join(["stateDiagram-v2", "    [*] --> queued: enqueue", *lines])

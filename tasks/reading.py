@@ -1,0 +1,201 @@
+"""Reading the store: records, requests, histories, results. Writes nothing."""
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tasks.claims import unpack
+from tasks.job import Record, State, record
+from tasks.lua import store_errors
+from tasks.store import Store
+from tasks.wire.answer import Item
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job asks for, and what the user's row carried beside it."""
+
+    custom_id: str
+    body: Mapping[str, Any]  # request fields of the provider, ours not yet among them
+    columns: Mapping[str, Any]  # the user's columns, in their order
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's history; the same thing repeated is one line."""
+
+    first: int  # ms
+    last: int  # ms
+    times: int
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch's flags and counters. Times are ms, money nano-dollars."""
+
+    id: str
+    name: str
+    created: int
+    done: int | None
+    sealed: bool
+    priority: int
+    paused: str
+    total: int
+    open: int
+    cost: int
+    reserved: int
+    states: Mapping[str, int]
+
+
+def _text(flat: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in flat.items()}
+
+
+def records(store: Store, ids: Sequence[str]) -> list[Record | None]:
+    """Return the records of jobs, None where there is none."""
+    pipe = store.client.pipeline(transaction=False)
+    for id_ in ids:
+        pipe.hgetall(store.keys("job", id_))
+    with store_errors():
+        hashes = pipe.execute()
+    return [record(i, _text(h)) if h else None for i, h in zip(ids, hashes, strict=True)]
+
+
+def job_of(store: Store, task_uuid: str) -> str | None:
+    """Return the id of the job that a taskUUID belongs to."""
+    with store_errors():
+        if store.client.exists(store.keys("job", task_uuid)):
+            return task_uuid
+        known = store.client.get(store.keys("task", task_uuid))
+    return known.decode().partition(":")[0] if known else None
+
+
+def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
+    """Return the requests of jobs, given as (job id, batch id), in order."""
+    pipe = store.client.pipeline(transaction=False)
+    for id_, _ in jobs:
+        pipe.get(store.keys("input", id_))
+    with store_errors():
+        inputs = [_unpacked(blob) for blob in pipe.execute()]
+    parts = [(batch, row["shared"]) for (_, batch), row in zip(jobs, inputs, strict=True)]
+    shared = _shared(store, sorted(set(parts)))
+    return [
+        Request(row["custom_id"], {**shared[part], **row["body"]}, row["columns"])
+        for part, row in zip(parts, inputs, strict=True)
+    ]
+
+
+def _shared(store: Store, parts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+    pipe = store.client.pipeline(transaction=False)
+    for batch, digest in parts:
+        pipe.hget(store.keys("shared", batch), digest)
+    with store_errors():
+        return {part: _unpacked(blob) for part, blob in zip(parts, pipe.execute(), strict=True)}
+
+
+def _unpacked(blob: bytes) -> Any:  # noqa: ANN401  any JSON value
+    return json.loads(zlib.decompress(blob), parse_float=Decimal)
+
+
+def history(store: Store, job: str) -> list[Event]:
+    """Return a job's history, oldest first."""
+    with store_errors():
+        lines = store.client.lrange(store.keys("history", job), 0, -1)
+    return [_event(line.decode()) for line in lines]
+
+
+def _event(line: str) -> Event:
+    first, last, times, what, detail = line.split("|", 4)
+    return Event(int(first), int(last), int(times), what, detail)
+
+
+def failures(store: Store, jobs: Sequence[str]) -> list[tuple[str, str]]:
+    """Return code and message of the last error of each job; empty strings without one."""
+    with store_errors():
+        blobs = store.client.mget([store.keys("failure", job) for job in jobs]) if jobs else []
+    told = [json.loads(blob) if blob else {"code": "", "message": ""} for blob in blobs]
+    return [(error["code"], error["message"]) for error in told]
+
+
+def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
+    """Return what is known of attempts, given as (job id, attempt): successes and errors.
+
+    The authoritative answer first, in the provider's order; then what only callbacks brought.
+    """
+    pipe = store.client.pipeline(transaction=False)
+    for job, attempt in jobs:
+        pipe.hgetall(store.keys("results", job, attempt))
+    with store_errors():
+        return [_items(fields) for fields in pipe.execute()]
+
+
+def _items(fields: Mapping[bytes, bytes]) -> list[Item]:
+    loose = [
+        item for name, blob in fields.items() if name[:2] in {b"s:", b"x:"} for item in unpack(blob)
+    ]
+    loose.sort(key=lambda i: (str(i.raw.get("resultIndex")), str(i.raw.get("seed")), i.digest))
+    return (unpack(fields[b"A"]) if b"A" in fields else []) + loose
+
+
+def accusations(store: Store, job: str, attempt: int) -> tuple[Item, ...]:
+    """Return the errors that callbacks brought for an attempt and no poll has confirmed."""
+    with store_errors():
+        fields = store.client.hgetall(store.keys("results", job, attempt))
+    return tuple(
+        item for name, blob in fields.items() if name[:2] == b"x:" for item in unpack(blob)
+    )
+
+
+def batch(store: Store, batch_id: str) -> Batch | None:
+    """Return a batch by its id."""
+    with store_errors():
+        fields = _text(store.client.hgetall(store.keys("batch", batch_id)))
+    return _batch(batch_id, fields) if fields.get("name") else None
+
+
+def batch_named(store: Store, name_or_id: str) -> Batch | None:
+    """Return a batch by its name, else by its id."""
+    with store_errors():
+        known = store.client.hget(store.keys("names"), name_or_id)
+    return batch(store, known.decode() if known else name_or_id)
+
+
+def batches(store: Store) -> list[Batch]:
+    """Return all batches, oldest first."""
+    with store_errors():
+        ids = [name.decode() for name in store.client.zrange(store.keys("batches"), 0, -1)]
+    return [found for found in (batch(store, batch_id) for batch_id in ids) if found]
+
+
+def rows(store: Store, batch_id: str, page: int = 500) -> Iterator[list[str]]:
+    """Yield the job ids of a batch in manifest order, by pages."""
+    start = 0
+    while True:
+        with store_errors():
+            ids = store.client.lrange(store.keys("rows", batch_id), start, start + page - 1)
+        if not ids:
+            return
+        yield [id_.decode() for id_ in ids]
+        start += page
+
+
+def _batch(batch_id: str, fields: Mapping[str, str]) -> Batch:
+    return Batch(
+        id=batch_id,
+        name=fields["name"],
+        created=int(fields["created"]),
+        done=int(fields["done"]) if fields.get("done") else None,
+        sealed=fields.get("sealed") == "1",
+        priority=int(fields.get("priority") or 1),
+        paused=fields.get("paused", ""),
+        total=int(fields.get("total") or 0),
+        open=int(fields.get("open") or 0),
+        cost=int(fields.get("cost") or 0),
+        reserved=int(fields.get("reserved") or 0),
+        states={state: int(fields.get(f"n:{state}") or 0) for state in State},
+    )

@@ -1,0 +1,13 @@
+-- Polls answered, and stayed empty for longer than a task takes: resolving -> queued, same taskUUID.
+-- ARGV: job id, attempt, poll sequence, detail
+-- returns: 'moved' or 'stale'
+local job = fetch(ARGV[1])
+if not job or stale(job, ARGV[3]) or ARGV[2] ~= job.a or not MOVES.absent[job.s] then return 'stale' end
+local t, uuid = now(), task_uuid(job, tonumber(job.a))
+redis.call('ZREM', KEY.slots(), uuid)
+redis.call('ZREM', KEY.due(), uuid)
+set(job, 'rs', tonumber(job.rs or '0') + 1)
+forget(job, 'em', 'l')
+move(job, 'absent', t, ARGV[4])
+requeue(job, t, t)
+return 'moved'

@@ -1,0 +1,19 @@
+-- A getResponse answer with results: kept, and the job completed, partial, or still waiting.
+-- ARGV: job id, attempt, poll sequence, poll sent ms, wait ms, error signature,
+--       then the answer (prelude, answer_from)
+-- returns: 'ended', 'kept' (not whole yet) or 'stale'
+local job = fetch(ARGV[1])
+if not job or stale(job, ARGV[3]) then return 'stale' end
+local t, n = now(), tonumber(ARGV[2])
+local answer = answer_from(7)
+note(job.id, t, 'poll', answer.ok .. ' of ' .. job.n)
+if joined(job, n, t, answer) then return 'ended' end
+if ARGV[2] == job.a then
+  forget(job, 'em', 'l')
+  if ARGV[6] ~= '' then
+    set(job, 'xc', job.x == ARGV[6] and tonumber(job.xc) + 1 or 1, 'x', ARGV[6])
+  end
+  if move(job, 'found', t, 'by poll') then redis.call('ZREM', KEY.leases(), job.id) end
+end
+schedule(job, n, t, tonumber(ARGV[4]), t + tonumber(ARGV[5]))
+return 'kept'

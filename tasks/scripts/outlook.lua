@@ -1,0 +1,19 @@
+-- What there is to do now, for the tick thread. Changes nothing.
+-- ARGV: none
+-- returns: now, claimable (jobs that could be claimed at once), due tasks, unsettled ends,
+--          next due poll, next time for the sweep (0: none)
+local t = now()
+local claimable = 0
+if not redis.call('ZSCORE', KEY.paused(), '*') and redis.call('ZCARD', KEY.ready()) > 0 then
+  claimable = tonumber(redis.call('HGET', KEY.meta(), 'window')) - redis.call('ZCARD', KEY.slots())
+end
+local function first(key)
+  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '0')
+end
+local sweep = 0
+for _, key in ipairs({KEY.later(), KEY.leases(), KEY.paused(), KEY.slots()}) do
+  local at = first(key)
+  if at > 0 and (sweep == 0 or at < sweep) then sweep = at end
+end
+return {t, math.max(0, claimable), redis.call('ZCOUNT', KEY.due(), '-inf', t),
+  redis.call('XLEN', KEY.ends()), first(KEY.due()), sweep}

@@ -1,0 +1,11 @@
+-- Not bought, and never will be: submitting -> failed.
+-- ARGV: job id, fencing token, code, failure (JSON), detail
+-- returns: 'moved' or 'stale'
+local job = fetch(ARGV[1])
+if not held(job, ARGV[2]) then return 'stale' end
+local t = now()
+set(job, 'ec', ARGV[3])
+redis.call('SET', KEY.failure(job.id), ARGV[4])
+over(job, tonumber(job.a), t, 'rejected')
+move(job, 'reject', t, ARGV[5])
+return 'moved'

@@ -1,0 +1,195 @@
+"""The one file that reads the environment, the checkout's `.env` and the secret files.
+
+Every secret may stand in NAME, in a file named by NAME_FILE, or, for those that `reelqueue up`
+generates, in the data folder. README.md has the table.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tasks.errors import ConfigurationError
+from tasks.token import Keyring, parse_keys
+
+SECRETS = (
+    "RUNWARE_API_KEY",
+    "REDIS_URL",
+    "REELQUEUE_SECRETS",
+    "REELQUEUE_INSTALLATION_SECRET",
+    "REELQUEUE_FLOWER_AUTH",
+)
+"""Settings that may come from a file, and that are never printed."""
+
+GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION_SECRET"})
+"""Secrets that `up` writes below the data folder where the user gave none."""
+
+
+DEFAULT_DATA_DIR = Path(".reelqueue")
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be an http(s) URL without query")
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+def _named(name: str, default: Any = None, **limits: Any) -> Any:  # noqa: ANN401  as Field itself
+    return Field(default, alias=name, **limits)
+
+
+class Settings(BaseSettings):
+    """All settings of all processes, frozen. Durations are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True, case_sensitive=True
+    )
+
+    api_key: SecretStr | None = _named("RUNWARE_API_KEY")
+    base_url: HttpUrl = _named("RUNWARE_BASE_URL", "https://api.runware.ai/v1")
+    redis_url: SecretStr | None = _named("REDIS_URL")
+    public_url: HttpUrl | None = _named("PUBLIC_URL")
+    secrets: SecretStr | None = _named("REELQUEUE_SECRETS")
+    installation_secret: SecretStr | None = _named("REELQUEUE_INSTALLATION_SECRET")
+    flower_auth: SecretStr | None = _named("REELQUEUE_FLOWER_AUTH")
+    data_dir: Path = _named("REELQUEUE_DATA_DIR", DEFAULT_DATA_DIR)
+    namespace: str = _named("REELQUEUE_NAMESPACE", "reelqueue", pattern=r"^[a-z0-9_-]{1,32}$")
+    host: str = _named("REELQUEUE_HOST", "127.0.0.1")
+    port: int = _named("REELQUEUE_PORT", 8000, ge=1, le=65535)
+    flower_port: int = _named("REELQUEUE_FLOWER_PORT", 5555, ge=1, le=65535)
+    simulated: bool = _named("REELQUEUE_SIMULATED", default=False)
+    max_attempts: int = _named("REELQUEUE_MAX_ATTEMPTS", 3, ge=1, le=20)
+    deadline: float = _named("REELQUEUE_DEADLINE", 7200.0, gt=0)
+    resolve_after: float = _named("REELQUEUE_RESOLVE_AFTER", 120.0, gt=0)
+    window_start: int = _named("REELQUEUE_WINDOW_START", 8, ge=1)
+    window_max: int = _named("REELQUEUE_WINDOW_MAX", 1000, ge=1)
+    tasks_per_post: int = _named("REELQUEUE_TASKS_PER_POST", 50, ge=1, le=100)
+    bytes_per_post: int = _named("REELQUEUE_BYTES_PER_POST", 8_000_000, ge=1000)
+    uuids_per_poll: int = _named("REELQUEUE_UUIDS_PER_POLL", 100, ge=1, le=100)
+    poll_first: float | None = _named("REELQUEUE_POLL_FIRST", gt=0)
+    poll_max: float = _named("REELQUEUE_POLL_MAX", 30.0, gt=0)
+    workers: int = _named("REELQUEUE_WORKER_THREADS", 16, ge=2, le=256)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read overrides, then the environment, then `.env`, then secret files."""
+        del file_secret_settings  # one folder for all secrets; ours are named one by one
+        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls)
+
+    @property
+    def first_poll(self) -> float:
+        """When a task is first polled: with callbacks polling is only the safety net."""
+        return self.poll_first or (20.0 if self.callback_url else 1.0)
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where the provider is asked to deliver results; None without a public URL."""
+        return f"{self.public_url}/webhooks/runware" if self.public_url else None
+
+    @property
+    def provider_mark(self) -> str:
+        """What the store is marked with, so that two providers' answers never meet in it."""
+        return "simulated" if self.simulated else f"runware {self.base_url}"
+
+    def store_url(self) -> str:
+        """Return the store's URL, password included: never print it.
+
+        Raises:
+            ConfigurationError: where neither REDIS_URL nor a running `up` provides one.
+        """
+        if self.redis_url is None:
+            raise ConfigurationError(
+                "No store: nothing is running here, and REDIS_URL is not set. Start `reelqueue up`."
+            )
+        return self.redis_url.get_secret_value()
+
+    def keyring(self) -> Keyring:
+        """Return the keys that sign and verify callback tokens."""
+        return Keyring(self.namespace, parse_keys(_revealed(self.secrets, "REELQUEUE_SECRETS")))
+
+    def id_secret(self) -> bytes:
+        """Return the installation secret that ids are derived from."""
+        text = _revealed(self.installation_secret, "REELQUEUE_INSTALLATION_SECRET")
+        if len(text) < 32:  # noqa: PLR2004  128 bits in hexadecimal
+            raise ConfigurationError("REELQUEUE_INSTALLATION_SECRET: 32 characters are the least")
+        return text.encode()
+
+
+def _revealed(secret: SecretStr | None, name: str) -> str:
+    if secret is None:
+        raise ConfigurationError(
+            f"{name} is not set; `reelqueue up` generates it in the data folder"
+        )
+    return secret.get_secret_value()
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings; `overrides` by environment name come first.
+
+    Raises:
+        ConfigurationError: naming each wrong setting, without its value.
+    """
+    try:
+        return Settings(**(overrides or {}))
+    except ValidationError as exc:
+        raise ConfigurationError(_told(exc)) from None
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Secrets from NAME_FILE, or from where `up` generated them in the data folder."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: the source answers for all fields at once."""
+        return None, field.alias or field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the secrets that no earlier source gave."""
+        given = {**dotenv_values(".env"), **os.environ, **self.current_state}
+        data_dir = Path(given.get("REELQUEUE_DATA_DIR") or DEFAULT_DATA_DIR)
+        paths = {
+            name: _secret_path(name, given, data_dir) for name in SECRETS if not given.get(name)
+        }
+        return {name: _read(name, path) for name, path in paths.items() if path}
+
+
+def _secret_path(name: str, given: Mapping[str, Any], data_dir: Path) -> Path | None:
+    if given.get(f"{name}_FILE"):
+        return Path(given[f"{name}_FILE"])
+    generated = secret_file(data_dir, name)
+    return generated if name in GENERATED and generated.exists() else None
+
+
+def _read(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"{name}_FILE: cannot read {path}: {exc}") from exc
+
+
+def secret_file(data_dir: Path, name: str) -> Path:
+    """Return where a generated secret stands: `<data>/secrets/redis_url` and so on."""
+    return data_dir / "secrets" / name.lower()
+
+
+def _told(exc: ValidationError) -> str:
+    return "; ".join(
+        f"{error['loc'][0]}: {error['msg'].removeprefix('Value error, ')}"
+        for error in exc.errors(include_input=False, include_context=False)
+    )

@@ -1,0 +1,324 @@
+"""The path of one job, top to bottom: submit, poll, receive.
+
+Each step moves many jobs along and may be run by any number of processes at once, again, or never:
+every move is guarded by its script. A door (a Celery task, a route) calls a step and nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from structlog.typing import FilteringBoundLogger
+
+from tasks import flow, ids, payload, reading, token
+from tasks.backoff import exponential, next_poll
+from tasks.claims import Claim, Claimed, Due, Verdict
+from tasks.errors import VERDICTLESS_STATUSES, Category, Meaning, ProviderAway, category
+from tasks.money import total
+from tasks.provider import Answer, Provider
+from tasks.settings import Settings
+from tasks.store import SLOT_MARGIN, Moves, Store
+from tasks.verdict import Found, Outcome, Told, by_task, judged, of_poll, of_submit
+from tasks.wire.answer import Item, Kind, Unreadable, items, parse
+
+OK = 200
+"""Only an answer with this status tells by silence; another may have left tasks out."""
+RESENDS = 3
+"""Times a task that got no clear answer is sent again under its taskUUID before it is parked."""
+ACCUSED_EMPTIES = 3
+"""Empty polls after which an error that a callback brought is believed."""
+RARELY = 600.0
+"""Seconds between polls of a task that nobody waits for any more."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the steps work with; each process builds one."""
+
+    store: Store
+    provider: Provider
+    settings: Settings
+    keyring: token.Keyring
+    place: str  # index of our callback URL in the store; empty: no callbacks
+    log: FilteringBoundLogger
+    random: Random
+
+
+# -- submit: queued -> submitting -> processing
+
+
+def submit(context: Context) -> int:
+    """Claim jobs for the free slots and send them; returns how many were claimed.
+
+    Raises:
+        StoreAway: the claim's lease will run out and the sweep take over.
+    """
+    settings = context.settings
+    claim = context.store.claim(
+        settings.tasks_per_post,
+        settings.deadline + SLOT_MARGIN,
+        context.place,
+        context.keyring.signing,
+        token.LIFETIME,
+    )
+    tasks = dict(
+        zip(
+            (job.id for job in claim.jobs),
+            payload.bodies(context.store, context.keyring, claim.jobs),
+            strict=True,
+        )
+    )
+    for chunk in payload.chunks(claim.jobs, tasks, settings.bytes_per_post):
+        _send(context, claim, chunk, tasks)
+    return len(claim.jobs)
+
+
+def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[str, bytes]) -> None:
+    """Send one chunk and apply the answer task by task."""
+    if claim.is_old:  # another may hold these jobs soon
+        _refuse_all(context, claim, jobs, 0.0, "claim too old to be sent")
+        return
+    try:
+        answer = context.provider.submit([tasks[job.id] for job in jobs])
+    except ProviderAway as away:
+        _no_answer(context, claim, jobs, away)
+        return
+    told = of_submit([job.task_uuid for job in jobs], answer.status, answer.items)
+    if any(said.meaning is None for said in told.values()):  # it named nobody: find out whom
+        half = len(jobs) // 2
+        _send(context, claim, jobs[:half], tasks)
+        _send(context, claim, jobs[half:], tasks)
+        return
+    _apply_submit(context, claim, jobs, told, answer)
+
+
+def _no_answer(context: Context, claim: Claim, jobs: Sequence[Claimed], away: ProviderAway) -> None:
+    context.log.warning("submit.no_answer", reason=str(away), tasks=len(jobs), sent=away.sent)
+    if not away.sent:
+        wait = exponential(jobs[0].refusals, 1.0, 30.0, context.random)
+        _refuse_all(context, claim, jobs, wait, str(away))
+        return
+    with context.store.moves() as moves:
+        for job in jobs:
+            moves.lose(job.id, claim.token, "", str(away))
+
+
+def _refuse_all(
+    context: Context, claim: Claim, jobs: Sequence[Claimed], wait: float, detail: str
+) -> None:
+    with context.store.moves() as moves:
+        for job in jobs:
+            moves.refuse(job.id, claim.token, wait, "", detail)
+
+
+def _apply_submit(
+    context: Context,
+    claim: Claim,
+    jobs: Sequence[Claimed],
+    told: dict[str, Told],
+    answer: Answer,
+) -> None:
+    for job in jobs:
+        said = told[job.task_uuid]
+        if said.meaning is Meaning.PAUSE:
+            _pause(context, answer, job, said)
+    with context.store.moves() as moves:
+        for job in jobs:
+            said = told[job.task_uuid]
+            if said.meaning is Meaning.WAIT and answer.retry_after:
+                moves.refuse(job.id, claim.token, answer.retry_after, said.code, said.code)
+            else:
+                _apply_told(context, moves, claim.token, job, said)
+    for job in jobs:
+        if told[job.task_uuid].results:  # finished already in the acknowledgment
+            context.store.deliver(job.id, told[job.task_uuid].results)
+    flow.fit_window(context.store, claim, list(told.values()), context.settings.window_max)
+    counts = [str(said.meaning) for said in told.values()]
+    context.log.info(
+        "submit", status=answer.status, **{word: counts.count(word) for word in counts}
+    )
+
+
+def _pause(context: Context, answer: Answer, job: Claimed, said: Told) -> None:
+    if any(item.task_uuid == job.task_uuid for item in answer.items):
+        flow.pause(context.store, context.log, job.batch, said.code, said.message)
+    else:  # it refuses the whole POST
+        context.log.warning("paused", what="all", code=said.code)
+        flow.pause_all(context.store, f"{said.code}: {said.message}")
+
+
+def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: Told) -> None:
+    match said.meaning:
+        case Meaning.ACCEPTED:
+            # A conflict is history we lost: the task may be over, so look at once.
+            first = 0.0 if said.code else context.settings.first_poll
+            moves.acknowledge(job.id, fence, first, said.code)
+        case Meaning.WAIT:
+            wait = exponential(job.refusals, 0.5, 30.0, context.random)
+            moves.refuse(job.id, fence, wait, said.code, said.code)
+        case Meaning.PAUSE:
+            moves.refuse(job.id, fence, 0.0, said.code, said.code)
+        case Meaning.REJECTED:
+            moves.reject(job.id, fence, said.code, said.message)
+        case _:
+            moves.lose(job.id, fence, said.code, said.message)
+
+
+# -- poll: resolving, processing -> completed, partial, failed, expired, or the next attempt
+
+
+def poll(context: Context) -> int:
+    """Ask for the tasks that are due and apply what is known; returns how many were asked for."""
+    sent, due = context.store.claim_due(context.settings.uuids_per_poll)
+    if due:
+        _ask(context, sent, due)
+    return len(due)
+
+
+def _ask(context: Context, sent: int, due: Sequence[Due]) -> None:
+    try:
+        answer = context.provider.poll([task.task_uuid for task in due])
+    except ProviderAway as away:  # no news: each is due again when its hold is over
+        context.log.warning("poll.no_answer", reason=str(away), tasks=len(due))
+        return
+    named = by_task(answer.items)
+    if not any(task.task_uuid in named for task in due) and answer.status != OK:
+        _unanswered(context, sent, due, answer)
+        return
+    with context.store.moves() as moves:
+        for task in due:
+            told = named.get(task.task_uuid, [])
+            if told or answer.status == OK:  # else no news of it: due again after its hold
+                _apply_found(context, moves, sent, task, _found(context, task, told, answer.status))
+    context.log.info("poll", status=answer.status, tasks=len(due), named=len(named))
+
+
+def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> None:
+    """A refused poll is no news of any task; a refusal that may be one task's is halved."""
+    context.log.warning("poll.refused", status=answer.status, tasks=len(due))
+    codes = [item.code for item in answer.items if item.kind is Kind.ERROR]
+    about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
+    if answer.status in {401, 402, 403} or about_us:
+        code = codes[0] if codes else f"http{answer.status}"
+        flow.pause_all(context.store, f"{code}: polling is refused")
+    elif answer.status not in VERDICTLESS_STATUSES and len(due) > 1:
+        _ask(context, sent, due[: len(due) // 2])
+        _ask(context, sent, due[len(due) // 2 :])
+
+
+def _found(context: Context, task: Due, found: Sequence[Item], status: int) -> Found:
+    if status in VERDICTLESS_STATUSES:  # its errors speak of the poll, its data of the tasks
+        found = [item for item in found if item.kind is not Kind.ERROR]
+    job = task.job
+    said = of_poll(found, job.expected, {job.signature: job.sightings})
+    waited = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
+    if waited and job.accused and status == OK:
+        accusations = reading.accusations(context.store, job.id, task.attempt)
+        return judged(accusations) if accusations else said
+    return said
+
+
+def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Found) -> None:
+    verdict = Verdict(
+        items=(*found.successes, *found.errors),
+        successes=len(found.successes),
+        cost=total(item.cost for item in (*found.successes, *found.errors)),
+        final=found.final,
+    )
+    wait = _wait(context, sent, task)
+    match found.outcome:
+        case Outcome.RESULTS:
+            moves.join(task, sent, wait, found.signature, verdict)
+        case Outcome.FAILED:
+            moves.fail(task, found.error, verdict)
+        case Outcome.AGAIN:
+            _next_attempt(context, moves, task, found, verdict)
+        case _ if _past_deadline(context, sent, task):
+            moves.expire(
+                task, RARELY, f"no result {context.settings.deadline:.0f} s after it was sent"
+            )
+        case Outcome.EMPTY if _certainly_absent(context, sent, task):
+            _send_again(context, moves, task)
+        case _:
+            moves.snooze(task, sent, wait, found.outcome.value, found.signature)
+
+
+def _wait(context: Context, sent: int, task: Due) -> float:
+    """Seconds until this task is worth another poll."""
+    submitted = task.job.attempts[task.attempt - 1].submitted_at or sent
+    since = task.job.unclear_since or submitted
+    first = 1.0 if task.job.unclear_since or task.job.accused else context.settings.first_poll
+    most = 2.0 if task.job.accused else context.settings.poll_max
+    return next_poll((sent - since) / 1000, first, max(first, most))
+
+
+def _next_attempt(
+    context: Context, moves: Moves, task: Due, found: Found, verdict: Verdict
+) -> None:
+    """Buy again where the provider failed the task, at most `max_attempts` times."""
+    if found.pauses:  # no fault of the job, so no limit; the pause sets the pace
+        flow.pause(context.store, context.log, task.job.batch, *found.error)
+    elif task.attempt >= context.settings.max_attempts:
+        moves.fail(task, found.error, verdict)
+        return
+    next_uuid = ids.attempt_uuid(context.settings.id_secret(), task.job.id, task.attempt + 1)
+    wait = exponential(task.attempt - 1, 1.0, 60.0, context.random)
+    moves.again(task, next_uuid, wait, found.error, verdict)
+
+
+def _past_deadline(context: Context, sent: int, task: Due) -> bool:
+    """Whether this poll was sent after the deadline; time nobody could poll in does not count."""
+    submitted = task.job.attempts[task.attempt - 1].submitted_at
+    return submitted is not None and sent >= submitted + context.settings.deadline * 1000
+
+
+def _certainly_absent(context: Context, sent: int, task: Due) -> bool:
+    """Whether polls have answered empty for longer than a task plausibly takes (A1)."""
+    unclear = task.job.unclear_since
+    waited = unclear is not None and sent >= unclear + context.settings.resolve_after * 1000
+    return waited and task.job.empties >= 1
+
+
+def _send_again(context: Context, moves: Moves, task: Due) -> None:
+    """Send a task that is not there again; give up on one that never gets a clear answer."""
+    if task.job.resends < RESENDS:
+        moves.absent(task, f"not there after {context.settings.resolve_after:.0f} s")
+        return
+    code, message = reading.failures(context.store, [task.job.id])[0]
+    if task.job.error_code:  # the provider named the task each time
+        moves.fail(task, (code, message), Verdict((), 0, None, final=True))
+    else:
+        moves.park(task, RARELY, ("unresolved", f"{RESENDS + 1} POSTs had no clear answer"))
+
+
+# -- receive: a callback
+
+
+def receive(store: Store, job: str, body: bytes) -> str:
+    """Store one callback of `job`, join it where it makes the job whole; returns what was done.
+
+    'stored', 'known', 'foreign' (another job's task: nothing was kept), 'orphan' and 'unreadable'
+    (kept in quarantine), 'full' (the quarantine is: nothing was kept).
+
+    Raises:
+        StoreAway: nothing is known to be kept, so the sender must try again.
+    """
+    try:
+        delivered = items(parse(body))
+    except Unreadable:
+        delivered = []
+    if not delivered or not all(map(_is_ours, delivered)):
+        return _quarantine(store, job, body, "unreadable")
+    told = store.deliver(job, delivered)
+    return _quarantine(store, job, body, "orphan") if told == "orphan" else told
+
+
+def _is_ours(item: Item) -> bool:
+    if item.kind is Kind.SUCCESS:  # it must say which attempt it belongs to
+        return item.task_uuid is not None and ids.is_task_uuid(item.task_uuid)
+    well_named = item.task_uuid is None or ids.is_task_uuid(item.task_uuid)
+    return item.kind is not Kind.OTHER and well_named
+
+
+def _quarantine(store: Store, job: str, body: bytes, why: str) -> str:
+    return "full" if store.quarantine(job, ids.short_digest(body), body) == "full" else why

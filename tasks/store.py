@@ -1,0 +1,283 @@
+"""The store: one typed method per Lua script, and nothing else that writes a record."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from tasks.claims import LEASE, Claim, Due, Verdict, claimed, due, failure, pack
+from tasks.errors import StoreRefused
+from tasks.keys import Keys
+from tasks.lua import Argument, Scripts, connect, store_errors
+from tasks.wire.answer import Item
+
+SCHEMA = 1
+POLL_HOLD = 30.0
+"""Seconds a task taken for a poll is left alone by other pollers: above that deadline too."""
+SLOT_MARGIN = 3600.0
+"""Seconds beyond the deadline after which a slot is taken back from a task nobody heard of."""
+UNSETTLED = 60.0
+"""Age in seconds of the oldest unsettled ending at which claiming pauses."""
+QUARANTINE_MOST = 16
+"""Bodies that cannot be understood kept per job."""
+
+
+FOREVER_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What there is to do."""
+
+    claimable: int  # jobs that free slots could take at once
+    due: int  # tasks to poll
+    endings: int  # jobs whose ending is not settled
+    overdue: bool  # something waits for the sweep
+    wait: float  # seconds until more comes due by itself
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything could be done at once."""
+        return bool(self.claimable or self.due or self.endings or self.overdue)
+
+
+class Moves:
+    """Moves of several jobs, collected and run in one round trip."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Sequence[Argument]]] = []
+
+    def acknowledge(self, job: str, token: str, first_poll: float, detail: str) -> None:
+        """The provider has the task; poll it first after `first_poll` seconds."""
+        self._add("acknowledge", job, token, _ms(first_poll), detail)
+
+    def refuse(self, job: str, token: str, wait: float, code: str, detail: str) -> None:
+        """Not bought; the same taskUUID again after `wait` seconds."""
+        self._add("refuse", job, token, _ms(wait), code[:64], detail[:120])
+
+    def reject(self, job: str, token: str, code: str, message: str) -> None:
+        """Not bought, and never will be."""
+        self._add("reject", job, token, code[:64], failure(code, message), code[:64])
+
+    def lose(self, job: str, token: str, code: str, message: str) -> None:
+        """No clear answer; `code` where an error named the task."""
+        kept = failure(code, message) if code else ""
+        self._add("lose", job, token, code[:64], kept, (code or message)[:120])
+
+    def snooze(self, due: Due, sent: int, wait: float, what: str, signature: str = "") -> None:
+        """A poll decided nothing; ask again after `wait` seconds."""
+        self._add("snooze", *_which(due), sent, _ms(wait), what, signature)
+
+    def join(self, due: Due, sent: int, wait: float, signature: str, verdict: Verdict) -> None:
+        """Keep an answer with results; complete or finish the job where they say so."""
+        self._add("join", *_which(due), sent, _ms(wait), signature, *verdict.arguments())
+
+    def again(
+        self, due: Due, next_uuid: str, wait: float, error: tuple[str, str], verdict: Verdict
+    ) -> None:
+        """The attempt failed; make another after `wait` seconds. `error` is code and message."""
+        code = error[0][:64]
+        rest = (next_uuid, _ms(wait), code, failure(*error), code)
+        self._add("again", *_which(due), *rest, *verdict.arguments())
+
+    def fail(self, due: Due, error: tuple[str, str], verdict: Verdict) -> None:
+        """The attempt failed, and so has the job."""
+        code = error[0][:64]
+        self._add("fail", *_which(due), code, failure(*error), code, *verdict.arguments())
+
+    def absent(self, due: Due, detail: str) -> None:
+        """The task is certainly not at the provider; send it again under the same taskUUID."""
+        self._add("absent", *_which(due), detail)
+
+    def park(self, due: Due, wait: float, error: tuple[str, str]) -> None:
+        """Neither found nor safely sent again: leave it to the user."""
+        self._add("park", *_which(due), _ms(wait), failure(*error), error[0][:64])
+
+    def expire(self, due: Due, wait: float, message: str) -> None:
+        """The deadline has passed, and a poll after it had no result."""
+        self._add("expire", *_which(due), _ms(wait), failure("expired", message), message[:120])
+
+    def _add(self, name: str, *args: Argument) -> None:
+        self.calls.append((name, args))
+
+
+def _which(due: Due) -> tuple[str, int, int]:
+    return due.job.id, due.attempt, due.sequence
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+class Store:
+    """Guarded access to one namespace of one Redis or Valkey."""
+
+    def __init__(self, client: Any, namespace: str) -> None:  # noqa: ANN401  redis-py's own
+        # types are unions of its synchronous and asynchronous answers
+        self.client = client
+        self.keys = Keys(namespace)
+        self.scripts = Scripts(client, self.keys)
+
+    @classmethod
+    def open(cls, url: str, namespace: str, timeout: float = 5.0) -> "Store":
+        """Return a store; nothing is sent yet. `timeout` is in seconds per command."""
+        return cls(connect(url, timeout), namespace)
+
+    def check(self, provider: str, window: int) -> None:
+        """Mark a new store, or refuse one that is not ours to use.
+
+        Raises:
+            StoreRefused: another provider's answers are in it, or its schema is newer.
+            StoreAway: it does not answer.
+        """
+        schema, mark = (
+            text.decode() for text in self.scripts.run("mark", SCHEMA, provider, window)
+        )
+        if int(schema) != SCHEMA:
+            raise StoreRefused(f"the store has schema {schema}, this reelqueue knows {SCHEMA}")
+        if mark != provider:
+            raise StoreRefused(
+                f"the store holds answers of '{mark}', and this process would use '{provider}'. "
+                "They must never meet: give it another REELQUEUE_NAMESPACE or REELQUEUE_DATA_DIR."
+            )
+
+    # -- queueing
+
+    def open_batch(self, name: str, batch_id: str, priority: int) -> str:
+        """Find or create the batch `name`; returns the id it has, ready to take rows."""
+        return str(self.scripts.run("open_batch", name, batch_id, priority).decode())
+
+    def share(self, batch: str, parts: Mapping[str, bytes]) -> None:
+        """Store the request parts that rows of a batch have in common, by digest."""
+        if parts:
+            with store_errors():
+                self.client.hset(self.keys("shared", batch), mapping=dict(parts))
+
+    def enqueue(self, batch: str, rows: Iterable[Sequence[Argument]]) -> list[str]:
+        """Record rows as the script reads them; per row 'added', 'known' or 'differs'."""
+        flat = [value for row in rows for value in row]
+        return [word.decode() for word in self.scripts.run("enqueue", batch, *flat)]
+
+    def seal(self, batch: str) -> int:
+        """Close a batch to new rows; returns its number of jobs."""
+        return int(self.scripts.run("seal", batch))
+
+    # -- submitting and polling
+
+    def place(self, url: str) -> str:
+        """Return the index under which a callback URL is frozen into jobs."""
+        with store_errors():
+            for index in range(1, 1000):
+                self.client.hsetnx(self.keys("meta"), f"place{index}", url)
+                if self.client.hget(self.keys("meta"), f"place{index}") == url.encode():
+                    return str(index)
+        raise StoreRefused("a thousand callback URLs were used with this store; start a new one")
+
+    def places(self) -> dict[str, str]:
+        """Return all callback URLs by index."""
+        with store_errors():
+            meta = self.client.hgetall(self.keys("meta"))
+        return {
+            name.decode().removeprefix("place"): url.decode()
+            for name, url in meta.items()
+            if name.startswith(b"place")
+        }
+
+    def claim(self, most: int, bound: float, place: str, kid: str, lifetime: int) -> Claim:
+        """Take up to `most` jobs for the free slots; `bound` is the longest a slot is held."""
+        taken_at = monotonic()
+        _, token, free, *jobs = self.scripts.run(
+            "claim", most, _ms(LEASE), _ms(bound), place, kid, lifetime, _ms(UNSETTLED)
+        )
+        return Claim(token.decode(), tuple(map(claimed, jobs)), int(free), taken_at)
+
+    def claim_due(self, most: int) -> tuple[int, list[Due]]:
+        """Take up to `most` tasks due for a poll; returns the store's time in ms and them."""
+        sent, *tasks = self.scripts.run("claim_due", most, _ms(POLL_HOLD))
+        return int(sent), [due(*task) for task in tasks]
+
+    @contextmanager
+    def moves(self) -> Iterator[Moves]:
+        """Collect moves and run them on leaving, in one round trip."""
+        collected = Moves()
+        yield collected
+        if collected.calls:
+            self.scripts.run_all(collected.calls)
+
+    def deliver(self, job: str, items: Iterable[Item]) -> str:
+        """Keep delivered results by membership; 'stored', 'known', 'foreign' or 'orphan'."""
+        flat: list[Argument] = []
+        for item in items:
+            cost = "" if item.cost is None else str(item.cost)
+            flat += [item.task_uuid or "", item.kind.value, item.digest, cost, pack([item])]
+        return str(self.scripts.run("callback", job, *flat).decode())
+
+    def quarantine(self, job: str, digest: str, body: bytes) -> str:
+        """Keep a body that cannot be understood; 'kept', 'known' or 'full'."""
+        packed = zlib.compress(body)
+        return str(self.scripts.run("quarantine", job, digest, packed, QUARANTINE_MOST).decode())
+
+    # -- flow
+
+    def pause(self, batch: str, reason: str, probe_after: float) -> None:
+        """Claim nothing from `batch` (or, with `*`, from any) for `probe_after` seconds."""
+        self.scripts.run("pause", batch, reason[:200], _ms(probe_after))
+
+    def paused(self) -> dict[str, str]:
+        """Return the reasons of all pauses by batch id, `*` for the whole queue."""
+        with store_errors():
+            ids = [name.decode() for name in self.client.zrange(self.keys("paused"), 0, -1)]
+            reasons = [
+                self.client.hget(self.keys("meta") if b == "*" else self.keys("batch", b), "paused")
+                for b in ids
+            ]
+        return {b: (reason or b"").decode() for b, reason in zip(ids, reasons, strict=True)}
+
+    def window(self) -> tuple[int, int]:
+        """Return the window and how many of its slots are taken."""
+        with store_errors():
+            limit = self.client.hget(self.keys("meta"), "window")
+            return int(limit or 0), int(self.client.zcard(self.keys("slots")))
+
+    def resize(self, window: int) -> None:
+        """Set the window; the last of two racing processes wins, which harms nothing."""
+        with store_errors():
+            self.client.hset(self.keys("meta"), "window", window)
+
+    def sweep(self) -> tuple[int, int, int, int]:
+        """Do what time alone decides; returns leases, delays, slots, pauses dealt with."""
+        leases, delays, slots, pauses = self.scripts.run("sweep")
+        return int(leases), int(delays), int(slots), int(pauses)
+
+    def outlook(self) -> Outlook:
+        """Return what there is to do now."""
+        now, claimable, due_now, endings, *times = map(int, self.scripts.run("outlook"))
+        coming = [at - now for at in times if at]
+        return Outlook(
+            claimable=claimable,
+            due=due_now,
+            endings=endings,
+            overdue=0 < times[1] <= now,
+            wait=min(coming, default=FOREVER_MS) / 1000,
+        )
+
+    def nudge(self) -> None:
+        """Wake the tick thread."""
+        with store_errors():
+            self.client.rpush(self.keys("nudge"), "1")
+
+    def await_nudge(self, waiting: Any, seconds: float) -> None:  # noqa: ANN401  a client of its own
+        """Wait until something may be to do, at most `seconds`."""
+        with store_errors():
+            waiting.blpop([self.keys("nudge")], timeout=seconds)
+
+    def probe(self) -> None:
+        """Write something, to see whether a callback could be stored."""
+        with store_errors():
+            self.client.set(self.keys("probe"), "1", ex=60)
+
+    def oversize(self, job: str) -> None:
+        """A callback was too large to keep: let the job be polled."""
+        self.scripts.run("oversize", job)

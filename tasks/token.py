@@ -1,0 +1,98 @@
+"""The token in a callback URL: proof that we asked for this job's callback.
+
+The provider signs nothing (contract §5), so the URL carries an HMAC over namespace, job and expiry.
+It binds the job, not the body; it needs no store to check, so a flood of forgeries costs CPU only.
+"""
+
+import base64
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import urlencode
+
+from tasks.errors import ConfigurationError
+from tasks.ids import is_task_uuid
+
+LEAST_KEY_BYTES = 24
+"""Standard Webhooks asks for 24 to 64 bytes."""
+
+LIFETIME = 7 * 86_400
+"""Seconds a token is good for: a job's deadlines over all attempts, and a day's margin."""
+
+_KID = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
+_MAC = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_EXPIRY = re.compile(r"[0-9]{10}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """Keys by id; the first signs, all verify, so that a new key can overlap an old one."""
+
+    namespace: str
+    keys: Mapping[str, bytes]
+
+    @property
+    def signing(self) -> str:
+        """Id of the key that signs new tokens."""
+        return next(iter(self.keys))
+
+    def query(self, kid: str, job: str, expiry: int) -> str:
+        """Return the URL query of a job's callback; an unknown (dropped) kid falls back."""
+        kid = kid if kid in self.keys else self.signing
+        return urlencode({"k": kid, "j": job, "e": expiry, "t": self._mac(kid, job, str(expiry))})
+
+    def verify(self, kid: str, job: str, expiry: str, mac: str, *, now: float) -> bool:
+        """Whether the token is ours, whole and in time. Constant time in the MAC."""
+        shaped = (
+            _KID.fullmatch(kid)
+            and is_task_uuid(job)
+            and _EXPIRY.fullmatch(expiry)
+            and _MAC.fullmatch(mac)
+        )
+        if not shaped:
+            return False
+        known = kid in self.keys
+        expected = self._mac(kid if known else self.signing, job, expiry)
+        return hmac.compare_digest(expected.encode(), mac.encode()) and known and int(expiry) > now
+
+    def _mac(self, kid: str, job: str, expiry: str) -> str:
+        # The prefix keeps any other HMAC made with these keys from being replayed here.
+        message = f"reelqueue-callback|v1|{self.namespace}|{kid}|{job}|{expiry}".encode()
+        return base64.urlsafe_b64encode(hmac.digest(self.keys[kid], message, sha256))[:43].decode()
+
+
+def parse_keys(text: str) -> dict[str, bytes]:
+    """Read `kid:base64,kid2:base64`, the signing key first.
+
+    Raises:
+        ConfigurationError: naming what is wrong, never the key.
+    """
+    keys: dict[str, bytes] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        kid, _, encoded = entry.partition(":")
+        if not _KID.fullmatch(kid):
+            raise ConfigurationError("REELQUEUE_SECRETS: each entry is kid:base64, kid 1-16 of A-Z")
+        keys[kid] = _key(kid, encoded)
+    if not keys:
+        raise ConfigurationError("REELQUEUE_SECRETS holds no key; write kid:base64")
+    return keys
+
+
+def _key(kid: str, encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError as exc:
+        raise ConfigurationError(f"REELQUEUE_SECRETS: key {kid} is not base64") from exc
+    if len(key) < LEAST_KEY_BYTES:
+        raise ConfigurationError(
+            f"REELQUEUE_SECRETS: key {kid} has {len(key)} bytes; {LEAST_KEY_BYTES} are the least"
+        )
+    return key
+
+
+def new_keys() -> str:
+    """Return a fresh keyring of one key, in the form `parse_keys` reads."""
+    return f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}"

@@ -1,0 +1,172 @@
+"""What an answer says of each task. Pure: from items to a decision, no I/O."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tasks.errors import Category, Meaning, Road, category, meaning, sightings_needed
+from tasks.ids import content_digest
+from tasks.wire.answer import Item, Kind
+
+BAD_ENVELOPE = {
+    401: (Meaning.PAUSE, "unauthorized"),
+    402: (Meaning.PAUSE, "paymentRequired"),
+    403: (Meaning.PAUSE, "forbidden"),
+    429: (Meaning.WAIT, "rateLimit"),
+}
+"""Statuses that refuse a whole POST without naming a task (contract §6, HTTP status)."""
+
+MISDIRECTED = frozenset({404, 405, *range(300, 400)})
+"""Statuses that say RUNWARE_BASE_URL is wrong; redirects are not followed."""
+
+SHORT_SIGHTINGS = 2
+"""Polls in a row on which fewer items than asked for must stand before they are all there are."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the direct answer to a POST says of one task."""
+
+    meaning: Meaning | None  # None: it names nobody; send fewer at once
+    code: str = ""
+    message: str = ""
+    results: tuple[Item, ...] = ()  # finished already in the acknowledgment
+
+
+def of_submit(uuids: Sequence[str], status: int, items: Sequence[Item]) -> dict[str, Told]:
+    """Return for each submitted task what the answer to its POST says of it."""
+    named = by_task(items)
+    if any(uuid in named for uuid in uuids):
+        lost = Told(Meaning.UNCLEAR, message="the answer does not name this task")
+        return {uuid: _named(named[uuid]) if uuid in named else lost for uuid in uuids}
+    told = _envelope(status, items, alone=len(uuids) == 1)
+    return dict.fromkeys(uuids, told)
+
+
+def by_task(items: Iterable[Item]) -> dict[str, list[Item]]:
+    """Group items by the task they name; what names none is left out."""
+    named: dict[str, list[Item]] = {}
+    for item in items:
+        if item.task_uuid and not item.about_poll:
+            named.setdefault(item.task_uuid, []).append(item)
+    return named
+
+
+def _named(items: Sequence[Item]) -> Told:
+    results = tuple(item for item in items if item.kind is Kind.SUCCESS)
+    if any(item.kind is not Kind.ERROR for item in items):
+        return Told(Meaning.ACCEPTED, results=results)
+    error = items[0]
+    return Told(meaning(Road.SUBMIT, error.code), error.code, error.message)
+
+
+def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:
+    """Read an answer that names none of the tasks it answers."""
+    errors = [item for item in items if item.kind is Kind.ERROR and not item.task_uuid]
+    if len(errors) < len(items) or status >= 500 or status == 408:  # noqa: PLR2004  HTTP classes
+        return Told(Meaning.UNCLEAR, message=f"HTTP {status} names no task")
+    if errors and category(errors[0].code) in {Category.AUTH, Category.QUOTA, Category.RATE_LIMIT}:
+        return Told(meaning(Road.SUBMIT, errors[0].code), errors[0].code, errors[0].message)
+    if status in BAD_ENVELOPE:
+        refused, code = BAD_ENVELOPE[status]
+        return Told(refused, code, f"HTTP {status}")
+    if status in MISDIRECTED:
+        message = f"HTTP {status}: is RUNWARE_BASE_URL right?"
+        return Told(Meaning.PAUSE, f"http{status}", message)
+    if status < 400:  # noqa: PLR2004  a success that names nobody says nothing
+        return Told(Meaning.UNCLEAR, message="the answer names no task")
+    code, message = (errors[0].code, errors[0].message) if errors else (f"http{status}", "")
+    return Told(Meaning.REJECTED if alone else None, code, message)
+
+
+class Outcome(StrEnum):
+    """What a poll settles about one task."""
+
+    EMPTY = "empty"  # the provider says nothing of it
+    RUNNING = "running"
+    DOUBTED = "error"  # an error that must stand on further polls
+    RESULTS = "results"  # some results; `final` tells whether more can come
+    AGAIN = "again"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a getResponse answer says of one task."""
+
+    outcome: Outcome
+    successes: tuple[Item, ...] = ()
+    errors: tuple[Item, ...] = ()
+    final: bool = False
+    signature: str = ""  # of the errors, where they must be seen again
+    pauses: bool = False  # the key or the credit failed it
+
+    @property
+    def error(self) -> tuple[str, str]:
+        """Code and message of the error to show."""
+        first = self.errors[0]
+        return first.code, first.message
+
+
+def of_poll(items: Sequence[Item], expected: int, seen: Mapping[str, int]) -> Found:
+    """Return what the items of one task say.
+
+    Args:
+        items: everything the answer holds under its taskUUID.
+        expected: its numberResults.
+        seen: on how many polls in a row before this one each signature stood.
+    """
+    successes = tuple(item for item in items if item.kind is Kind.SUCCESS)
+    errors = tuple(item for item in items if _is_verdict(item))
+    running = any(
+        item.kind is Kind.PROCESSING
+        or (item.kind is Kind.ERROR and meaning(Road.POLL, item.code) is Meaning.ACCEPTED)
+        for item in items
+    )
+    if not successes and not errors:
+        return Found(Outcome.RUNNING if running else Outcome.EMPTY)
+    if len(successes) >= expected:
+        return Found(Outcome.RESULTS, successes, errors, final=True)
+    signature = content_digest([item.digest for item in errors], len(successes)) if errors else ""
+    final = (
+        not running
+        and bool(errors)
+        and seen.get(signature, 0) + 1
+        >= _needed(errors, short=len(successes) + len(errors) < expected)
+    )
+    return _found(successes, errors, signature, running=running, final=final)
+
+
+def _found(
+    successes: tuple[Item, ...],
+    errors: tuple[Item, ...],
+    signature: str,
+    *,
+    running: bool,
+    final: bool,
+) -> Found:
+    if successes:
+        return Found(Outcome.RESULTS, successes, errors, final, signature)
+    if not final:
+        return Found(Outcome.RUNNING if running else Outcome.DOUBTED, signature=signature)
+    return judged(errors)
+
+
+def judged(errors: tuple[Item, ...]) -> Found:
+    """Return what errors that stand mean for the attempt: one that is for good decides."""
+    meanings = [meaning(Road.POLL, item.code) for item in errors]
+    if Meaning.FAILED in meanings:
+        first = errors[meanings.index(Meaning.FAILED)]
+        rest = tuple(item for item in errors if item is not first)
+        return Found(Outcome.FAILED, errors=(first, *rest), final=True)
+    pauses = Meaning.PAUSE in meanings
+    return Found(Outcome.AGAIN, errors=errors, final=True, pauses=pauses)
+
+
+def _is_verdict(item: Item) -> bool:
+    verdicts = {Meaning.AGAIN, Meaning.FAILED, Meaning.PAUSE}
+    return item.kind is Kind.ERROR and meaning(Road.POLL, item.code) in verdicts
+
+
+def _needed(errors: Sequence[Item], *, short: bool) -> int:
+    return max(SHORT_SIGHTINGS if short else 1, *(sightings_needed(e.code) for e in errors))

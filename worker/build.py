@@ -1,0 +1,62 @@
+"""The worker process's collaborators, built once, on first use."""
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+from tasks.errors import ConfigurationError
+from tasks.log import configure
+from tasks.outbox import Outbox
+from tasks.provider import Provider
+from tasks.settings import Settings, load
+from tasks.steps import Context
+from tasks.store import Store
+from tasks.token import Keyring
+
+
+@dataclass(frozen=True)
+class Crew:
+    """What doors and ticks work with."""
+
+    name: str  # of this Celery node; also holds its leases and reads the outbox
+    context: Context
+    outbox: Outbox
+
+
+@cache
+def crew() -> Crew:
+    """Build from the settings.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong, or the store is not ours to use.
+        StoreAway: the store does not answer.
+    """
+    settings = load()
+    log = configure()
+    store = Store.open(settings.store_url(), settings.namespace)
+    store.check(settings.provider_mark, settings.window_start)
+    name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
+    outbox = Outbox(store, name)
+    outbox.create()
+    context = Context(
+        store=store,
+        provider=_provider(settings),
+        settings=settings,
+        keyring=settings.keyring() if settings.callback_url else Keyring(settings.namespace, {}),
+        place=store.place(settings.callback_url) if settings.callback_url else "",
+        log=log,
+        random=Random(),  # noqa: S311  jitter, no secret
+    )
+    settings.id_secret()  # a missing one is told at the start, not at the first retry
+    return Crew(name, context, outbox)
+
+
+def _provider(settings: Settings) -> Provider:
+    if settings.api_key is None:
+        raise ConfigurationError(
+            "RUNWARE_API_KEY is not set. `reelqueue up` without a key uses the simulator; "
+            "a worker started by itself needs the key."
+        )
+    return Provider(settings.base_url, settings.api_key.get_secret_value(), settings.workers)

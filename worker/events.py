@@ -1,0 +1,77 @@
+"""Flower: one row per job, from its terminal event, which carries all that the row shows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.job import Record, State
+from tasks.money import usd
+from tasks.moves import FACES
+from tasks.settle import Ended
+from tasks.wire.answer import Kind
+from worker.app import app
+from worker.build import crew
+from worker.config import TEXT_INFERENCE
+
+MEDIA = ("videos", "images", "audios", "documents")
+
+
+def show_endings(jobs: Sequence[Ended]) -> None:
+    """Publish one terminal event per job, a hundred to a message.
+
+    Raises:
+        kombu.exceptions.OperationalError: the store is away; the endings stay in the outbox.
+    """
+    with (
+        app.connection_for_write() as connection,
+        app.events.Dispatcher(
+            connection, hostname=crew().name, buffer_group={"task"}, buffer_limit=100
+        ) as dispatcher,
+    ):
+        for job in jobs:
+            dispatcher.send(FACES[job.record.state].flower, **fields(job))
+        dispatcher.flush()
+
+
+def fields(job: Ended) -> dict[str, Any]:
+    """Return the fields of a job's terminal event; short, and no payload among them."""
+    record = job.record
+    started = record.submitted_at or record.queued_at
+    ended = record.ended_at or started
+    row: dict[str, Any] = {
+        "uuid": record.id,
+        "name": TEXT_INFERENCE,
+        "args": f"('{job.request.custom_id[:80]}',)",
+        "kwargs": repr(_described(job)),
+        "retries": record.attempt - 1,
+        "sent": record.queued_at / 1000,
+        "received": started / 1000,
+        "started": started / 1000,
+        "runtime": (ended - started) / 1000,
+        "timestamp": ended / 1000,
+    }
+    if record.state in {State.COMPLETED, State.PARTIAL}:
+        row["result"] = repr(_told(record, job))
+    elif record.state is not State.CANCELLED:
+        row["exception"] = f"{job.error[0]}: {job.error[1][:200]}"
+        row["traceback"] = f"taskUUID {record.task_uuid}"
+    return row
+
+
+def _described(job: Ended) -> Mapping[str, str]:
+    inputs = job.request.body.get("inputs") or {}
+    kind = next((name for name in MEDIA if inputs.get(name)), "text")
+    medium = inputs[kind][0] if kind in inputs else ""
+    # The end of a URL names the file; its query may hold a signature.
+    name = medium.split("?")[0].rsplit("/", 1)[-1][:60] if medium.startswith("http") else ""
+    return {kind.removesuffix("s"): name, "batch": job.record.batch}
+
+
+def _told(record: Record, job: Ended) -> Mapping[str, Any]:
+    good = [item for item in job.results if item.kind is Kind.SUCCESS]
+    return {
+        "state": record.state.value,
+        "results": len(good),
+        "errors": len(job.results) - len(good),
+        "finish": ",".join(sorted({str(item.raw.get("finishReason")) for item in good})),
+        "cost": usd(record.cost),
+    }

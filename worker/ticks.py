@@ -1,0 +1,114 @@
+"""The tick: one thread in every worker, of which the one that leads hands out seats to doors.
+
+It waits on the nudge that moves leave in the store, so nothing is asked while nothing happens.
+No beat process, no self-rescheduling task, no ETA.
+"""
+
+import threading
+import time
+import uuid
+from typing import Any
+
+from celery import bootsteps
+from kombu.exceptions import OperationalError
+
+from tasks.errors import StoreAway
+from tasks.lua import connect
+from worker.app import app
+from worker.build import Crew, crew
+from worker.seats import Seat, lead, resign
+
+IDLE = 1.0
+"""Longest wait for a nudge in seconds; a leader renews its lease at least this often."""
+BUSY = 0.1
+"""Wait while there is work that all seats are taken for, or a chunk that is not full yet."""
+SEATS = {"submit": 4, "poll": 4, "settle": 1, "sweep": 1}
+
+
+class Ticker(threading.Thread):
+    """Hands out seats while this worker leads."""
+
+    def __init__(self, member: Crew) -> None:
+        super().__init__(name="ticker", daemon=True)
+        self._crew = member
+        self._store = member.context.store
+        self._stopping = threading.Event()
+        # Blocking reads hold their connection, so the ticker has its own.
+        self._waiting: Any = connect(member.context.settings.store_url(), timeout=IDLE + 4)
+        self._room_since: float | None = None
+
+    def run(self) -> None:
+        """Tick until stopped; a store that is away is asked again every second."""
+        while not self._stopping.is_set():
+            try:
+                self._tick()
+            except (StoreAway, OperationalError) as exc:
+                self._crew.context.log.warning("tick.failed", reason=str(exc))
+                self._stopping.wait(IDLE)
+
+    def stop(self) -> None:
+        """End the thread and let another worker lead."""
+        self._stopping.set()
+        self.join(timeout=IDLE + 4)
+        try:
+            resign(self._store, self._crew.name)
+        except StoreAway:
+            self._crew.context.log.info("tick.left", reason="store away; the lease runs out")
+        self._waiting.close()
+
+    def _tick(self) -> None:
+        if not lead(self._store, self._crew.name):
+            self._stopping.wait(IDLE)
+            return
+        outlook = self._store.outlook()
+        settings = self._crew.context.settings
+        self._seat("settle", int(outlook.endings > 0))
+        self._seat("sweep", int(outlook.overdue))
+        self._seat("poll", -(-outlook.due // settings.uuids_per_poll))
+        if self._worth_a_post(outlook.claimable, settings.tasks_per_post):
+            self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
+        self._store.await_nudge(self._waiting, self._patience(outlook.wait, outlook.has_work))
+
+    def _worth_a_post(self, claimable: int, full: int) -> bool:
+        """Submit when a chunk is full, or BUSY seconds after the first slot was free."""
+        if not claimable:
+            self._room_since = None
+            return False
+        self._room_since = self._room_since or time.monotonic()
+        ripe = claimable >= full or time.monotonic() - self._room_since >= BUSY
+        if ripe:
+            self._room_since = None
+        return ripe
+
+    def _patience(self, wait: float, has_work: bool) -> float:  # noqa: FBT001  the outlook's word
+        if has_work or self._room_since is not None:
+            return BUSY
+        return max(BUSY, min(IDLE, wait))
+
+    def _seat(self, kind: str, wanted: int) -> None:
+        """Send one message per free seat, so that no more doors run than there are seats."""
+        for number in range(min(wanted, SEATS[kind])):
+            seat = Seat(self._store, f"{kind}:{number}", uuid.uuid4().hex)
+            if seat.take():
+                app.send_task(f"reelqueue.{kind}", args=(seat.name, seat.holder), retry=False)
+
+
+class TickStep(bootsteps.StartStopStep):
+    """Starts and stops the ticker with the worker."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:  # noqa: ANN401  Celery's signature
+        super().__init__(parent, **kwargs)
+        self.ticker: Ticker | None = None
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002  the same
+        """Start ticking once messages are consumed; a reconnect starts it anew."""
+        self.ticker = Ticker(crew())
+        self.ticker.start()
+
+    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002  the same
+        """Stop before the pool does."""
+        if self.ticker:
+            self.ticker.stop()
+            self.ticker = None
