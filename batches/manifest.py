@@ -33,7 +33,9 @@ def check(path: Path) -> Checked:
     Raises:
         BadManifest: with the first errors found.
     """
-    checked, errors, seen = Checked(), [], {}
+    checked = Checked()
+    errors: list[RowError] = []
+    seen: dict[str, int] = {}  # custom_id: line
     for line, raw in _lines(path):
         try:
             row, warnings = _row(line, raw)

@@ -1,4 +1,7 @@
-"""Recording the rows of a manifest as jobs. A crash leaves an unsealed batch; the same call ends it."""
+"""Recording the rows of a manifest as jobs.
+
+A crash leaves an unsealed batch; the same call completes it.
+"""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence

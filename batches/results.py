@@ -16,6 +16,11 @@ from tasks.store import Store
 from tasks.wire.answer import Item, Kind
 from tasks.wire.result import Result
 
+_ANSWER = (
+    *("text", "finish_reason", "reasoning", "seed", "cost"),
+    *("prompt_tokens", "completion_tokens", "thinking_tokens"),
+)
+
 PAGE = 100
 """Jobs read at once; each may hold several results of half a megabyte."""
 
@@ -94,18 +99,7 @@ def _answer(item: Item) -> dict[str, Any]:
 def _no_answer(record: Record, failure: tuple[str, str]) -> dict[str, Any]:
     ended_badly = record.state in {State.FAILED, State.EXPIRED, State.CANCELLED}
     code, message = failure if ended_badly else ("", "")
-    empty = dict.fromkeys(
-        [
-            "text",
-            "finish_reason",
-            "reasoning",
-            "seed",
-            "cost",
-            "prompt_tokens",
-            "completion_tokens",
-            "thinking_tokens",
-        ]
-    )
+    empty = dict.fromkeys(_ANSWER)
     return {
         **empty,
         "cost": Decimal(usd(record.cost)) if record.cost else None,

@@ -26,7 +26,7 @@ OURS = {
     "includeCost": "cost is always asked for",
     "includeUsage": "usage is always asked for",
 }
-OUTPUT = [
+OUTPUT = (
     "custom_id",
     "job_id",
     "task_uuid",
@@ -47,12 +47,14 @@ OUTPUT = [
     "submitted_at",
     "completed_at",
     "simulated",
-]
+)
 """Columns of the results; a column of the user's with such a name would be overwritten."""
 
 REQUEST = frozenset(
-    ["custom_id", "prompt", "messages", "model", "numberResults", "seed", "inputs", "settings"]
-    + [*MEDIA, *MEDIA.values(), *SETTINGS]
+    {
+        *("custom_id", "prompt", "messages", "model", "numberResults", "seed"),
+        *("inputs", "settings", *MEDIA, *MEDIA.values(), *SETTINGS),
+    }
 )
 IGNORED = frozenset({"_error"})  # written by `results --failed`
 LONGEST_ID = 256

@@ -15,7 +15,7 @@ _HOST = "127.0.0.1"
 _THREADS = 64
 
 
-class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
+class Server(BaseApplication):
     """Gunicorn started from Python instead of its command."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:

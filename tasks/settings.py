@@ -31,7 +31,13 @@ GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION
 """Secrets that `up` writes below the data folder where the user gave none."""
 
 
-DEFAULT_DATA_DIR = Path(".reelqueue")
+CHECKOUT = Path(__file__).resolve().parent.parent
+DEFAULT_DATA_DIR = CHECKOUT / ".reelqueue"
+
+
+def env_file() -> Path:
+    """Return the `.env` to read: the checkout's, or what REELQUEUE_ENV_FILE names instead."""
+    return Path(os.environ.get("REELQUEUE_ENV_FILE") or CHECKOUT / ".env")
 
 
 def _http_url(value: str) -> str:
@@ -52,7 +58,7 @@ class Settings(BaseSettings):
     """All settings of all processes, frozen. Durations are seconds, sizes bytes."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True, case_sensitive=True
+        frozen=True, extra="ignore", env_ignore_empty=True, case_sensitive=True
     )
 
     api_key: SecretStr | None = _named("RUNWARE_API_KEY")
@@ -147,9 +153,45 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
         ConfigurationError: naming each wrong setting, without its value.
     """
     try:
-        return Settings(**(overrides or {}))
+        return Settings(_env_file=env_file(), **(overrides or {}))
     except ValidationError as exc:
         raise ConfigurationError(_told(exc)) from None
+
+
+def names() -> frozenset[str]:
+    """Return every environment name that is read, secret files included."""
+    known = {str(field.alias) for field in Settings.model_fields.values()}
+    return frozenset(known | {f"{name}_FILE" for name in SECRETS})
+
+
+def origin(name: str, *, given: bool) -> str:
+    """Return where a setting's value came from, in words."""
+    if os.environ.get(name):
+        return "environment"
+    if dotenv_values(env_file()).get(name):
+        return str(env_file())
+    return "secret file" if given else "default"
+
+
+def store_is_given() -> bool:
+    """Whether the user names a store; else one is kept in the data folder."""
+    given = {**dotenv_values(env_file()), **os.environ}
+    return bool(given.get("REDIS_URL") or given.get("REDIS_URL_FILE"))
+
+
+def inherited() -> dict[str, str]:
+    """Return a copy of this process's environment, for a child."""
+    return dict(os.environ)
+
+
+def isolate(own: Mapping[str, str]) -> None:
+    """Forget every setting of the user's, `.env` included, and take `own` instead.
+
+    For the demo: nothing of the real service may reach it or its children.
+    """
+    for name in names():
+        os.environ.pop(name, None)
+    os.environ.update({"REELQUEUE_ENV_FILE": os.devnull, **own})
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -161,7 +203,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Return the secrets that no earlier source gave."""
-        given = {**dotenv_values(".env"), **os.environ, **self.current_state}
+        given = {**dotenv_values(env_file()), **os.environ, **self.current_state}
         data_dir = Path(given.get("REELQUEUE_DATA_DIR") or DEFAULT_DATA_DIR)
         paths = {
             name: _secret_path(name, given, data_dir) for name in SECRETS if not given.get(name)

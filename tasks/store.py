@@ -281,3 +281,13 @@ class Store:
     def oversize(self, job: str) -> None:
         """A callback was too large to keep: let the job be polled."""
         self.scripts.run("oversize", job)
+
+    def provider(self) -> str:
+        """Return the provider mark of the store; empty where it has none yet."""
+        with store_errors():
+            return bytes(self.client.hget(self.keys("meta"), "provider") or b"").decode()
+
+    def has_ticker(self) -> bool:
+        """Whether a worker is alive that hands out work."""
+        with store_errors():
+            return bool(self.client.exists(self.keys("leader")))
