@@ -11,7 +11,6 @@ from gunicorn.arbiter import Arbiter
 from simulator import app
 from simulator.settings import Settings
 
-_HOST = "127.0.0.1"
 _THREADS = 64
 
 
@@ -20,7 +19,7 @@ class Server(BaseApplication):
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings = settings
-        self._address = f"http://{_HOST}:{listener.getsockname()[1]}"
+        self._address = f"http://{settings.host}:{listener.getsockname()[1]}"
         self._bind = f"fd://{listener.detach()}"
         super().__init__(prog="simulator")
 
@@ -68,7 +67,7 @@ def serve(settings: Settings) -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((_HOST, settings.port))
+        listener.bind((settings.host, settings.port))
     except OSError as exc:
         sys.exit(f"simulator: port {settings.port} cannot be used: {exc.strerror}")
     Server(settings, listener).run()

@@ -16,6 +16,7 @@ _NO_MODES = Modes()
 class Settings:
     """All switches; `switches.SWITCHES` says what each means. A change makes a new value."""
 
+    host: str = "127.0.0.1"
     port: int = 8999
     api_key: str | None = None
     max_body: int = 50_000_000
@@ -73,10 +74,11 @@ class Switchboard:
         """Replace some settings while the simulator runs.
 
         Raises:
-            ValueError: As `Settings.changed`, or the port was named, which is bound for good.
+            ValueError: As `Settings.changed`, or the address was named, which is bound for good.
         """
-        if "port" in values:
-            raise ValueError("port: cannot change while running")
+        for name in ("host", "port"):
+            if name in values:
+                raise ValueError(f"{name}: cannot change while running")
         with self._lock:
             self.current = self.current.changed(values)
 

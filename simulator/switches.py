@@ -62,7 +62,8 @@ def _optional(parse: Parse) -> Parse:
 
 
 SWITCHES = {
-    "port": Switch(_whole(0, _HIGHEST_PORT), "port on 127.0.0.1; 0 picks a free one"),
+    "host": Switch(str, "address to bind; the truth table has no key"),
+    "port": Switch(_whole(0, _HIGHEST_PORT), "port; 0 picks a free one"),
     "api_key": Switch(_optional(str), "the only key accepted; unset: any key"),
     "max_body": Switch(_whole(1), "largest request body, in bytes"),
     "latency": Switch(Span.parse, "seconds a task takes: 2, or 1.0-3.0"),

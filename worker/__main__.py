@@ -5,7 +5,6 @@ import sys
 from tasks.errors import Error
 from worker.app import app
 from worker.build import crew
-from worker.ticks import TickStep
 
 
 def main() -> None:
@@ -14,7 +13,6 @@ def main() -> None:
         name = crew().name
     except Error as exc:
         sys.exit(f"worker: {exc}")
-    app.steps["consumer"].add(TickStep)
     quiet = ["--loglevel=WARNING", "--without-gossip", "--without-mingle"]
     app.worker_main(["worker", f"--hostname={name}", *quiet])
 

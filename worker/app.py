@@ -6,4 +6,5 @@ from tasks.settings import load
 from worker.config import celery_config
 
 app = Celery("reelqueue", include=["worker.doors"], set_as_current=True)
+app.steps["consumer"].add("worker.ticks:TickStep")
 app.add_defaults(lambda: celery_config(load()))

@@ -1,8 +1,9 @@
 """Flower: one row per job, from its terminal event, which carries all that the row shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tasks import reading
 from tasks.job import Record, State
 from tasks.money import usd
 from tasks.moves import FACES
@@ -21,6 +22,7 @@ def show_endings(jobs: Sequence[Ended]) -> None:
     Raises:
         kombu.exceptions.OperationalError: the store is away; the endings stay in the outbox.
     """
+    names = _batch_names({job.record.batch for job in jobs})
     with (
         app.connection_for_write() as connection,
         app.events.Dispatcher(
@@ -28,11 +30,16 @@ def show_endings(jobs: Sequence[Ended]) -> None:
         ) as dispatcher,
     ):
         for job in jobs:
-            dispatcher.send(FACES[job.record.state].flower, **fields(job))
+            dispatcher.send(FACES[job.record.state].flower, **fields(job, names[job.record.batch]))
         dispatcher.flush()
 
 
-def fields(job: Ended) -> dict[str, Any]:
+def _batch_names(ids: Iterable[str]) -> dict[str, str]:
+    known = {id_: reading.batch(crew().context.store, id_) for id_ in ids}
+    return {id_: batch.name if batch else id_ for id_, batch in known.items()}
+
+
+def fields(job: Ended, batch: str) -> dict[str, Any]:
     """Return the fields of a job's terminal event; short, and no payload among them."""
     record = job.record
     started = record.submitted_at or record.queued_at
@@ -41,7 +48,7 @@ def fields(job: Ended) -> dict[str, Any]:
         "uuid": record.id,
         "name": TEXT_INFERENCE,
         "args": f"('{job.request.custom_id[:80]}',)",
-        "kwargs": repr(_described(job)),
+        "kwargs": repr(_described(job, batch)),
         "retries": record.attempt - 1,
         "sent": record.queued_at / 1000,
         "received": started / 1000,
@@ -57,13 +64,13 @@ def fields(job: Ended) -> dict[str, Any]:
     return row
 
 
-def _described(job: Ended) -> Mapping[str, str]:
+def _described(job: Ended, batch: str) -> Mapping[str, str]:
     inputs = job.request.body.get("inputs") or {}
     kind = next((name for name in MEDIA if inputs.get(name)), "text")
     medium = inputs[kind][0] if kind in inputs else ""
     # The end of a URL names the file; its query may hold a signature.
     name = medium.split("?")[0].rsplit("/", 1)[-1][:60] if medium.startswith("http") else ""
-    return {kind.removesuffix("s"): name, "batch": job.record.batch}
+    return {kind.removesuffix("s"): name, "batch": batch}
 
 
 def _told(record: Record, job: Ended) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from tasks.errors import StoreAway
 from tasks.lua import connect
+from tasks.outbox import MOST
 from worker.app import app
 from worker.build import Crew, crew
 from worker.seats import Seat, lead, resign
@@ -22,7 +23,12 @@ IDLE = 1.0
 """Longest wait for a nudge in seconds; a leader renews its lease at least this often."""
 BUSY = 0.1
 """Wait while there is work that all seats are taken for, or a chunk that is not full yet."""
+PACE = 0.02
+"""Least time between two ticks, however many moves nudge."""
 SEATS = {"submit": 4, "poll": 4, "settle": 1, "sweep": 1}
+"""Doors of a kind that may run at once, over all workers."""
+FRESH = 0.5
+"""Seconds in which a door that was sent for is expected to take the work it was sent for."""
 
 
 class Ticker(threading.Thread):
@@ -36,6 +42,8 @@ class Ticker(threading.Thread):
         # Blocking reads hold their connection, so the ticker has its own.
         self._waiting: Any = connect(member.context.settings.store_url(), timeout=IDLE + 4)
         self._room_since: float | None = None
+        self._sent_at: dict[str, float] = {}
+        self._settled_at = 0.0
 
     def run(self) -> None:
         """Tick until stopped; a store that is away is asked again every second."""
@@ -62,11 +70,12 @@ class Ticker(threading.Thread):
             return
         outlook = self._store.outlook()
         settings = self._crew.context.settings
-        self._seat("settle", int(outlook.endings > 0))
+        self._seat("settle", int(self._worth_settling(outlook.endings)))
         self._seat("sweep", int(outlook.overdue))
         self._seat("poll", -(-outlook.due // settings.uuids_per_poll))
         if self._worth_a_post(outlook.claimable, settings.tasks_per_post):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
+        self._stopping.wait(PACE)
         self._store.await_nudge(self._waiting, self._patience(outlook.wait, outlook.has_work))
 
     def _worth_a_post(self, claimable: int, full: int) -> bool:
@@ -80,17 +89,44 @@ class Ticker(threading.Thread):
             self._room_since = None
         return ripe
 
+    def _worth_settling(self, endings: int) -> bool:
+        """Settle a full message of events, or what there is once a second."""
+        if not endings or (endings < MOST and time.monotonic() - self._settled_at < IDLE):
+            return False
+        self._settled_at = time.monotonic()
+        return True
+
     def _patience(self, wait: float, has_work: bool) -> float:  # noqa: FBT001  the outlook's word
         if has_work or self._room_since is not None:
             return BUSY
         return max(BUSY, min(IDLE, wait))
 
     def _seat(self, kind: str, wanted: int) -> None:
-        """Send one message per free seat, so that no more doors run than there are seats."""
-        for number in range(min(wanted, SEATS[kind])):
-            seat = Seat(self._store, f"{kind}:{number}", uuid.uuid4().hex)
+        """Send for `wanted` doors, counting those that are on their way to the same work.
+
+        A seat that was taken earlier does not count: its door may hang, or have died with it.
+        """
+        for number in range(SEATS[kind]):
+            if wanted <= 0:
+                return
+            name, now = f"{kind}:{number}", time.monotonic()
+            seat = Seat(self._store, name, uuid.uuid4().hex)
             if seat.take():
-                app.send_task(f"reelqueue.{kind}", args=(seat.name, seat.holder), retry=False)
+                self._send_for(kind, seat)
+                self._sent_at[name] = now
+                wanted -= 1
+            elif now - self._sent_at.get(name, -FRESH) < FRESH:
+                wanted -= 1
+
+    def _send_for(self, kind: str, seat: Seat) -> None:
+        shown = f"('{seat.name}',)"  # the holder is for the door alone
+        try:
+            app.send_task(
+                f"reelqueue.{kind}", args=(seat.name, seat.holder), argsrepr=shown, retry=False
+            )
+        except OperationalError:
+            seat.leave()
+            raise
 
 
 class TickStep(bootsteps.StartStopStep):

@@ -65,7 +65,7 @@ class Simulator:
         self.base = self.v1.removesuffix("/v1")
         self._http = requests.Session()
         shown = self._http.get(f"{self.base}/truth/settings", timeout=10).json()
-        self._defaults = {k: v for k, v in shown.items() if k not in {"port", "api_key"}}
+        self._defaults = {k: v for k, v in shown.items() if k not in {"host", "port", "api_key"}}
 
     def send(self, tasks: object, timeout: float = 10.0) -> requests.Response:
         """POST a value as JSON, or bytes as they are."""

@@ -1,0 +1,26 @@
+# One image for every process; docker-compose.yml names the commands.
+FROM python:3.12-slim-bookworm
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+
+# The locked packages first: they change less often than the code.
+COPY requirements/run.lock requirements/run.lock
+RUN python -m venv /venv && /venv/bin/pip install --require-hashes -r requirements/run.lock
+ENV PATH=/venv/bin:$PATH
+
+COPY pyproject.toml README.md LICENSE flowerconfig.py ./
+COPY examples examples
+COPY tasks tasks
+COPY batches batches
+COPY worker worker
+COPY webhooks webhooks
+COPY console console
+COPY simulator simulator
+RUN pip install --no-build-isolation --no-deps -e . \
+ && useradd --uid 10001 --create-home reelqueue \
+ && install -d -o reelqueue -g reelqueue -m 0700 /data
+
+USER reelqueue
+ENV REELQUEUE_DATA_DIR=/data
+CMD ["reelqueue", "--help"]
