@@ -13,7 +13,7 @@ help: ## List the targets
 
 python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "reelqueue needs Python 3.11 or newer, and there is no '$(PYTHON)' here. Install one, or name it: make PYTHON=python3.12 demo" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "reelqueue needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) -V 2>&1 | tail -n 1). Name a newer one: make PYTHON=python3.12 demo" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "reelqueue needs Python 3.11 or newer, and '$(PYTHON)' is not ($$($(PYTHON) -V 2>&1 | head -n 1)). Name a newer one: make PYTHON=python3.12 demo" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "'$(PYTHON)' comes without venv. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 # A stamp per lock file: a changed lock installs again, an unchanged one costs nothing.
