@@ -36,8 +36,8 @@ class Journal:
         if not self._path.exists():
             return None
         found = None
-        for line in self._path.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line) if line.endswith("}") else {}  # a crash may cut the last line
+        for line in self._path.read_text(encoding="ascii", errors="replace").splitlines():
+            entry = _entry(line)
             found = entry["id"] if entry.get("name") == name else found
         return found
 
@@ -62,3 +62,12 @@ class Journal:
         with self._path.open("rb") as file:
             file.seek(size - 1)
             return file.read(1) == b"\n"
+
+
+def _entry(line: str) -> dict[str, str]:
+    """Return a line's entry; none where a crash cut it, for then its id was never given out."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) and entry.keys() >= {"name", "id"} else {}

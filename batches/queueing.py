@@ -72,21 +72,33 @@ class Queueing:
 
         Returns:
             The batch's id.
+
+        Raises:
+            BadManifest: rows were recorded with other content since `plan`; the others are queued.
         """
         known = reading.batch_named(self.store, self.name)
         batch_id = self.journal.batch_id(self.name, known.id if known else None)
         batch_id = self.store.open_batch(self.name, batch_id, priority=1)
+        differ: list[str] = []
         for chunk in _chunked(rows):
-            self._record(batch_id, chunk)
+            differ += self._record(batch_id, chunk)
             told(len(chunk))
         self.store.seal(batch_id)
+        if differ:
+            raise BadManifest(
+                f"batch {self.name} has these rows with other content, recorded by another "
+                "submission meanwhile; they are left as they were:\n" + "\n".join(differ[:20])
+            )
         return batch_id
 
-    def _record(self, batch_id: str, chunk: Sequence[Row]) -> None:
+    def _record(self, batch_id: str, chunk: Sequence[Row]) -> list[str]:
+        """Record rows; returns those that are recorded with other content."""
         shared: dict[str, bytes] = {}
         records = [self._entry(batch_id, row, shared) for row in chunk]
         self.store.share(batch_id, shared)
-        self.store.enqueue(batch_id, records)
+        told = self.store.enqueue(batch_id, records)
+        rows = zip(chunk, told, strict=True)
+        return [f"  line {row.line}: {row.custom_id}" for row, word in rows if word == "differs"]
 
     def _entry(self, batch_id: str, row: Row, shared: dict[str, bytes]) -> Sequence[Argument]:
         common = {k: v for k, v in row.body.items() if k not in OWN}

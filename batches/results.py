@@ -91,8 +91,8 @@ def _answer(item: Item) -> dict[str, Any]:
         "prompt_tokens": usage.promptTokens if usage else None,
         "completion_tokens": usage.completionTokens if usage else None,
         "thinking_tokens": usage.thinkingTokens if usage else None,
-        "error_code": item.code or None,
-        "error_message": item.message or None,
+        "error_code": item.code if item.kind is Kind.ERROR else None,
+        "error_message": (item.message or None) if item.kind is Kind.ERROR else None,
     }
 
 
@@ -143,10 +143,8 @@ def write_jsonl(rows: Iterator[dict[str, Any]], path: Path) -> int:
 def json_line(row: dict[str, Any]) -> bytes:
     """Return one JSON line, UTF-8; money as a plain decimal, never with an exponent."""
     line = "{" + ", ".join(f"{_json(key)}: {_json(value)}" for key, value in row.items()) + "}\n"
-    try:
-        return line.encode()
-    except UnicodeEncodeError:  # a lone surrogate: escaped, as it came
-        return json.dumps(json.loads(line, parse_float=float)).encode() + b"\n"
+    # Only lone surrogates cannot be encoded; \udXXX is how JSON writes them.
+    return line.encode("utf-8", "backslashreplace")
 
 
 def _json(value: object) -> str:

@@ -1,8 +1,10 @@
 """One manifest row: from the user's flat columns to a request, or to errors a person can act on."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,7 +59,10 @@ REQUEST = frozenset(
     }
 )
 IGNORED = frozenset({"_error"})  # written by `results --failed`
+_PLAIN = {name.lower().replace("_", ""): name for name in sorted(REQUEST)}
 LONGEST_ID = 256
+SHOWN = 60
+"""Characters of a value or name that a message repeats."""
 _ANY_TASK = "00000000-0000-4000-8000-000000000000"
 
 
@@ -71,8 +76,9 @@ class RowError:
     problem: str
 
     def __str__(self) -> str:
-        shown = f" ({self.value})" if self.value else ""
-        return f"line {self.line}, {self.column}{shown}: {self.problem}"
+        value = f" ({self.value})" if self.value else ""
+        column = self.column if self.column.isprintable() else shown(self.column)
+        return f"line {self.line}, {column[:SHOWN]}{value}: {self.problem}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def read_row(line: int, given: object) -> tuple[Row, list[str]]:
     errors = [
         *_refused(line, given),
         *_clashes(line, given),
-        *_id_errors(line, given.get("custom_id")),
+        *_id_errors(line, given.get("custom_id", str(line))),
     ]
     body, more = _checked(line, given)
     if errors or more:
@@ -119,10 +125,21 @@ def _refused(line: int, given: Mapping[str, Any]) -> list[RowError]:
     ours = [
         RowError(line, name, "", f"leave it out: {OURS[name]}") for name in OURS if name in given
     ]
-    taken = [name for name in OUTPUT if name in given and name not in REQUEST]
-    return ours + [
+    taken = [
         RowError(line, name, "", "the results have a column of this name; rename yours")
-        for name in taken
+        for name in OUTPUT
+        if name in given and name not in REQUEST
+    ]
+    return [*ours, *taken, *_misspelt(line, given)]
+
+
+def _misspelt(line: int, given: Mapping[str, Any]) -> list[RowError]:
+    """Columns that would be carried where a field was meant: max_tokens would limit nothing."""
+    meant = {name: _PLAIN.get(re.sub(r"[ _-]", "", name).lower(), name) for name in given}
+    return [
+        RowError(line, name, "", f"is not sent; write {field}, or rename it")
+        for name, field in meant.items()
+        if name != field and name not in OUTPUT
     ]
 
 
@@ -143,8 +160,6 @@ def _clashes(line: int, given: Mapping[str, Any]) -> list[RowError]:
 
 
 def _id_errors(line: int, custom_id: object) -> list[RowError]:
-    if custom_id is None:
-        return []
     if not isinstance(custom_id, str):
         return [RowError(line, "custom_id", shown(custom_id), "must be a string")]
     if not 1 <= len(custom_id) <= LONGEST_ID:
@@ -170,8 +185,9 @@ def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
     settings = dict(given["settings"]) if isinstance(given.get("settings"), dict) else {}
     settings |= {name: given[name] for name in SETTINGS if name in given}
     for name, value in (("inputs", inputs), ("settings", settings)):
+        whole = given.get(name)
         if value or name in given:
-            body[name] = value or given[name]
+            body[name] = whole if whole and not isinstance(whole, dict) else value or whole
     return body
 
 
@@ -193,13 +209,12 @@ def _told(line: int, given: Mapping[str, Any], error: Mapping[str, Any]) -> RowE
     path = [str(part) for part in error["loc"]]
     column = _column(given, path)
     problem = error["msg"].removeprefix("Value error, ")
+    value = "" if error["type"] == "missing" or not path else shown(error["input"])
     if error["type"] == "missing" and path == ["messages"]:
         column, problem = "prompt", "is missing; give prompt, or messages"
     if error["type"] == "extra_forbidden":
         problem = "is no field of this model"
-    return RowError(
-        line, column, "" if error["type"] == "missing" else shown(error["input"]), problem
-    )
+    return RowError(line, column, value, problem)
 
 
 def _column(given: Mapping[str, Any], path: list[str]) -> str:
@@ -215,10 +230,10 @@ def _column(given: Mapping[str, Any], path: list[str]) -> str:
             return one
         if path[1] in given:
             return ".".join(path[1:])
-    return ".".join(path) or "row"
+    return ".".join(path) or "messages"  # the one rule over the whole row is about them
 
 
 def shown(value: object) -> str:
     """Return a value short enough for one line, control characters made visible."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  a line's worth
+    text = str(value) if isinstance(value, Decimal) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -73,6 +73,7 @@ class Category(StrEnum):
     SERVER = "serverError"
     VALIDATION = "validation"
     CONFLICT = "conflict"
+    DELIVERY = "delivery"  # ours: the part of timeout that is about the callback
     UNKNOWN = "unknown"
 
 
@@ -89,7 +90,7 @@ _CODES = {
     "sensitiveContentDetected nsfwContentDetected unsafeContentDetected promptBlocked "
     "imageBlocked moderationFailed invalidProviderContent",
     # timeoutProvider is the documented one, and a gap of the official table.
-    Category.TIMEOUT: "providerTimeout providerGatewayTimeout webhookTimeout timeoutProvider",
+    Category.TIMEOUT: "providerTimeout providerGatewayTimeout timeoutProvider",
     Category.MEDIUM: "mediaNotFound mediaExpired modelNotFound unknownModel",
     Category.UNKNOWN_TASK: "taskNotFound taskFailedOrNotFound",
     Category.GONE: "taskExpired taskCancelled",
@@ -99,7 +100,9 @@ _CODES = {
     "mediaStorageFileCouldNotBeMoved",
     Category.SERVER: "internalServerError serviceUnavailable standardError unknownError",
     Category.VALIDATION: "unknownParameter incompatibleParameters validationFailed",
-    Category.CONFLICT: "conflictTaskUUID",
+    # The second was never seen; read as validation it would fail a job that was bought.
+    Category.CONFLICT: "conflictTaskUUID duplicateTaskUUID",
+    Category.DELIVERY: "webhookTimeout",
 }
 _CATEGORY = {code: category for category, codes in _CODES.items() for code in codes.split()}
 _VALIDATION_PREFIXES = ("invalid", "missing", "conflict", "duplicate", "unsupported", "value")
@@ -120,6 +123,8 @@ _MEANING = {
     Category.SERVER: (Meaning.UNCLEAR, Meaning.AGAIN),
     Category.VALIDATION: (Meaning.REJECTED, Meaning.FAILED),
     Category.CONFLICT: (Meaning.ACCEPTED, Meaning.ACCEPTED),
+    # Another attempt would have the same callback: it buys nothing that a poll does not bring.
+    Category.DELIVERY: (Meaning.UNCLEAR, Meaning.ACCEPTED),
     Category.UNKNOWN: (Meaning.UNCLEAR, Meaning.AGAIN),
 }
 _DOUBTFUL_BY_POLL = {Category.RATE_LIMIT, Category.SERVER, Category.QUOTA, Category.UNKNOWN}

@@ -51,7 +51,8 @@ def result_digest(text: object, seed: object, finish_reason: object) -> str:
 
     Nothing goes in that differs between the roads a result comes by (status, cost, usage).
     """
-    return short_digest(json.dumps([text, seed, finish_reason], default=str).encode())
+    value = [text, seed, finish_reason]
+    return short_digest(json.dumps(value, sort_keys=True, default=str).encode())
 
 
 def content_digest(*parts: Sequence[object] | object) -> str:

@@ -5,6 +5,7 @@ generates, in the data folder. README.md has the table.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,12 +43,26 @@ def env_file() -> Path:
 
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or set("?#") & set(value):
         raise ValueError("must be an http(s) URL without query")
+    if "@" in parts.netloc:  # a URL is shown and stored; no password may stand in it
+        raise ValueError("must be an http(s) URL without user and password")
+    if " " in value or not value.isprintable():
+        raise ValueError("must be an http(s) URL without spaces or control characters")
     return value.rstrip("/")
 
 
+def _header(value: SecretStr) -> SecretStr:
+    # http.client quotes a header that it refuses, the key in it, in its error.
+    if not _VISIBLE.fullmatch(value.get_secret_value()):
+        raise ValueError("must be visible ASCII characters, without spaces or line ends")
+    return value
+
+
+_VISIBLE = re.compile(r"[!-~]+")
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
 
 def _named(name: str, default: Any = None, **limits: Any) -> Any:  # noqa: ANN401  as Field itself
@@ -61,7 +76,7 @@ class Settings(BaseSettings):
         frozen=True, extra="ignore", env_ignore_empty=True, case_sensitive=True
     )
 
-    api_key: SecretStr | None = _named("RUNWARE_API_KEY")
+    api_key: HeaderSecret | None = _named("RUNWARE_API_KEY")
     base_url: HttpUrl = _named("RUNWARE_BASE_URL", "https://api.runware.ai/v1")
     redis_url: SecretStr | None = _named("REDIS_URL")
     public_url: HttpUrl | None = _named("PUBLIC_URL")
@@ -75,15 +90,15 @@ class Settings(BaseSettings):
     flower_port: int = _named("REELQUEUE_FLOWER_PORT", 5555, ge=1, le=65535)
     simulated: bool = _named("REELQUEUE_SIMULATED", default=False)
     max_attempts: int = _named("REELQUEUE_MAX_ATTEMPTS", 3, ge=1, le=20)
-    deadline: float = _named("REELQUEUE_DEADLINE", 7200.0, gt=0)
-    resolve_after: float = _named("REELQUEUE_RESOLVE_AFTER", 120.0, gt=0)
+    deadline: Seconds = _named("REELQUEUE_DEADLINE", 7200.0)
+    resolve_after: Seconds = _named("REELQUEUE_RESOLVE_AFTER", 120.0)
     window_start: int = _named("REELQUEUE_WINDOW_START", 8, ge=1)
     window_max: int = _named("REELQUEUE_WINDOW_MAX", 1000, ge=1)
     tasks_per_post: int = _named("REELQUEUE_TASKS_PER_POST", 50, ge=1, le=100)
     bytes_per_post: int = _named("REELQUEUE_BYTES_PER_POST", 8_000_000, ge=1000)
     uuids_per_poll: int = _named("REELQUEUE_UUIDS_PER_POLL", 100, ge=1, le=100)
-    poll_first: float | None = _named("REELQUEUE_POLL_FIRST", gt=0)
-    poll_max: float = _named("REELQUEUE_POLL_MAX", 30.0, gt=0)
+    poll_first: Seconds | None = _named("REELQUEUE_POLL_FIRST")
+    poll_max: Seconds = _named("REELQUEUE_POLL_MAX", 30.0)
     workers: int = _named("REELQUEUE_WORKER_THREADS", 16, ge=2, le=256)
 
     @classmethod
@@ -175,8 +190,18 @@ def origin(name: str, *, given: bool) -> str:
 
 def store_is_given() -> bool:
     """Whether the user names a store; else one is kept in the data folder."""
-    given = {**dotenv_values(env_file()), **os.environ}
+    given = _given()
     return bool(given.get("REDIS_URL") or given.get("REDIS_URL_FILE"))
+
+
+def _given() -> dict[str, str]:
+    """Return `.env` below the environment; in both an empty value is none."""
+    return {
+        name: value
+        for source in (dotenv_values(env_file()), os.environ)
+        for name, value in source.items()
+        if value
+    }
 
 
 def inherited() -> dict[str, str]:
@@ -203,7 +228,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Return the secrets that no earlier source gave."""
-        given = {**dotenv_values(env_file()), **os.environ, **self.current_state}
+        given = {**_given(), **self.current_state}
         data_dir = Path(given.get("REELQUEUE_DATA_DIR") or DEFAULT_DATA_DIR)
         paths = {
             name: _secret_path(name, given, data_dir) for name in SECRETS if not given.get(name)
@@ -220,9 +245,14 @@ def _secret_path(name: str, given: Mapping[str, Any], data_dir: Path) -> Path | 
 
 def _read(name: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"{name}_FILE: cannot read {path}: {exc}") from exc
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ConfigurationError(f"{name}_FILE: cannot read {path}: {exc.strerror}") from exc
+    except ValueError:  # its text would quote a byte of the secret
+        raise ConfigurationError(f"{name}_FILE: {path} is not UTF-8 text") from None
+    if not text:
+        raise ConfigurationError(f"{name}_FILE: {path} is empty")
+    return text
 
 
 def secret_file(data_dir: Path, name: str) -> Path:

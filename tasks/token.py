@@ -71,24 +71,30 @@ def parse_keys(text: str) -> dict[str, bytes]:
         ConfigurationError: naming what is wrong, never the key.
     """
     keys: dict[str, bytes] = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        kid, _, encoded = entry.partition(":")
-        if not _KID.fullmatch(kid):
-            raise ConfigurationError("REELQUEUE_SECRETS: each entry is kid:base64, kid 1-16 of A-Z")
-        keys[kid] = _key(kid, encoded)
+    for n, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
+        kid, colon, encoded = entry.partition(":")
+        if not colon or not _KID.fullmatch(kid):
+            raise ConfigurationError(
+                f"REELQUEUE_SECRETS: entry {n} is not kid:base64 with a kid of 1-16 A-Z a-z 0-9 _ -"
+            )
+        if kid in keys:
+            raise ConfigurationError(f"REELQUEUE_SECRETS: entry {n} has the kid of an earlier one")
+        keys[kid] = _key(n, encoded)
     if not keys:
         raise ConfigurationError("REELQUEUE_SECRETS holds no key; write kid:base64")
     return keys
 
 
-def _key(kid: str, encoded: str) -> bytes:
+def _key(n: int, encoded: str) -> bytes:
+    # Told by its place: what stands before the colon may be a key written in the wrong order.
     try:
         key = base64.b64decode(encoded, validate=True)
     except ValueError as exc:
-        raise ConfigurationError(f"REELQUEUE_SECRETS: key {kid} is not base64") from exc
+        raise ConfigurationError(f"REELQUEUE_SECRETS: the key of entry {n} is not base64") from exc
     if len(key) < LEAST_KEY_BYTES:
         raise ConfigurationError(
-            f"REELQUEUE_SECRETS: key {kid} has {len(key)} bytes; {LEAST_KEY_BYTES} are the least"
+            f"REELQUEUE_SECRETS: the key of entry {n} has {len(key)} bytes; "
+            f"{LEAST_KEY_BYTES} are the least"
         )
     return key
 

@@ -1,7 +1,7 @@
 """What an answer says of each task. Pure: from items to a decision, no I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tasks.errors import Category, Meaning, Road, category, meaning, sightings_needed
@@ -18,6 +18,18 @@ BAD_ENVELOPE = {
 
 MISDIRECTED = frozenset({404, 405, *range(300, 400)})
 """Statuses that say RUNWARE_BASE_URL is wrong; redirects are not followed."""
+
+UNPAID = frozenset({401, 402})
+"""Statuses with which nothing was bought whatever the code: its words are not stable."""
+
+OF_THE_INPUT = frozenset({Category.SAFETY, Category.MEDIUM, Category.CONFLICT})
+"""Categories that only a task can cause, under any status; the others yield to a status above."""
+
+PRECEDENCE = (
+    *(Meaning.ACCEPTED, Meaning.UNCLEAR),
+    *(Meaning.PAUSE, Meaning.REJECTED, Meaning.WAIT),
+)
+"""Of several errors of one task that decides which leaves most room for a purchase."""
 
 SHORT_SIGHTINGS = 2
 """Polls in a row on which fewer items than asked for must stand before they are all there are."""
@@ -38,7 +50,7 @@ def of_submit(uuids: Sequence[str], status: int, items: Sequence[Item]) -> dict[
     named = by_task(items)
     if any(uuid in named for uuid in uuids):
         lost = Told(Meaning.UNCLEAR, message="the answer does not name this task")
-        return {uuid: _named(named[uuid]) if uuid in named else lost for uuid in uuids}
+        return {uuid: _named(named[uuid], status) if uuid in named else lost for uuid in uuids}
     told = _envelope(status, items, alone=len(uuids) == 1)
     return dict.fromkeys(uuids, told)
 
@@ -52,12 +64,23 @@ def by_task(items: Iterable[Item]) -> dict[str, list[Item]]:
     return named
 
 
-def _named(items: Sequence[Item]) -> Told:
+def _named(items: Sequence[Item], status: int) -> Told:
     results = tuple(item for item in items if item.kind is Kind.SUCCESS)
     if any(item.kind is not Kind.ERROR for item in items):
         return Told(Meaning.ACCEPTED, results=results)
-    error = items[0]
-    return Told(meaning(Road.SUBMIT, error.code), error.code, error.message)
+    told = _heaviest(items)
+    if any(item.cost for item in items) and told.meaning is not Meaning.ACCEPTED:
+        return replace(told, meaning=Meaning.UNCLEAR)  # what has a price was bought
+    if status in UNPAID and told.meaning is Meaning.REJECTED:
+        return replace(told, meaning=Meaning.PAUSE)
+    return told
+
+
+def _heaviest(errors: Sequence[Item]) -> Told:
+    """Return what several errors say together; their order says nothing."""
+    by_meaning = {meaning(Road.SUBMIT, error.code): error for error in reversed(errors)}
+    decided = min(by_meaning, key=PRECEDENCE.index)
+    return Told(decided, by_meaning[decided].code, by_meaning[decided].message)
 
 
 def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:
@@ -65,18 +88,44 @@ def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:
     errors = [item for item in items if item.kind is Kind.ERROR and not item.task_uuid]
     if len(errors) < len(items) or status >= 500 or status == 408:  # noqa: PLR2004  HTTP classes
         return Told(Meaning.UNCLEAR, message=f"HTTP {status} names no task")
-    if errors and category(errors[0].code) in {Category.AUTH, Category.QUOTA, Category.RATE_LIMIT}:
-        return Told(meaning(Road.SUBMIT, errors[0].code), errors[0].code, errors[0].message)
+    kinds = {category(error.code) for error in errors}
+    general = {Category.AUTH, Category.QUOTA, Category.RATE_LIMIT}
+    by_status = _of_status(status)
+    if kinds - {Category.UNKNOWN} and (by_status is None or kinds & (general | OF_THE_INPUT)):
+        known = [error for error in errors if category(error.code) is not Category.UNKNOWN]
+        return _of_all(_heaviest(known), status, alone=alone)
+    if by_status:
+        return by_status
+    if status < 400:  # noqa: PLR2004  a success that names nobody says nothing
+        return Told(Meaning.UNCLEAR, message="the answer names no task")
+    code, message = (errors[0].code, errors[0].message) if errors else (f"http{status}", "")
+    return Told(Meaning.REJECTED if alone else None, code, message)
+
+
+def _of_status(status: int) -> Told | None:
     if status in BAD_ENVELOPE:
         refused, code = BAD_ENVELOPE[status]
         return Told(refused, code, f"HTTP {status}")
     if status in MISDIRECTED:
         message = f"HTTP {status}: is RUNWARE_BASE_URL right?"
         return Told(Meaning.PAUSE, f"http{status}", message)
-    if status < 400:  # noqa: PLR2004  a success that names nobody says nothing
-        return Told(Meaning.UNCLEAR, message="the answer names no task")
-    code, message = (errors[0].code, errors[0].message) if errors else (f"http{status}", "")
-    return Told(Meaning.REJECTED if alone else None, code, message)
+    return None
+
+
+def _of_all(told: Told, status: int, *, alone: bool) -> Told:
+    """Return what an error that names no task says of every task of the POST."""
+    refused = status >= 400  # noqa: PLR2004  a success may have taken some of them
+    match told.meaning:
+        case Meaning.PAUSE:
+            return told
+        case Meaning.WAIT if alone or refused:
+            return told
+        case Meaning.ACCEPTED if alone:
+            return told
+        case Meaning.REJECTED if refused:
+            return told if alone else replace(told, meaning=None)
+        case _:
+            return Told(Meaning.UNCLEAR, message=f"HTTP {status} names no task")
 
 
 class Outcome(StrEnum):
@@ -127,7 +176,8 @@ def of_poll(items: Sequence[Item], expected: int, seen: Mapping[str, int]) -> Fo
         return Found(Outcome.RUNNING if running else Outcome.EMPTY)
     if len(successes) >= expected:
         return Found(Outcome.RESULTS, successes, errors, final=True)
-    signature = content_digest([item.digest for item in errors], len(successes)) if errors else ""
+    digests = sorted(item.digest for item in errors)
+    signature = content_digest(digests, len(successes)) if errors else ""
     final = (
         not running
         and bool(errors)

@@ -3,15 +3,28 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, NoReturn
 
+from tasks.errors import Category, category
 from tasks.ids import result_digest
 from tasks.money import nano_from_usd
 
 MOST_DEPTH = 64
 """Deepest nesting read. A real answer has 5 levels; Python's parser gives up near 1,000."""
+
+MOST_EXPONENT = 307
+"""Largest power of ten read, either way: beyond it no double holds the number to write it again."""
+
+_OF_A_REQUEST = frozenset(
+    {
+        *(Category.AUTH, Category.QUOTA, Category.RATE_LIMIT),
+        *(Category.SERVER, Category.VALIDATION, Category.UNKNOWN),
+    }
+)
+"""Categories that, under taskType getResponse, are the poll's own trouble. The others are its
+task's, for finished items may carry that taskType too (contract §4)."""
 
 
 class Unreadable(ValueError):
@@ -37,44 +50,49 @@ class Item:
     cost: int | None  # nano-dollars; None where not reported
     code: str
     message: str
-    about_poll: bool  # the error speaks of the getResponse task itself
+    about_poll: bool  # the error speaks of the getResponse task itself, not of the one asked for
     raw: Mapping[str, Any]
 
 
 def parse(body: bytes) -> Any:  # noqa: ANN401  any JSON value
-    """Read a body strictly: UTF-8 without BOM, no NaN, no duplicate keys, bounded depth.
+    """Read a body strictly: UTF-8 without BOM, no NaN, no twin keys, bounded depth and numbers.
 
     Raises:
         Unreadable: for anything else; money in it is read with Decimal.
     """
     try:
-        text = body.decode("utf-8")
-        _check_depth(text)
-        return json.loads(
-            text, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_no_twins
+        value = json.loads(
+            body.decode("utf-8"),
+            parse_float=_decimal,
+            parse_constant=_refuse,
+            object_pairs_hook=_no_twins,
         )
     except (ValueError, RecursionError) as exc:
         raise Unreadable(str(exc)[:200]) from exc
+    _check_depth(value)
+    return value
 
 
-def _check_depth(text: str) -> None:
-    # Counts brackets inside strings too: a cheap upper bound first, the exact count only above it.
-    if text.count("[") + text.count("{") <= MOST_DEPTH:
-        return
-    depth, in_string, escaped = 0, False, False
-    for char in text:
-        if escaped:
-            escaped = False
-        elif in_string:
-            escaped, in_string = char == "\\", char != '"'
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            if depth > MOST_DEPTH:
-                raise Unreadable(f"nested deeper than {MOST_DEPTH} levels")
-        elif char in "]}":
-            depth -= 1
+def _check_depth(value: object) -> None:
+    # Level by level over what was read: long texts full of brackets cost nothing.
+    level, depth = [value], 0
+    while level := [node for node in level if isinstance(node, dict | list)]:
+        depth += 1
+        if depth > MOST_DEPTH:
+            raise Unreadable(f"nested deeper than {MOST_DEPTH} levels")
+        level = [
+            child for node in level for child in (node.values() if isinstance(node, dict) else node)
+        ]
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        raise Unreadable("a number is out of range") from None
+    if abs(value.adjusted()) > MOST_EXPONENT:
+        raise Unreadable("a number is out of range")
+    return value
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -106,10 +124,13 @@ def items(body: object) -> list[Item]:
 
 
 def _is_envelope(body: Mapping[str, Any]) -> bool:
-    if isinstance(body.get("data"), list | dict) or isinstance(body.get("errors"), list | dict):
+    lists = [body[name] for name in ("data", "errors") if isinstance(body.get(name), list | dict)]
+    if any(lists):
         return True
-    # The singular error of a refused stream; a flat failed item has a status beside it.
-    return isinstance(body.get("error"), dict) and "status" not in body
+    if body.get("error") and isinstance(body["error"], dict):
+        # The singular error of a refused stream; a flat item has a status or a text beside it.
+        return "status" not in body and "text" not in body
+    return bool(lists) and "taskUUID" not in body  # a flat item may have empty lists beside it
 
 
 def _pooled(body: Mapping[str, Any]) -> Iterator[Item]:
@@ -130,10 +151,11 @@ def _item(element: object, *, failed: bool) -> Item:
     raw: dict[str, Any] = element if isinstance(element, dict) else {"value": element}
     error = raw.get("error")
     nested: dict[str, Any] = error if isinstance(error, dict) else {}
-    code = str(raw.get("code") or nested.get("code") or "")
-    message = str(raw.get("message") or nested.get("message") or "")
+    code = _words(raw.get("code") or nested.get("code"))
+    message = _words(raw.get("message") or nested.get("message"))
     kind = Kind.ERROR if failed else _kind(raw, code)
     uuid = raw.get("taskUUID")
+    by_poll = kind is Kind.ERROR and raw.get("taskType") == "getResponse"
     return Item(
         kind=kind,
         task_uuid=uuid if isinstance(uuid, str) else None,
@@ -141,20 +163,26 @@ def _item(element: object, *, failed: bool) -> Item:
         cost=nano_from_usd(raw.get("cost")),
         code=code or ("unknownError" if kind is Kind.ERROR else ""),
         message=message,
-        about_poll=raw.get("taskType") == "getResponse" and kind is Kind.ERROR,
+        about_poll=by_poll and category(code) in _OF_A_REQUEST,
         raw=raw,
     )
 
 
+def _words(value: object) -> str:
+    """Return text that can be stored and logged: lone surrogates are escaped."""
+    return str(value or "").encode("utf-8", "backslashreplace").decode()
+
+
 def _kind(raw: Mapping[str, Any], code: str) -> Kind:
-    status = raw.get("status")
-    if status in {"error", "failed"} or (code and status is None and "text" not in raw):
+    # Tuples, not sets: what stands here may be a list, which has no hash.
+    status, answered = raw.get("status"), raw.get("text") is not None or raw.get("finishReason")
+    if status in ("error", "failed") or (code and status is None and not answered):
         return Kind.ERROR
-    if status in {"processing", "pending"}:  # before the fields: a running item may have text
+    if status in ("processing", "pending"):  # before the fields: a running item may have text
         return Kind.PROCESSING
-    if raw.get("taskType") not in {"textInference", "getResponse", None}:
+    if raw.get("taskType") not in ("textInference", "getResponse", None):
         return Kind.OTHER
-    if status == "success" or raw.get("text") is not None or raw.get("finishReason"):
+    if status == "success" or answered:
         return Kind.SUCCESS
     return Kind.PROCESSING if isinstance(raw.get("taskUUID"), str) else Kind.OTHER
 

@@ -57,7 +57,7 @@ def _in_hundredths(value: Decimal) -> Decimal:
 
 
 def _media(value: str) -> str:
-    if _URL.fullmatch(value) or _ANY_UUID.fullmatch(value) or _is_base64(value):
+    if _is_url(value) or _ANY_UUID.fullmatch(value) or _is_base64(value):
         return value
     if value[:5].lower() == "data:":
         raise ValueError("a data URI is taken for images only; send the bare base64 or a URL")
@@ -69,6 +69,11 @@ def _image(value: str) -> str:
     if prefix and _is_base64(value[prefix.end() :]):
         return value
     return _media(value)
+
+
+def _is_url(value: str) -> bool:
+    # No control characters, no lone surrogates: no URL has them, and logs would.
+    return _URL.fullmatch(value) is not None and value.isprintable()
 
 
 def _is_base64(value: str) -> bool:
@@ -88,7 +93,7 @@ def _task_uuid(value: str) -> str:
 
 
 def _webhook_url(value: str) -> str:
-    if not _URL.fullmatch(value):
+    if not _is_url(value):
         raise ValueError("must be an http(s) URL")
     return value
 
@@ -103,7 +108,13 @@ def _thinking_level(value: str) -> str:
     return value
 
 
-Hundredths = Annotated[Decimal, BeforeValidator(_decimal), AfterValidator(_in_hundredths)]
+# The bounds stand before the step: the remainder of 1e30 needs more digits than Decimal keeps.
+Temperature = Annotated[
+    Decimal, BeforeValidator(_decimal), Field(ge=0, le=2), AfterValidator(_in_hundredths)
+]
+TopP = Annotated[
+    Decimal, BeforeValidator(_decimal), Field(ge=0, le=1), AfterValidator(_in_hundredths)
+]
 Media = Annotated[StrictStr, AfterValidator(_media)]
 Image = Annotated[StrictStr, AfterValidator(_image)]
 StopSequence = Annotated[StrictStr, StringConstraints(min_length=1, max_length=50)]
@@ -135,8 +146,8 @@ class Settings(_Part):
     systemPrompt: (
         Annotated[StrictStr, StringConstraints(min_length=1, max_length=200_000)] | None
     ) = None
-    temperature: Annotated[Hundredths, Field(ge=0, le=2)] | None = None
-    topP: Annotated[Hundredths, Field(ge=0, le=1)] | None = None
+    temperature: Temperature | None = None
+    topP: TopP | None = None
     maxTokens: Annotated[StrictInt, Field(ge=1, le=128_000)] | None = None
     stopSequences: Annotated[list[StopSequence], Field(max_length=5)] | None = None
     thinkingLevel: Annotated[StrictStr, AfterValidator(_thinking_level)] | None = None

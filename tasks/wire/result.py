@@ -1,9 +1,22 @@
 """One stored result as a user reads it; fields that we do not know are kept."""
 
-from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler
+from pydantic.functional_validators import WrapValidator
+
+
+def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+Lenient = WrapValidator(_or_none)
+"""A field of another type is left empty: it must not cost the answer beside it."""
+
+Tokens = Annotated[int | None, Lenient]
 
 
 class Usage(BaseModel):
@@ -11,22 +24,23 @@ class Usage(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    promptTokens: int | None = None
-    completionTokens: int | None = None
-    totalTokens: int | None = None
-    thinkingTokens: int | None = None
+    promptTokens: Tokens = None
+    completionTokens: Tokens = None
+    totalTokens: Tokens = None
+    thinkingTokens: Tokens = None
 
 
 class Result(BaseModel):
-    """One of the `numberResults` answers (contract §8), read leniently: it is paid for."""
+    """One of the `numberResults` answers (contract §8), read leniently: it is paid for.
+
+    Its cost is read by `Item`, in nano-dollars.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    taskUUID: str | None = None
     text: Any = None  # a string; null or "" where filtered or all tokens were spent thinking
     seed: Any = None  # echoed only where the request had one
-    cost: Decimal | None = None
-    finishReason: str | None = None
+    finishReason: Any = None
     reasoningContent: Any = None
     thoughtSignature: Any = None
-    usage: Usage | None = None
+    usage: Annotated[Usage | None, Lenient] = None

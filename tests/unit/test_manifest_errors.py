@@ -1,0 +1,103 @@
+"""What a person reads about a row: line, column, value, fix."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batches.row import OUTPUT, BadRow, RowError, read_row, shown
+from tasks.wire.request import dumps
+
+
+def told(**given: object) -> list[str]:
+    with pytest.raises(BadRow) as caught:
+        read_row(7, {"custom_id": "a", **given})
+    return [str(error) for error in caught.value.errors]
+
+
+def one(**given: object) -> str:
+    (text,) = told(prompt="What?", **given)
+    return text
+
+
+def test_an_error_names_line_column_value_and_fix() -> None:
+    assert one(maxTokens=0) == ("line 7, maxTokens (0): Input should be greater than or equal to 1")
+    assert one(temperature=Decimal("0.005")) == (
+        "line 7, temperature (0.005): must be a multiple of 0.01"
+    )
+    assert one(video="clip.mp4") == (
+        "line 7, video ('clip.mp4'): must be an http(s) URL, a media UUID or base64"
+    )
+    assert told() == ["line 7, prompt: is missing; give prompt, or messages"]
+
+
+def test_a_column_is_named_as_the_user_wrote_it() -> None:
+    assert one(videos=["clip.mp4"]).startswith("line 7, videos.0 ('clip.mp4')")
+    assert one(inputs={"videos": ["x"]}).startswith("line 7, inputs.videos.0 ('x')")
+    assert one(settings={"topP": 5}).startswith("line 7, settings.topP (5)")
+    assert one(stopSequences=["x", ""]).startswith("line 7, stopSequences.1 ('')")
+    assert told(prompt=5) == ["line 7, prompt (5): Input should be a valid string"]
+
+
+def test_a_conversation_that_ends_with_the_model_is_told_as_such() -> None:
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert told(messages=turns) == ["line 7, messages: the last message must be the user's"]
+
+
+def test_a_field_of_another_model_is_none() -> None:
+    assert one(settings={"topK": 5}) == "line 7, settings.topK (5): is no field of this model"
+    assert one(inputs={"films": []}) == "line 7, inputs.films ([]): is no field of this model"
+
+
+def test_every_error_of_a_row_is_told_at_once() -> None:
+    texts = told(prompt="x", messages=[], seed=-1, maxTokens="many", taskUUID="x", state="x")
+    columns = ["taskUUID", "state", "prompt", "seed", "maxTokens"]
+    assert [text.split(" ")[2].rstrip(":") for text in texts] == columns
+
+
+@pytest.mark.parametrize("given", [[], "text", 5, None, True])
+def test_a_row_that_is_no_object_is_told_as_such(given: object) -> None:
+    with pytest.raises(BadRow) as caught:
+        read_row(7, given)
+    (error,) = caught.value.errors
+    assert str(error) == f"line 7, row ({given!r}): must be a JSON object"
+
+
+def test_a_value_is_shown_short_and_on_one_line() -> None:
+    assert shown("a\nb\x1b[31m") == r"'a\nb\x1b[31m'"
+    assert len(shown("x" * 10_000_000)) == 60
+
+
+def test_a_name_is_shown_short_and_on_one_line_too() -> None:
+    long = one(settings={"x" * 1_000_000: "y" * 1_000_000})
+    assert len(long) < 200
+    assert r"settings.a\n\x1b[31m" in one(settings={"a\n\x1b[31m": 1})
+
+
+NAMES = st.sampled_from(
+    [
+        *("custom_id", "prompt", "messages", "model", "seed", "numberResults", "inputs"),
+        *("settings", "video", "images", "temperature", "maxTokens", "stopSequences", "note"),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals(-1e9, 1e9, places=3) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(NAMES | st.text(max_size=5), VALUES))
+def test_any_row_is_either_queued_as_it_is_or_refused_with_its_line(given: object) -> None:
+    errors: list[RowError] = []
+    try:
+        row, _ = read_row(7, given)
+    except BadRow as exc:
+        errors = exc.errors
+    else:
+        assert not row.columns.keys() & set(OUTPUT)
+        assert dumps(row.body)
+        assert 1 <= len(row.custom_id) <= 256
+    assert all(str(error).startswith("line 7, ") for error in errors)
+    assert all("\n" not in str(error) for error in errors)

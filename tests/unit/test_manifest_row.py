@@ -1,0 +1,131 @@
+"""One row of a manifest: what becomes the request, what is carried, what is refused."""
+
+from decimal import Decimal
+
+import pytest
+
+from batches.row import OURS, OUTPUT, BadRow, Row, RowError, read_row
+
+URL = "https://assets.runware.ai/a.mp4"
+IMAGE = "https://assets.runware.ai/b.jpg"
+
+
+def row(**given: object) -> Row:
+    return read_row(7, {"custom_id": "a", "prompt": "What?", **given})[0]
+
+
+def errors(given: object) -> list[RowError]:
+    with pytest.raises(BadRow) as caught:
+        read_row(7, given)
+    return caught.value.errors
+
+
+def told(**given: object) -> list[tuple[str, str]]:
+    """Return column and problem of each error of a row that is well but for these columns."""
+    return [(e.column, e.problem) for e in errors({"custom_id": "a", "prompt": "What?", **given})]
+
+
+def test_flat_columns_become_the_nested_request() -> None:
+    body = row(video=URL, temperature=Decimal("0.3"), maxTokens=900, seed=7, numberResults=2).body
+    assert body == {
+        "model": "google:gemini@3.1-pro",
+        "numberResults": 2,
+        "seed": 7,
+        "messages": [{"role": "user", "content": "What?"}],
+        "inputs": {"videos": [URL]},
+        "settings": {"temperature": Decimal("0.3"), "maxTokens": 900},
+    }
+
+
+def test_nested_fields_are_taken_as_the_provider_has_them() -> None:
+    flat = row(videos=[URL], image=IMAGE, topP=Decimal("0.9"), systemPrompt="Be brief.")
+    nested = row(
+        inputs={"videos": [URL], "images": [IMAGE]},
+        settings={"topP": Decimal("0.9"), "systemPrompt": "Be brief."},
+    )
+    assert flat.body == nested.body
+
+
+def test_a_setting_may_stand_beside_the_nested_ones_but_not_twice() -> None:
+    settings = {"topP": Decimal("0.9")}
+    assert row(settings=settings, maxTokens=5).body["settings"] == {**settings, "maxTokens": 5}
+    problem = "stands beside settings.topP; give one of them"
+    assert told(settings=settings, topP=Decimal("0.8")) == [("topP", problem)]
+
+
+def test_settings_that_are_none_are_not_lost_behind_a_flat_one() -> None:
+    for bad in ("high", ["high"], 5):
+        assert [column for column, _ in told(settings=bad, maxTokens=5)] == ["settings"]
+        assert [column for column, _ in told(inputs=bad)] == ["inputs"]
+
+
+def test_messages_stand_in_place_of_a_prompt() -> None:
+    messages = [{"role": "user", "content": "Why?"}]
+    given = {"custom_id": "a", "messages": messages}
+    assert read_row(1, given)[0].body["messages"] == messages
+    assert told(messages=messages) == [("prompt", "stands beside messages; give one of them")]
+
+
+@pytest.mark.parametrize("one", ["video", "image", "audio", "document"])
+def test_a_medium_stands_in_one_column(one: str) -> None:
+    many = f"{one}s"
+    assert row(**{one: URL}).body["inputs"] == row(**{many: [URL]}).body["inputs"] == {many: [URL]}
+    assert (one, f"stands beside {many}; give one of them") in told(**{one: URL, many: [URL]})
+    both = told(**{one: URL, "inputs": {many: [URL]}})
+    assert (one, "stands beside inputs; give one of them") in both
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_is_ours_is_refused_with_the_reason(name: str) -> None:
+    ((column, problem),) = told(**{name: "x"})
+    assert (column, problem) == (name, f"leave it out: {OURS[name]}")
+
+
+@pytest.mark.parametrize("name", sorted(set(OUTPUT) - {"custom_id", "seed"}))
+def test_a_column_that_the_results_have_is_refused(name: str) -> None:
+    assert told(**{name: "x"}) == [(name, "the results have a column of this name; rename yours")]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("max_tokens", "maxTokens"),
+        ("MaxTokens", "maxTokens"),
+        ("top-p", "topP"),
+        ("system prompt", "systemPrompt"),
+        ("number_results", "numberResults"),
+        ("Video", "video"),
+        ("thinkinglevel", "thinkingLevel"),
+    ],
+)
+def test_a_field_in_another_spelling_is_refused_rather_than_carried(name: str, field: str) -> None:
+    assert told(**{name: 5}) == [(name, f"is not sent; write {field}, or rename it")]
+
+
+def test_all_other_columns_are_carried_in_their_order() -> None:
+    columns = {"z": 1, "": None, "a b": [Decimal("1.5")], "self": {"x": "é"}, "model_config": 0}
+    carried = row(**columns, _error="seen before").columns
+    assert list(carried.items()) == list(columns.items())
+
+
+@pytest.mark.parametrize("custom_id", ["a", "x" * 256, "clip 7", "Ünï—code 🎬", "'; DROP", "a|b"])
+def test_a_custom_id_may_be_any_printable_text(custom_id: str) -> None:
+    assert row(custom_id=custom_id).custom_id == custom_id
+
+
+@pytest.mark.parametrize(
+    "custom_id", ["", "x" * 257, "a\nb", "a\x00", "\x1b[31m", "\ud800", 7, None, True, ["a"]]
+)
+def test_a_custom_id_that_is_none_is_refused(custom_id: object) -> None:
+    assert [column for column, _ in told(custom_id=custom_id)] == ["custom_id"]
+
+
+def test_a_row_without_custom_id_goes_by_its_line_with_a_warning() -> None:
+    found, warnings = read_row(7, {"prompt": "What?"})
+    assert found.custom_id == "7"
+    assert warnings == ["no custom_id: the line number is used"]
+
+
+def test_an_unknown_thinking_level_is_a_warning_of_its_row() -> None:
+    _, warnings = read_row(7, {"custom_id": "a", "prompt": "x", "thinkingLevel": "minimal"})
+    assert warnings == ["thinkingLevel 'minimal' is none of low, medium, high; it is sent as it is"]

@@ -1,0 +1,79 @@
+"""The table as a file: plain numbers, every character, whole or not at all."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batches.results import json_line, write_jsonl
+
+
+def test_money_is_a_plain_number() -> None:
+    row = {"cost": Decimal("0.00000157"), "large": Decimal("1E+3"), "none": None}
+    assert json_line(row) == b'{"cost": 0.00000157, "large": 1000, "none": null}\n'
+
+
+def test_a_character_outside_ascii_stands_as_itself() -> None:
+    assert json_line({"text": "Straße 🎬\u2028"}) == '{"text": "Straße 🎬\u2028"}\n'.encode()
+
+
+def test_a_lone_surrogate_is_kept_and_changes_nothing_beside_it() -> None:
+    row = {"text": "é\ud800", "cost": Decimal("0.00000157"), "\udfff": 1}
+    assert json_line(row) == '{"text": "é\\ud800", "cost": 0.00000157, "\\udfff": 1}\n'.encode()
+    assert json.loads(json_line(row))["text"] == "é\ud800"
+
+
+TEXT = st.text(st.characters(codec=None))  # lone surrogates too
+VALUE = st.none() | st.booleans() | st.integers() | st.decimals(-1e6, 1e6, places=9) | TEXT
+
+
+@given(st.dictionaries(TEXT, VALUE | st.lists(VALUE, max_size=3)))
+def test_a_row_is_one_line_that_reads_back_equal(row: dict[str, Any]) -> None:
+    line = json_line(row)
+    assert line.count(b"\n") == 1
+    assert json.loads(line, parse_float=Decimal) == json.loads(
+        json.dumps(row, default=float), parse_float=Decimal
+    )
+
+
+def test_a_table_is_written_whole_in_its_order(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("the old table")
+    assert write_jsonl(iter([{"n": n} for n in range(3)]), path) == 3
+    assert path.read_bytes() == b'{"n": 0}\n{"n": 1}\n{"n": 2}\n'
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+def breaking(error: BaseException) -> Iterator[dict[str, Any]]:
+    yield {"n": 0}
+    raise error
+
+
+@pytest.mark.parametrize("error", [ValueError("away"), KeyboardInterrupt(), OSError(28, "full")])
+def test_a_table_that_breaks_off_leaves_the_old_one_and_nothing_else(
+    tmp_path: Path, error: BaseException
+) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("the old table")
+    with pytest.raises(type(error)):
+        write_jsonl(breaking(error), path)
+    assert path.read_text() == "the old table"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+def test_a_folder_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_jsonl(iter([{"n": 0}]), path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+def test_an_empty_table_is_an_empty_file(tmp_path: Path) -> None:
+    assert write_jsonl(iter([]), tmp_path / "out.jsonl") == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == b""

@@ -1,0 +1,152 @@
+"""What a getResponse answer says of one task (DESIGN §3, "Joining")."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wire_samples import OTHER, OURS, answer, error, running, success
+
+from tasks.verdict import Found, Outcome, by_task, judged, of_poll
+
+THRICE = 2  # polls before this one on which the same error stood
+
+
+def found(
+    *data: object, errors: tuple[object, ...] = (), expected: int = 1, seen: int = 0
+) -> Found:
+    """Read what an answer says of our task, its errors seen before on so many polls."""
+    items = by_task(answer(*data, errors=errors)).get(OURS, [])
+    signature = of_poll(items, expected, {}).signature
+    return of_poll(items, expected, {signature: seen} if seen else {})
+
+
+def texts(*words: str) -> list[dict[str, object]]:
+    return [success(text=word) for word in words]
+
+
+def test_silence_is_empty() -> None:
+    assert found().outcome is Outcome.EMPTY
+    assert found(success(OTHER), errors=(error("providerError", OTHER),)).outcome is Outcome.EMPTY
+
+
+@pytest.mark.parametrize("code", ["taskNotFound", "taskFailedOrNotFound", "invalidApiKey"])
+def test_an_error_that_is_no_news_is_silence(code: str) -> None:
+    assert found(errors=(error(code),)).outcome is Outcome.EMPTY
+
+
+def test_an_error_of_the_poll_itself_is_silence() -> None:
+    told = error("rateLimitExceeded", taskType="getResponse")
+    assert found(errors=(told,), seen=9).outcome is Outcome.EMPTY
+
+
+def test_a_running_task_is_running_also_where_a_conflict_says_so() -> None:
+    assert found(running()).outcome is Outcome.RUNNING
+    assert found(errors=(error("conflictTaskUUID"),)).outcome is Outcome.RUNNING
+    assert found(errors=(error("webhookTimeout"),)).outcome is Outcome.RUNNING
+
+
+def test_all_results_end_the_attempt_whatever_else_is_said() -> None:
+    for extra in ([], [running()]):
+        said = found(*texts("a", "b"), *extra, errors=(error("providerError"),), expected=2)
+        assert (said.outcome, said.final, len(said.successes)) == (Outcome.RESULTS, True, 2)
+
+
+def test_identical_results_count_as_often_as_they_stand_there() -> None:
+    assert found(*texts("a", "a"), expected=2).final
+    assert not found(*texts("a"), expected=2).final
+
+
+def test_more_results_than_asked_for_are_all_kept() -> None:
+    assert len(found(*texts("a", "b", "c"), expected=2).successes) == 3
+
+
+def test_some_results_are_not_all_there_are_while_others_may_come() -> None:
+    for extra in ([], [running()]):
+        said = found(*texts("a"), *extra, expected=2)
+        assert (said.outcome, said.final) == (Outcome.RESULTS, False)
+
+
+def test_results_and_errors_together_end_the_attempt_when_they_are_as_many_as_asked_for() -> None:
+    assert found(*texts("a", "b"), errors=(error("providerError"),), expected=3).final
+
+
+def test_fewer_items_than_asked_for_must_stand_on_a_second_poll() -> None:
+    short = {"errors": (error("providerError"),), "expected": 3}
+    assert not found(*texts("a"), **short).final
+    assert found(*texts("a"), **short, seen=1).final
+
+
+def test_nothing_ends_while_a_part_is_running() -> None:
+    errors = (error("providerError"),)
+    assert not found(*texts("a"), running(), errors=errors, expected=2, seen=9).final
+    assert found(running(), errors=errors, expected=2, seen=9).outcome is Outcome.RUNNING
+
+
+@pytest.mark.parametrize("code", ["timeoutProvider", "providerError", "inferenceError"])
+def test_a_failed_task_that_may_succeed_is_bought_again(code: str) -> None:
+    said = found(errors=(error(code),))
+    assert (said.outcome, said.error, said.pauses) == (
+        Outcome.AGAIN,
+        (code, f"It is {code}."),
+        False,
+    )
+
+
+@pytest.mark.parametrize("code", ["promptBlocked", "invalidSeed", "mediaNotFound", "taskExpired"])
+def test_a_task_that_failed_for_good_has_failed(code: str) -> None:
+    assert found(errors=(error(code),)).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("code", ["rateLimitExceeded", "internalServerError", "odd"])
+def test_an_error_that_may_be_the_polls_own_is_believed_on_the_third(code: str) -> None:
+    outcomes = [found(errors=(error(code),), seen=seen).outcome for seen in (0, 1, THRICE)]
+    assert outcomes == [Outcome.DOUBTED, Outcome.DOUBTED, Outcome.AGAIN]
+
+
+def test_no_credit_pauses_and_buys_again() -> None:
+    said = found(errors=(error("insufficientCredits"),), seen=THRICE)
+    assert (said.outcome, said.pauses) == (Outcome.AGAIN, True)
+
+
+def test_another_error_than_on_the_last_poll_starts_anew() -> None:
+    items = answer(errors=(error("internalServerError"),))
+    assert of_poll(items, 1, {"another": 9}).outcome is Outcome.DOUBTED
+
+
+def test_one_error_for_good_decides_among_several() -> None:
+    errors = (error("providerError"), error("promptBlocked"))
+    said = found(errors=errors, expected=2)
+    assert (said.outcome, said.error[0]) == (Outcome.FAILED, "promptBlocked")
+    assert len(said.errors) == 2
+    assert judged(tuple(answer(errors=errors))).outcome is Outcome.FAILED
+
+
+CODES = ["providerError", "promptBlocked", "rateLimit", "insufficientCredits", "conflictTaskUUID"]
+OURS_TOLD = st.one_of(
+    st.sampled_from([success(), success(text="b"), running()]),
+    st.sampled_from(CODES).map(error),
+    st.just(error("rateLimit", taskType="getResponse")),
+)
+THEIRS = st.sampled_from(
+    [success(OTHER), running(OTHER), error("promptBlocked", OTHER), error("rateLimit", None)]
+)
+
+
+@given(st.lists(OURS_TOLD, max_size=5), st.integers(1, 4), st.integers(0, 3), st.randoms())
+def test_the_order_of_items_never_matters(
+    data: list[object], expected: int, seen: int, random: Random
+) -> None:
+    shuffled = list(data)
+    random.shuffle(shuffled)
+    one, two = (found(*told, expected=expected, seen=seen) for told in (data, shuffled))
+    assert (one.outcome, one.final, one.pauses) == (two.outcome, two.final, two.pauses)
+    assert one.signature == two.signature
+    assert sorted(i.digest for i in one.successes) == sorted(i.digest for i in two.successes)
+
+
+@given(st.lists(OURS_TOLD, max_size=4), st.lists(THEIRS, max_size=4), st.integers(1, 4))
+def test_what_is_said_of_another_task_never_changes_ours(
+    ours: list[object], theirs: list[object], expected: int
+) -> None:
+    assert found(*ours, *theirs, expected=expected) == found(*ours, expected=expected)
