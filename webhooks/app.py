@@ -8,6 +8,8 @@ from werkzeug.exceptions import HTTPException
 from webhooks import health, runware
 from webhooks.build import Desk
 
+SERVER_ERROR = 500
+
 
 def create_app(desk: Desk) -> Flask:
     """Return the application; every error is a bare status, none redirects (a failed delivery)."""
@@ -15,6 +17,9 @@ def create_app(desk: Desk) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
     app.url_map.redirect_defaults = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    # What escapes the handlers below is answered by server.py; Flask would log the path.
+    app.config["PROPAGATE_EXCEPTIONS"] = True
     app.extensions["reelqueue"] = desk
     app.register_blueprint(runware.routes)
     app.register_blueprint(health.routes)
@@ -25,22 +30,28 @@ def create_app(desk: Desk) -> Flask:
 
 
 def _bare(error: HTTPException) -> Response:
-    response = Response(status=error.code or 503)
-    for name, value in error.get_headers():
-        if name == "Allow":
-            response.headers[name] = value
-    return response
+    code = error.code or SERVER_ERROR
+    if code >= SERVER_ERROR:
+        return _away()
+    allowed = [value for name, value in error.get_headers() if name == "Allow"]
+    return Response(status=code, headers={"Allow": allowed[0]} if allowed else None)
 
 
 def _unexpected(desk: Desk) -> Callable[[Exception], Response]:
     def handle(error: Exception) -> Response:
         # The traceback would quote the request; a retry of the sender may succeed.
         desk.log.error("unexpected", error=type(error).__name__)
-        return Response(status=503, headers={"Retry-After": "1"})
+        return _away()
 
     return handle
 
 
+def _away() -> Response:
+    return Response(status=503, headers={"Retry-After": "1"})
+
+
 def _sealed(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
+    if not response.content_length:
+        response.headers.pop("Content-Type", None)  # there is nothing it could describe
     return response

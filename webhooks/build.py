@@ -1,16 +1,24 @@
 """The webhooks process's collaborators."""
 
+import sys
 from dataclasses import dataclass
+from typing import TextIO, cast
 
+import structlog
 from structlog.typing import FilteringBoundLogger
 
+from tasks.errors import ConfigurationError
 from tasks.log import configure
 from tasks.settings import Settings
 from tasks.store import Store
 from tasks.token import Keyring
+from webhooks.gate import Gate
+from webhooks.gunicorn_config import threads
+from webhooks.sink import Sink
 
-STORE_TIMEOUT = 0.9
-"""Seconds for one answer of the store: two calls and a connect stay below the 2 s of I5."""
+STORE_TIMEOUT = 0.7
+"""Seconds for one answer of the store: below a request's budget (gate.py), so that a connection to
+a store that hangs is given up, not left behind."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +26,33 @@ class Desk:
     """What the routes work with."""
 
     store: Store
+    gate: Gate
     keyring: Keyring
     log: FilteringBoundLogger
 
 
+def open_store(settings: Settings) -> Store:
+    """Return the store; it is not asked, so that /healthz can answer without it.
+
+    Raises:
+        ConfigurationError: REDIS_URL is missing or no URL.
+    """
+    try:
+        return Store.open(settings.store_url(), settings.namespace, timeout=STORE_TIMEOUT)
+    except ValueError:  # its text quotes the URL, and the URL holds a password
+        raise ConfigurationError(
+            "REDIS_URL: must be redis://, rediss:// or unix://, special characters of the password "
+            "written as %XX"
+        ) from None
+
+
 def build(settings: Settings) -> Desk:
-    """Build from the settings; the store is not asked, so that /healthz can answer without it.
+    """Build from the settings, once in each worker process.
 
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    store = Store.open(settings.store_url(), settings.namespace, timeout=STORE_TIMEOUT)
-    return Desk(store, settings.keyring(), configure())
+    log = configure()
+    sink = cast("TextIO", Sink(sys.stderr.fileno()))
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sink))
+    return Desk(open_store(settings), Gate(threads), settings.keyring(), log)

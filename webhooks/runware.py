@@ -1,20 +1,27 @@
 """The callback door: `POST /webhooks/runware`, one request per result.
 
 Every non-2xx makes the provider try again, so a 2xx means durable here, and nothing else does.
-Order: method, encoding and length headers, token (a MAC, no I/O), bounded body, one write, answer.
+Order: method, encoding, token (a MAC, no I/O), bounded body, one write, answer. README.md has the
+table of answers.
 """
 
 import time
 from typing import cast
 
 from flask import Blueprint, Response, current_app, request
+from gunicorn.http.errors import ParseException
 
 from tasks.errors import StoreAway
-from tasks.steps import receive
+from tasks.ids import short_digest
+from tasks.steps import MOST_ITEMS, receive
+from tasks.store import Store
+from tasks.wire.answer import Unreadable, parse
 from webhooks.build import Desk
+from webhooks.gate import budgeted
 
-MOST_BYTES = 8 * 1024 * 1024
-"""Largest body kept: a result of 128,000 tokens with its reasoning is below 2 MB."""
+MOST_BYTES = 4 * 1024 * 1024
+"""Largest body kept: a result of 128,000 tokens with its reasoning is below 2 MB. A body made to be
+slow takes a second to read at this size."""
 
 TOKEN = ("k", "j", "e", "t")
 """Query fields: key id, job, expiry, MAC (tasks/token.py)."""
@@ -25,9 +32,14 @@ ANSWERS = {
     "orphan": 204,  # our token, a job the store has lost: kept in quarantine
     "unreadable": 204,  # the same bytes would come again; the job is polled instead
     "foreign": 401,  # another job's task under this job's token: nothing is kept
-    "full": 503,
+    "cut": 400,  # the sender stopped half-way, or its chunks are broken: nothing is kept
+    "oversize": 413,  # nothing is kept; the job is polled instead
+    "full": 503,  # nothing is kept
 }
-"""HTTP status by what `tasks.steps.receive` did."""
+"""HTTP status by what was done with a body; the first six as `tasks.steps.receive` says them."""
+
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What code that reads a body raises where it did not expect it."""
 
 routes = Blueprint("runware", __name__)
 
@@ -43,18 +55,12 @@ def deliver() -> Response:
         desk.log.warning("callback.unauthorised")
         return _answer(401)
     try:
-        body = _body()
-        if body is None:
-            desk.store.oversize(job)
-            return _answer(413)
-        if request.content_length not in {None, len(body)}:
-            return _answer(400)  # the sender stopped half-way: a cut body is never kept
-        told = receive(desk.store, job, body)
+        told, size = _take(desk, budgeted(desk.store, desk.gate), job)
     except StoreAway as exc:
         desk.log.warning("callback.store_away", job=job, reason=str(exc))
         return _answer(503)
     level = "info" if told in {"stored", "known"} else "warning"
-    getattr(desk.log, level)("callback", job=job, told=told, bytes=len(body))
+    getattr(desk.log, level)("callback", job=job, told=told, bytes=size)
     return _answer(ANSWERS[told])
 
 
@@ -67,22 +73,64 @@ def _job_of_token(desk: Desk) -> str | None:
     return job if desk.keyring.verify(kid, job, expiry, mac, now=time.time()) else None
 
 
+def _take(desk: Desk, store: Store, job: str) -> tuple[str, int]:
+    """Read the body and do with it what is right; returns the word for it and the size.
+
+    Raises:
+        StoreAway: nothing is known to be kept.
+    """
+    body = _body()
+    if body is None:
+        return "cut", 0
+    if len(body) > MOST_BYTES or (request.content_length or 0) > MOST_BYTES:
+        store.oversize(job)
+        return "oversize", len(body)
+    return _keep(desk, store, job, body), len(body)
+
+
 def _body() -> bytes | None:
-    """Return the whole body, None where it is too large; never a cut one.
+    """Return the body, None where it did not come whole; of one too large at most a part.
 
     With a declared length nothing is read of a body that is too long. Without one (chunked)
     werkzeug would cut silently at its own limit, so the server's stream is read directly.
     """
     declared = request.content_length
     if declared is not None and declared > MOST_BYTES:
+        return b""
+    try:
+        stream = request.environ["wsgi.input"]
+        body = cast("bytes", stream.read(MOST_BYTES + 1 if declared is None else declared))
+    except (OSError, ParseException):  # the client went away; its chunks are no chunks
         return None
-    stream = request.environ["wsgi.input"]
-    body = cast("bytes", stream.read(MOST_BYTES + 1 if declared is None else declared))
-    return body if len(body) <= MOST_BYTES else None
+    return body if declared in {None, len(body)} else None
+
+
+def _keep(desk: Desk, store: Store, job: str, body: bytes) -> str:
+    """Join or quarantine a whole body: no reader's fault decides whether it is kept."""
+    try:
+        if not _is_crowded(body):
+            return receive(store, job, body)
+    except Unreadable:
+        pass
+    except UNFORESEEN as exc:  # the same bytes would meet the same fault again
+        error = type(exc).__name__
+        desk.log.error("callback.unforeseen", job=job, error=error)  # noqa: TRY400  a traceback may quote it
+    kept = store.quarantine(job, short_digest(body), body)
+    return "full" if kept == "full" else "unreadable"
+
+
+def _is_crowded(body: bytes) -> bool:
+    """Whether it lists more items than are read, told before an item is made of each (15 s).
+
+    Raises:
+        Unreadable: it is not JSON.
+    """
+    if body.count(b",") < MOST_ITEMS:  # so many would need as many commas
+        return False
+    value = parse(body)
+    lists = [value.get("data"), value.get("errors")] if isinstance(value, dict) else [value]
+    return sum(len(listed) for listed in lists if isinstance(listed, list)) > MOST_ITEMS
 
 
 def _answer(status: int) -> Response:
-    headers = {"Retry-After": "1"} if status == 503 else {}  # noqa: PLR2004  HTTP status
-    if status == 413:  # noqa: PLR2004  the rest of the body is not read
-        headers["Connection"] = "close"
-    return Response(status=status, headers=headers)
+    return Response(status=status, headers={"Retry-After": "1"} if status == 503 else None)  # noqa: PLR2004  HTTP status

@@ -1,0 +1,112 @@
+"""gunicorn's threaded worker, with its errors silenced and its slow clients bounded.
+
+gunicorn answers what it cannot parse with a page that quotes the request, and writes the request to
+its log; here the URL is a secret. And it waits for a slow client for ever.
+"""
+
+import math
+import socket
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+import structlog
+from gunicorn.http import errors
+from gunicorn.util import write_nonblock
+from gunicorn.workers import gthread
+
+REQUEST_SECONDS = 5.0
+"""Longest a client may take to send a request; the provider gives a delivery up after as long."""
+
+STOP_SECONDS = 2.0
+"""Longest it may still take once this process was told to stop."""
+
+LINGER_SECONDS = 0.5
+"""Longest wait for a client to read its answer and close, so that no reset cuts the answer off."""
+
+LINGER_MOST = 1024 * 1024
+"""Most bytes passed over meanwhile."""
+
+# Without a first byte a connection goes back to the poller after this time instead of 5 s, in which
+# a handful of idle connections would take every thread. An unread body is drained no longer either.
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.25
+
+REFUSED = {
+    errors.LimitRequestLine: "414 URI Too Long",
+    errors.LimitRequestHeaders: "431 Request Header Fields Too Large",
+    errors.ExpectationFailed: "417 Expectation Failed",
+}
+"""Status lines by what the parser raised; any other of its errors is 400."""
+
+
+class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """Serves requests in threads, each for a bounded time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  gunicorn's signature
+        super().__init__(*args, **kwargs)
+        self._begun: dict[Any, float] = {}  # connections with a request, by when it began
+        self._stopped: float | None = None
+
+    def notify(self) -> None:
+        """Tell the parent that this worker lives (every second), and cut off slow clients."""
+        super().notify()
+        if not self.alive and self._stopped is None:
+            self._stopped = monotonic()
+            for listener in self.sockets:  # else new clients would wait for this worker's end
+                listener.close()
+        over = self._stopped is not None and monotonic() > self._stopped + STOP_SECONDS
+        latest = math.inf if over else monotonic() - REQUEST_SECONDS
+        for connection, begun in list(self._begun.items()):
+            if begun < latest:
+                with suppress(OSError):  # what has come is read, then the end of the stream
+                    connection.sock.shutdown(socket.SHUT_RD)
+
+    def enqueue_req(self, conn: Any) -> None:  # noqa: ANN401  gunicorn's own types
+        """Queue a connection on which a request begins."""
+        self._begun[conn] = monotonic()
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:  # noqa: ANN401  gunicorn's own types
+        """Serve one request of a connection, in a thread."""
+        try:
+            kept = super().handle(conn)
+        finally:
+            del self._begun[conn]
+        if not kept:
+            _linger(conn.sock)
+        return kept
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ANN401
+        """Answer with a bare status, and log no more than the class of the error."""
+        del req, addr
+        status = "503 Service Unavailable"
+        if isinstance(exc, errors.ParseException):
+            status = REFUSED.get(type(exc), "400 Bad Request")
+        structlog.get_logger().warning("http.error", status=status[:3], error=type(exc).__name__)
+        with suppress(OSError):
+            write_nonblock(client, _bare(status))
+
+
+def _bare(status: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", "Connection: close", "Content-Length: 0"]
+    if status.startswith("503"):
+        lines.append("Retry-After: 1")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _linger(sock: socket.socket) -> None:
+    """Say that no more comes, and wait a moment for the client to close.
+
+    gunicorn does so itself, for up to 2 s, in the one thread that accepts connections.
+    """
+    passed, ends = 0, monotonic() + LINGER_SECONDS
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        while passed < LINGER_MOST and (left := ends - monotonic()) > 0:
+            sock.settimeout(left)
+            data = sock.recv(65536)
+            if not data:
+                break
+            passed += len(data)
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RD)
