@@ -12,5 +12,5 @@ port = _settings.flower_port
 if _settings.flower_auth is not None:
     basic_auth = [_settings.flower_auth.get_secret_value()]
 max_tasks = 20_000  # about 170 MB; Flower is a window, the store is the record
-tasks_columns = "name,uuid,state,args,kwargs,result,received,started,runtime,worker"
+tasks_columns = "args,kwargs,state,result,runtime,received,started,worker,uuid,name"
 read_only = True  # its own revoke cannot reach a task at the provider

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import click
 from rich.console import Console
 
-from tasks.errors import Error
+from tasks.errors import ConfigurationError, Error, StoreAway
 from tasks.reading import Batch, batch_named
-from tasks.settings import Settings, load
+from tasks.settings import Settings, load, store_is_given
 from tasks.store import Store
 
 P = ParamSpec("P")
@@ -20,15 +20,26 @@ FATAL, SOME_FAILED, INTERRUPTED = 1, 3, 130
 
 
 def told(verb: Callable[P, R]) -> Callable[P, R]:
-    """End a verb that raises one of our errors with its sentence and exit code 1."""
+    """End a verb that raises one of our errors, or meets a bad file, with a sentence and code 1.
+
+    Ctrl-C outside a verb that handles it ends with code 130.
+    """
 
     @wraps(verb)
     def command(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return verb(*args, **kwargs)
         except Error as exc:
-            click.echo(f"reelqueue: {exc}", err=True)
-            raise SystemExit(FATAL) from None
+            problem = str(exc)
+        except BrokenPipeError:  # `reelqueue results | head`: click ends quietly
+            raise
+        except OSError as exc:
+            problem = f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)
+        except KeyboardInterrupt:
+            click.echo("reelqueue: interrupted", err=True)
+            raise SystemExit(INTERRUPTED) from None
+        click.echo(f"reelqueue: {problem}", err=True)
+        raise SystemExit(FATAL)
 
     return command
 
@@ -39,21 +50,45 @@ def data_console() -> Console:
 
 
 def progress_console() -> Console:
-    """Return stderr: progress and remarks."""
-    return Console(stderr=True, highlight=False)
+    """Return stderr: progress and remarks. Lines are not broken: they hold addresses and paths."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def open_store(overrides: dict[str, Any] | None = None) -> tuple[Settings, Store]:
+def open_store() -> tuple[Settings, Store]:
     """Return settings and a store that answers.
 
     Raises:
-        ConfigurationError: nothing is running here and no REDIS_URL is set.
+        ConfigurationError: nothing is running here and no REDIS_URL is set, or it is no such URL.
         StoreAway: it does not answer.
     """
-    settings = load(overrides)
-    store = Store.open(settings.store_url(), settings.namespace)
-    store.probe()
-    return settings, store
+    settings = load()
+    return settings, opened(settings)
+
+
+def opened(settings: Settings, timeout: float = 5.0) -> Store:
+    """Return the store of these settings, which answers within `timeout` seconds.
+
+    Raises:
+        ConfigurationError: there is none, or REDIS_URL is no such URL.
+        StoreAway: it does not answer; the text says what to look at.
+    """
+    try:
+        store = Store.open(settings.store_url(), settings.namespace, timeout)
+    except ValueError:  # its text may quote the URL, password included
+        raise ConfigurationError(
+            "REDIS_URL: must be redis://:PASSWORD@HOST:PORT/0, or rediss://... for TLS"
+        ) from None
+    try:
+        store.probe()
+    except StoreAway as exc:
+        raise StoreAway(f"{exc}. {_where_to_look()}") from None
+    return store
+
+
+def _where_to_look() -> str:
+    if store_is_given():
+        return "REDIS_URL names it: is it running there, and is the password right?"
+    return "It runs with `reelqueue up`: start that."
 
 
 def find(store: Store, name: str) -> Batch:

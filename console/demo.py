@@ -7,40 +7,37 @@ from pathlib import Path
 import click
 
 from batches.results import table, write_jsonl
-from console.context import data_console, progress_console, told
-from console.progress import follow
+from console.context import INTERRUPTED, data_console, opened, progress_console, told
+from console.ready import free_port
 from console.running import only_one, run_with, stop_on_signals
-from console.stack import Stack, free_port, plan
+from console.stack import Stack, plan
 from console.submit import queue_manifest
 from console.tables import results_table
-from tasks import reading
+from console.watch import watch_batch
 from tasks.settings import CHECKOUT, DEFAULT_DATA_DIR, Settings, inherited, isolate, load
-from tasks.store import Store
 
 MANIFEST = CHECKOUT / "examples" / "four-analyses.jsonl"
 NAME = "four-analyses"
 
 
-@click.command()
+@click.command(short_help="See it work: no key, nothing billed.")
 @click.option("--stay", is_flag=True, help="Keep everything open afterwards, until Ctrl-C.")
 @told
 def demo(*, stay: bool) -> None:
     """Show a finished batch: every process, four real requests, a simulated provider.
 
     Needs no key and no network, uses free ports and a data folder of its own, and ignores every
-    setting of the real service. Nothing is billed.
+    setting of the real service. Nothing is billed. The requests: examples/four-analyses.jsonl.
     """
     settings = _own_settings()
     data = settings.data_dir
     stop = stop_on_signals()
     out = progress_console()
     with only_one(data):
-        for folder in ("store", "logs", "secrets"):  # each demo starts from nothing
-            shutil.rmtree(data / folder, ignore_errors=True)
-        (data / "batches.jsonl").unlink(missing_ok=True)
-        stack = plan(settings, simulated=True, latency=2.0)
+        _start_from_nothing(data)
+        stack = plan(settings, simulated=True)
         out.print("[bold]The provider is SIMULATED: no video is looked at, nothing is billed.[/]")
-        out.print(f"Flower, to watch the jobs: {stack.flower}   (starting ...)")
+        out.print(f"Flower, to watch the jobs: {stack.flower}/tasks   (starting ...)")
         code = run_with(stack, data, stop, lambda ended: _show(stack, data, ended, stay=stay), None)
     raise SystemExit(code)
 
@@ -58,21 +55,27 @@ def _own_settings() -> Settings:
     return load()
 
 
+def _start_from_nothing(data: Path) -> None:
+    for folder in ("store", "logs", "secrets"):
+        shutil.rmtree(data / folder, ignore_errors=True)
+    (data / "batches.jsonl").unlink(missing_ok=True)
+
+
 def _show(stack: Stack, data: Path, stop: threading.Event, *, stay: bool) -> int:
-    out = progress_console()
-    settings = load()
-    store = Store.open(settings.store_url(), settings.namespace)
+    out, settings = progress_console(), load()
+    store = opened(settings)
     batch_id = queue_manifest(store, settings, MANIFEST, NAME, out)
-    follow(store, batch_id, out, stop)
-    if stop.is_set():
-        return 130
+    code = watch_batch(store, batch_id, stop, "`reelqueue demo` starts anew.")
+    if code == INTERRUPTED:
+        return code
     rows = list(table(store, batch_id, simulated=True))
-    data_console().print(results_table(rows, simulated=True))
+    shown = data_console()
+    for line in results_table(rows, shown.width, simulated=True):
+        shown.print(line, soft_wrap=True)
     path = data / f"{NAME}.results.jsonl"
     count = write_jsonl(iter(rows), path)
-    data_console().print(f"{count} rows written to {path}", soft_wrap=True)
+    shown.print(f"{count} rows written to {path}", soft_wrap=True, markup=False)
     if stay:
-        out.print(f"Open until Ctrl-C. Flower: {stack.flower}   Data: {data}", soft_wrap=True)
+        out.print(f"Open until Ctrl-C. Flower: {stack.flower}/tasks   Logs: {data / 'logs'}")
         stop.wait()
-    batch = reading.batch(store, batch_id)
-    return 0 if batch and batch.open == 0 else 1
+    return code

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from console.context import FATAL, told
+from console.context import FATAL, opened, told
 from tasks.errors import Error
 from tasks.lua import store_errors
 from tasks.settings import Settings, load, origin
@@ -15,7 +15,7 @@ from tasks.store import Store
 Check = tuple[bool, str]
 
 
-@click.command()
+@click.command(short_help="Check settings, store and processes; say what to do.")
 @click.option("--settings", "show", is_flag=True, help="Show each setting and where it came from.")
 @told
 def doctor(*, show: bool) -> None:
@@ -34,37 +34,39 @@ def doctor(*, show: bool) -> None:
 
 def _of_settings(settings: Settings) -> Iterator[Check]:
     if settings.api_key is None:
-        yield True, "RUNWARE_API_KEY is not set: `up` would use the simulator"
-    else:
-        yield True, f"RUNWARE_API_KEY is set; provider {settings.base_url}"
+        yield True, "RUNWARE_API_KEY is not set: `up` uses the simulator, nothing is billed"
+        return
+    yield True, f"RUNWARE_API_KEY is set: the provider is {settings.base_url}"
     if settings.public_url is None:
         yield True, "PUBLIC_URL is not set: results are polled for"
     else:
-        safe = settings.public_url.startswith("https://") or settings.simulated
+        safe = settings.public_url.startswith("https://")
         told_ = f"PUBLIC_URL: callbacks to {settings.callback_url}"
         yield True, told_ if safe else f"{told_} (plain http: anyone on the way can read results)"
 
 
 def _of_store(settings: Settings) -> Iterator[Check]:
     try:
-        store = Store.open(settings.store_url(), settings.namespace)
-        store.probe()
+        store = opened(settings)
     except Error as exc:
         yield False, str(exc)
         return
     yield True, "the store can be written"
     yield from _of_durability(store)
     mark = store.provider()
-    expected = {settings.provider_mark} | ({"simulated"} if settings.api_key is None else set())
+    expected = "simulated" if settings.api_key is None else settings.provider_mark
     yield (
-        mark in expected | {""},
+        mark in {expected, ""},
         f"the store holds answers of: {mark or 'nobody yet'}"
-        + ("" if mark in expected | {""} else f"; these settings mean {settings.provider_mark}"),
+        + (
+            ""
+            if mark in {expected, ""}
+            else f"; with these settings it would be {expected}. "
+            "Give one of them another REELQUEUE_NAMESPACE or REELQUEUE_DATA_DIR"
+        ),
     )
-    yield (
-        store.has_ticker(),
-        "a worker is running" if store.has_ticker() else "no worker is running: `reelqueue up`",
-    )
+    works = store.has_ticker()
+    yield works, "a worker is running" if works else "no worker is running: `reelqueue up`"
     for what, reason in store.paused().items():
         yield False, f"{'all' if what == '*' else what} paused: {reason}"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from batches.results import moment
-from console.context import find, open_store, told
+from console.context import find, is_simulated, open_store, told
 from console.tables import cell
 from tasks import ids, reading
 from tasks.errors import Error
@@ -25,7 +25,7 @@ WAITS = {
 }
 
 
-@click.command()
+@click.command(short_help="Tell the story of one job.")
 @click.argument("id_", metavar="ID")
 @click.option("--batch", "name", help="Batch in which ID is a custom_id.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
@@ -41,7 +41,8 @@ def job(id_: str, name: str | None, *, as_json: bool) -> None:
     failure = reading.failures(store, [record.id])[0]
     events = reading.history(store, record.id)
     if as_json:
-        click.echo(json.dumps(_object(record, request, failure, events)))
+        told_ = _object(record, request, failure, events)
+        click.echo(json.dumps({**told_, "simulated": is_simulated(store)}))
         return
     for line in _story(record, request, failure, events):
         click.echo(line)
@@ -65,6 +66,7 @@ def _story(
     code, message = failure
     lines = [
         f"{cell(request.custom_id)}   {record.state}   {usd(record.cost)} USD   job {record.id}",
+        f"  queued {_clock(record.queued_at)}  in batch {record.batch}",
         *(
             f"  attempt {a.number}  taskUUID {a.task_uuid}  sent {_clock(a.submitted_at)}  "
             f"{a.outcome or 'open'}  {usd(a.cost)} USD"

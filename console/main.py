@@ -13,7 +13,17 @@ from console.up import up
 from console.watch import watch
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class InOrder(click.Group):
+    """Lists its verbs in the order a newcomer needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the names as they were added."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="reelqueue")
 def main() -> None:
     """Queue ten thousand videos for analysis and come back to one complete table, billed once.
@@ -21,9 +31,11 @@ def main() -> None:
     \b
     reelqueue demo                         see it work; no key, nothing billed
     reelqueue run jobs.jsonl -o out.jsonl  all in one
-    reelqueue up                           keep it running; then, elsewhere:
+    reelqueue up                           keep it running; then, in another terminal:
     reelqueue submit jobs.jsonl --watch
     reelqueue results jobs -o out.jsonl
+
+    Data goes to standard output, progress and remarks to standard error.
 
     Exit codes: 0 well, 1 fatal, 2 usage, 3 some jobs failed, 130 interrupted.
     """

@@ -8,6 +8,7 @@ import click
 from batches.results import json_line, table, write_jsonl
 from console.context import find, is_simulated, open_store, progress_console, told
 from tasks.errors import Error
+from tasks.reading import Batch
 
 
 def jsonl_path(
@@ -23,7 +24,7 @@ def jsonl_path(
     return value
 
 
-@click.command()
+@click.command(short_help="Write a batch's table, complete or not yet.")
 @click.argument("name")
 @click.option(
     "-o",
@@ -36,7 +37,8 @@ def jsonl_path(
 def results(name: str, output: Path | None) -> None:
     """Write the table of batch NAME as JSON Lines: a row per result, in manifest order.
 
-    It can be read while the batch runs; standard error then says that it is incomplete.
+    A job without results has one row, with its state and error. Your own columns stand last.
+    The table can be read while the batch runs; standard error then says that it is INCOMPLETE.
     """
     _, store = open_store()
     batch = find(store, name)
@@ -44,11 +46,23 @@ def results(name: str, output: Path | None) -> None:
     if output is None:
         for row in rows:
             sys.stdout.buffer.write(json_line(row))
-    else:
-        try:
-            count = write_jsonl(rows, output)
-        except OSError as exc:
-            raise Error(f"cannot write {output}: {exc.strerror}") from exc
-        progress_console().print(f"{count} rows written to {output}", soft_wrap=True)
+        say_incomplete(batch)
+        return
+    try:
+        count = write_jsonl(rows, output)
+    except OSError as exc:
+        raise Error(f"cannot write {output}: {exc.strerror}") from exc
+    say_written(batch, count, output)
+
+
+def say_written(batch: Batch | None, count: int, output: Path) -> None:
+    """Say what was written where, and whether more will come."""
+    progress_console().print(f"{count} rows written to {output}", markup=False)
+    if batch:
+        say_incomplete(batch)
+
+
+def say_incomplete(batch: Batch) -> None:
+    """Say where a table lacks results that may still come."""
     if batch.open or not batch.sealed:
         progress_console().print(f"INCOMPLETE: {batch.open} of {batch.total} jobs are open")

@@ -22,16 +22,20 @@ def only_one(data: Path) -> Iterator[None]:
     """Hold the data folder's lock; end what a killed run has left.
 
     Raises:
-        ConfigurationError: another `up`, `run` or `demo` holds it.
+        ConfigurationError: another `up`, `run` or `demo` holds it, or it cannot be written.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(data / "up.lock")
     try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=0)
-    except Timeout:
+    except Timeout:  # first: it is an OSError too
         raise ConfigurationError(
             f"it is running already, with the data folder {data}. Use it with `reelqueue submit`, "
             "stop it with Ctrl-C, or set REELQUEUE_DATA_DIR to run another."
+        ) from None
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the data folder {data} cannot be used: {exc.strerror}; set REELQUEUE_DATA_DIR"
         ) from None
     try:
         for name in orphan.end_leftovers(data):

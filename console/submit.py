@@ -2,7 +2,6 @@
 
 import re
 import sys
-import threading
 from pathlib import Path
 
 import click
@@ -12,8 +11,9 @@ from rich.progress import Progress
 from batches import manifest
 from batches.journal import Journal
 from batches.queueing import Queueing
-from console.context import open_store, progress_console, told
-from console.watch import watch_batch
+from console.context import is_simulated, open_store, progress_console, told
+from console.running import stop_on_signals
+from console.watch import goes_on, watch_batch
 from tasks.errors import Error
 from tasks.settings import Settings
 from tasks.store import Store
@@ -45,7 +45,7 @@ def name_for(file: Path, name: str | None) -> str:
     return file.stem
 
 
-@click.command()
+@click.command(short_help="Queue the rows of FILE; --watch to follow them.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", callback=batch_name, help="Name of the batch; default: the file's stem.")
 @click.option("--watch", is_flag=True, help="Follow the batch until it has ended.")
@@ -55,20 +55,32 @@ def submit(file: Path, name: str | None, *, watch: bool, yes: bool) -> None:
     """Queue the rows of FILE, JSON Lines, one request a line.
 
     \b
-    {"custom_id": "clip-7", "video": "https://…/7.mp4", "prompt": "What happens?", "maxTokens": 900}
+    {"custom_id": "clip-7", "video": "https://…/7.mp4", "prompt": "What happens?"}
+    {"custom_id": "clip-8", "image": "https://…/8.jpg", "prompt": "Who?", "maxTokens": 900}
 
-    The media stand in video, image, audio or document (one) or their plurals (lists); the question
-    in prompt or messages; any other request field under the provider's own name. All other columns
-    are carried to the results. The whole file is checked before anything is recorded. The same
-    file again adds nothing.
+    \b
+    custom_id   your key, unique in the file, to find the row in the results; else the line number
+    video, image, audio, document, or videos, images, ... with a list: URL, media UUID or base64
+    prompt      the question; or messages, as the provider has them
+    maxTokens, temperature, topP, systemPrompt, thinkingLevel, stopSequences, seed, numberResults,
+                model: under the provider's own names
+    any other column is yours and is carried to the results
+
+    The whole file is checked before anything is recorded. The same file again adds nothing; rows
+    that are new are added to the batch.
+
+    With --watch, exit codes: 0 all jobs went well, 3 some failed, 130 left with Ctrl-C.
     """
     settings, store = open_store()
     out = progress_console()
-    batch_id = queue_manifest(store, settings, file, name_for(file, name), out, ask=not yes)
+    called = name_for(file, name)
+    batch_id = queue_manifest(store, settings, file, called, out, ask=not yes)
+    if is_simulated(store):
+        out.print("The provider is SIMULATED: nothing is billed.")
     if not store.has_ticker():
         out.print("Nothing is running here that would submit it: start `reelqueue up`.")
     if watch:
-        raise SystemExit(watch_batch(store, batch_id, threading.Event()))
+        raise SystemExit(watch_batch(store, batch_id, stop_on_signals(), goes_on(called)))
 
 
 def queue_manifest(
@@ -88,12 +100,11 @@ def queue_manifest(
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     queueing = Queueing(store, Journal(settings.data_dir), settings.id_secret(), name)
     plan = queueing.plan(manifest.rows(file))
-    if plan.batch_exists:
-        out.print(f"batch {name}: adding {plan.new} rows, {plan.known} already known")
-        if ask and plan.new and plan.known and sys.stdin.isatty():
-            click.confirm("Add them?", abort=True, err=True)
+    if ask and plan.new and plan.batch_exists and sys.stdin.isatty():
+        click.confirm(f"Batch {name} exists. Add {plan.new} rows to it?", abort=True, err=True)
     with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
         bar = progress.add_task("queueing", total=checked.rows)
         batch_id = queueing.queue(manifest.rows(file), lambda count: progress.advance(bar, count))
-    out.print(f"batch {name}: {plan.new} jobs queued, {plan.known} known before ({batch_id})")
+    known = f", {plan.known} known before" if plan.known else ""
+    out.print(f"batch {name}: {plan.new} jobs queued{known} ({batch_id})")
     return batch_id

@@ -14,33 +14,44 @@ from tasks.reading import Batch
 from tasks.store import Store
 
 
-@click.command()
+@click.command(short_help="Follow a batch until it has ended.")
 @click.argument("name")
 @told
 def watch(name: str) -> None:
-    """Follow batch NAME until it has ended. Ctrl-C leaves it running."""
+    """Follow batch NAME until it has ended. Ctrl-C leaves it running.
+
+    Exit codes: 0 all jobs went well, 3 some failed, 130 left with Ctrl-C.
+    """
     _, store = open_store()
     batch = find(store, name)
-    if not store.has_ticker() and batch.open:
-        progress_console().print("Nothing is running: start `reelqueue up`.")
-    raise SystemExit(watch_batch(store, batch.id, stop_on_signals()))
+    if batch.open and not store.has_ticker():
+        progress_console().print("Nothing is running here: start `reelqueue up`.")
+    raise SystemExit(watch_batch(store, batch.id, stop_on_signals(), goes_on(batch.name)))
 
 
-def watch_batch(store: Store, batch_id: str, stop: threading.Event) -> int:
+def goes_on(name: str) -> str:
+    """Return what to tell whoever leaves a batch that others work on."""
+    return f"It goes on without you. Follow it again: reelqueue watch {name}"
+
+
+def watch_batch(store: Store, batch_id: str, stop: threading.Event, left: str) -> int:
     """Follow a batch and say how it ended.
+
+    Args:
+        store: Where it is.
+        batch_id: Of the batch.
+        stop: Set, to leave.
+        left: What to say where it was left.
 
     Returns:
         0 where all went well, 3 where some jobs failed, 130 where it was left.
     """
     out = progress_console()
-    try:
-        batch = follow(store, batch_id, out, stop)
-    except KeyboardInterrupt:
-        batch = find(store, batch_id)
-    if not batch.sealed or batch.open:
-        out.print(f"It goes on without you. Follow it again: reelqueue watch {batch.name}")
-        return INTERRUPTED
+    batch = follow(store, batch_id, out, stop)
     out.print(f"{batch.name} {sentence(batch)}, {usd(batch.cost)} USD", markup=False)
+    if not batch.sealed or batch.open:
+        out.print(left, markup=False)
+        return INTERRUPTED
     return ended_code(batch)
 
 

@@ -44,13 +44,20 @@ def crew() -> Crew:
         store=store,
         provider=_provider(settings),
         settings=settings,
-        keyring=settings.keyring() if settings.callback_url else Keyring(settings.namespace, {}),
+        keyring=_keyring(settings),
         place=store.place(settings.callback_url) if settings.callback_url else "",
         log=log,
         random=Random(),  # noqa: S311  jitter, no secret
     )
     settings.id_secret()  # a missing one is told at the start, not at the first retry
     return Crew(name, context, outbox)
+
+
+def _keyring(settings: Settings) -> Keyring:
+    """Return the keys; also without PUBLIC_URL, for jobs sent again that were first sent with."""
+    if settings.secrets is None and settings.callback_url is None:
+        return Keyring(settings.namespace, {})
+    return settings.keyring()
 
 
 def _provider(settings: Settings) -> Provider:

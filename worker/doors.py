@@ -1,4 +1,7 @@
-"""Celery tasks: each checks its seat, calls a step until there is no more to do, and leaves."""
+"""Celery tasks: each checks its seat, calls a step until there is no more to do, and leaves.
+
+They send no events: Flower shows jobs, and thousands of polls would push them out of its memory.
+"""
 
 from collections.abc import Callable
 from time import monotonic
@@ -15,27 +18,27 @@ STINT = 15.0
 """Seconds a door goes on while there is work; with one HTTP exchange more it is below a seat's."""
 
 
-@app.task(name="reelqueue.submit")
+@app.task(name="reelqueue.submit", send_events=False)
 def submit_door(seat: str, holder: str) -> dict[str, int]:
     """Claim and send jobs."""
     full = crew().context.settings.tasks_per_post
     return _work(seat, holder, lambda c: steps.submit(c.context), full)
 
 
-@app.task(name="reelqueue.poll")
+@app.task(name="reelqueue.poll", send_events=False)
 def poll_door(seat: str, holder: str) -> dict[str, int]:
     """Ask for tasks that are due."""
     full = crew().context.settings.uuids_per_poll
     return _work(seat, holder, lambda c: steps.poll(c.context), full)
 
 
-@app.task(name="reelqueue.settle")
+@app.task(name="reelqueue.settle", send_events=False)
 def settle_door(seat: str, holder: str) -> dict[str, int]:
     """Show what has ended."""
     return _work(seat, holder, _settle, 1)
 
 
-@app.task(name="reelqueue.sweep")
+@app.task(name="reelqueue.sweep", send_events=False)
 def sweep_door(seat: str, holder: str) -> dict[str, int]:
     """Deal with what time alone decides."""
     return _work(seat, holder, lambda c: sweep(c.context.store, c.context.log), 1)

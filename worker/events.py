@@ -55,10 +55,9 @@ def fields(job: Ended, batch: str) -> dict[str, Any]:
         "started": started / 1000,
         "runtime": (ended - started) / 1000,
         "timestamp": ended / 1000,
+        "result": repr(_told(record, job)),
     }
-    if record.state in {State.COMPLETED, State.PARTIAL}:
-        row["result"] = repr(_told(record, job))
-    elif record.state is not State.CANCELLED:
+    if record.state in {State.FAILED, State.EXPIRED}:
         row["exception"] = f"{job.error[0]}: {job.error[1][:200]}"
         row["traceback"] = f"taskUUID {record.task_uuid}"
     return row
@@ -66,19 +65,24 @@ def fields(job: Ended, batch: str) -> dict[str, Any]:
 
 def _described(job: Ended, batch: str) -> Mapping[str, str]:
     inputs = job.request.body.get("inputs") or {}
-    kind = next((name for name in MEDIA if inputs.get(name)), "text")
-    medium = inputs[kind][0] if kind in inputs else ""
+    kind = next((name for name in MEDIA if inputs.get(name)), None)
+    if kind is None:
+        return {"batch": batch}
+    medium = inputs[kind][0]
     # The end of a URL names the file; its query may hold a signature.
     name = medium.split("?")[0].rsplit("/", 1)[-1][:60] if medium.startswith("http") else ""
     return {kind.removesuffix("s"): name, "batch": batch}
 
 
 def _told(record: Record, job: Ended) -> Mapping[str, Any]:
+    """Return what the result column shows: the first 50 characters or so, cost before all."""
+    told: dict[str, Any] = {"cost": usd(record.cost), "state": record.state.value}
+    if record.state not in {State.COMPLETED, State.PARTIAL}:
+        return told | {"error": job.error[0]}
     good = [item for item in job.results if item.kind is Kind.SUCCESS]
-    return {
-        "state": record.state.value,
+    reasons = {str(item.raw.get("finishReason")) for item in good}
+    return told | {
         "results": len(good),
         "errors": len(job.results) - len(good),
-        "finish": ",".join(sorted({str(item.raw.get("finishReason")) for item in good})),
-        "cost": usd(record.cost),
+        "finish": ",".join(sorted(reasons)),
     }

@@ -1,0 +1,105 @@
+"""Ports, and questions to the processes: does it answer, does it work, may it be used?"""
+
+import errno
+import socket
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from tasks.errors import ConfigurationError, StoreAway
+from tasks.settings import Settings
+from tasks.store import Store
+
+_LOCAL = build_opener(ProxyHandler({}))  # a proxy of the user's has no part in loopback
+_WITHIN = 0.5
+"""Seconds one question takes at most: the supervisor notices nothing meanwhile."""
+
+
+def free_port() -> int:
+    """Return a loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def check_ports(settings: Settings) -> None:
+    """See that the two ports of ours can be listened on.
+
+    Raises:
+        ConfigurationError: naming the setting to change.
+    """
+    if settings.port == settings.flower_port:
+        raise ConfigurationError(
+            f"REELQUEUE_PORT and REELQUEUE_FLOWER_PORT are both {settings.port}; change one"
+        )
+    ports = {"REELQUEUE_PORT": settings.port, "REELQUEUE_FLOWER_PORT": settings.flower_port}
+    for name, port in ports.items():
+        try:
+            _bind(settings.host, port)
+        except OSError as exc:
+            raise ConfigurationError(_unusable(name, settings.host, port, exc)) from None
+
+
+def _bind(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+
+
+def _unusable(name: str, host: str, port: int, exc: OSError) -> str:
+    if exc.errno == errno.EADDRINUSE:
+        return f"port {port} is taken; set {name} to a free one"
+    if exc.errno == errno.EACCES:
+        return f"port {port} is not for this user; set {name} to one above 1023"
+    return f"REELQUEUE_HOST: this machine cannot listen on {host}: {exc.strerror}"
+
+
+def reachable(host: str) -> str:
+    """Return the host under which this machine itself reaches what listens on `host`."""
+    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  compared, not bound
+
+
+def answers(url: str, text: str = "") -> bool:
+    """Whether a URL answers 2xx with `text` in its first kilobyte."""
+    try:
+        with _LOCAL.open(url, timeout=_WITHIN) as response:
+            return text in response.read(1000).decode("utf-8", "replace")
+    except (URLError, OSError):
+        return False
+
+
+def admits(url: str, settings: Settings, *, simulated: bool) -> bool:
+    """Whether a store answers, has loaded its data, and may be used with this provider.
+
+    Raises:
+        StoreRefused: another provider's answers are in it, or its schema is newer.
+    """
+    store = Store.open(url, settings.namespace, timeout=_WITHIN)
+    try:
+        admit(store, settings, simulated=simulated)
+    except StoreAway:
+        return False
+    finally:
+        store.client.close()
+    return True
+
+
+def admit(store: Store, settings: Settings, *, simulated: bool) -> None:
+    """Mark a new store as this provider's, or refuse one that is another's.
+
+    Raises:
+        StoreRefused: another provider's answers are in it, or its schema is newer.
+        StoreAway: it does not answer.
+    """
+    mark = settings.model_copy(update={"simulated": simulated}).provider_mark
+    store.check(mark, settings.window_start)
+
+
+def ticks(url: str, namespace: str) -> bool:
+    """Whether a worker leads: it has opened the store and consumes messages."""
+    store = Store.open(url, namespace, timeout=_WITHIN)
+    try:
+        return store.has_ticker()
+    except StoreAway:
+        return False
+    finally:
+        store.client.close()

@@ -1,0 +1,34 @@
+"""One simulator and one running `up` for all tests that need no other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from simulator_driver import Simulator
+from stack_driver import Place, real, up
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Simulator]:
+    """Give a simulator that stands for the real service; it sells a UUID again if asked to."""
+    running = Simulator("--latency", "0.3", "--remember", "never")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Give a place where nothing runs."""
+    return Place(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def running(provider: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give a place where `up` runs, with callbacks, and polls as fast as it can."""
+    here = Place(
+        tmp_path_factory.mktemp("up"),
+        **real(provider, REELQUEUE_POLL_FIRST="0.2", REELQUEUE_POLL_MAX="0.3"),
+    )
+    here.env["PUBLIC_URL"] = f"http://127.0.0.1:{here.ports[0]}"
+    with up(here):
+        yield here

@@ -1,0 +1,99 @@
+"""What runs when, what is left when it ends, and what goes on after a death."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import pytest
+from simulator_driver import Simulator, wait_until
+from stack_driver import Place, Up, assert_true, real, up
+
+CHILDREN = ("store", "webhooks", "worker", "flower")
+ROWS = [{"prompt": f"number {n}", "video": "https://example.com/a.mp4"} for n in range(16)]
+
+
+@pytest.fixture
+def placed(place: Place, provider: Simulator) -> Iterator[Place]:
+    """Give a place whose `up` uses the simulator as the real service, by both roads."""
+    place.env |= real(provider, REELQUEUE_POLL_FIRST="1", REELQUEUE_POLL_MAX="1")
+    place.env["PUBLIC_URL"] = f"http://127.0.0.1:{place.ports[0]}"
+    yield place
+    assert place.processes() == {}
+
+
+def submit_slow(place: Place, seconds: float) -> None:
+    """Submit a batch whose tasks take so long; on return a part of it is at the provider.
+
+    The rest waits for free slots, so that a death now finds no request on its way: what becomes of
+    one is decided only when its lease has run out.
+    """
+    rows = [{**row, "prompt": f"{row['prompt']} [[sim: latency={seconds}]]"} for row in ROWS]
+    done = place.run("submit", place.manifest("slow", *rows))
+    assert done.returncode == 0, done.stderr
+    (place.cwd / "slow.jsonl").unlink()
+    wait_until(lambda: "submit " in place.log("worker"))
+
+
+def assert_whole(place: Place, provider: Simulator) -> None:
+    """Wait for the batch's end and hold it against what really happened."""
+    assert place.run("watch", "slow", timeout=90).returncode == 0
+    rows = place.results("slow")
+    assert len(rows) == len(ROWS)
+    assert_true(rows, provider)
+
+
+def test_a_killed_up_takes_all_with_it_the_next_goes_on_buys_nothing_twice_and_leaves_nothing(
+    placed: Place, provider: Simulator
+) -> None:
+    before = provider.totals()["purchases"]
+    with up(placed) as first:
+        submit_slow(placed, 1)
+        assert 0 < provider.totals()["purchases"] - before < len(ROWS)
+        first.process.kill()
+        first.process.wait()
+        wait_until(lambda: placed.processes() == {})
+    with up(placed) as second:
+        assert_whole(placed, provider)
+        assert second.stop(signal.SIGTERM, within=10) == 0
+    assert placed.strays() == []
+    assert not (placed.data / "children.json").exists()
+    assert provider.totals()["purchases"] - before == len(ROWS)
+
+
+def test_killed_children_are_restarted_and_the_batch_goes_on_but_one_that_keeps_dying_ends_all(
+    placed: Place, provider: Simulator
+) -> None:
+    with up(placed) as running, socket.socket() as squatter:
+        submit_slow(placed, 1)
+        kill_all(running)
+        assert_whole(placed, provider)
+        os.kill(running.children["store"], signal.SIGKILL)
+        port = int((placed.data / "secrets" / "redis_url").read_text().split(":")[-1][:-2])
+        wait_until(lambda: takes(squatter, port))
+        assert running.process.wait(60) == 1
+        last = running.said.split("reelqueue: ")[-1]
+    assert last.startswith("store ended with status 1, its death number 5 in a row")
+    assert "Address already in use" in last
+    assert "All logs: " in last
+    assert placed.strays() == []
+
+
+def kill_all(running: Up) -> None:
+    """Kill every child with -9; on return each has a successor."""
+    old = running.children
+    for name in CHILDREN:
+        os.kill(old[name], signal.SIGKILL)
+    wait_until(lambda: set(running.children) == set(CHILDREN) and not running.knows(old))
+    assert running.said.count("was killed by signal 9; starts again in 0.5 s") == len(CHILDREN)
+
+
+def takes(squatter: socket.socket, port: int) -> bool:
+    """Whether the port of a dead child could be taken."""
+    try:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        squatter.bind(("127.0.0.1", port))
+        squatter.listen()
+    except OSError:
+        return False
+    return True

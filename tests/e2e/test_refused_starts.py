@@ -1,0 +1,101 @@
+"""`up` that must not start: a sentence that names the setting, exit code 1, nothing left."""
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from simulator_driver import Simulator
+from stack_driver import Place, real, up
+from store_driver import StoreServer
+
+from tasks.store import Store
+
+NOWHERE = "redis://:canary-password@127.0.0.1:1/0"
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """Give a port on which something listens."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield int(other.getsockname()[1])
+
+
+def refused(place: Place, *args: str, **settings: str) -> str:
+    """Run a verb that must refuse soon; returns its sentence."""
+    started = time.monotonic()
+    done = place.run(*args, **settings)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert time.monotonic() - started < 8
+    assert "Traceback" not in done.stderr
+    assert "canary" not in done.stderr
+    assert place.strays() == []
+    return done.stderr
+
+
+@pytest.mark.parametrize("setting", ["REELQUEUE_PORT", "REELQUEUE_FLOWER_PORT"])
+def test_a_taken_port_is_told_with_its_setting(setting: str, place: Place, taken: int) -> None:
+    told = refused(place, "up", **{setting: str(taken)})
+    assert told == f"reelqueue: port {taken} is taken; set {setting} to a free one\n"
+
+
+def test_one_port_for_two_is_told(place: Place) -> None:
+    told = refused(place, "up", REELQUEUE_FLOWER_PORT=str(place.ports[0]))
+    assert "REELQUEUE_PORT and REELQUEUE_FLOWER_PORT are both" in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"REDIS_URL": NOWHERE}, "the store does not answer"),
+        ({"REDIS_URL": "canary"}, "REDIS_URL: must be redis://"),
+        ({"PUBLIC_URL": "canary"}, "PUBLIC_URL: must be"),
+        ({"REELQUEUE_PORT": "http"}, "REELQUEUE_PORT: "),
+        ({"REELQUEUE_HOST": "203.0.113.9"}, "REELQUEUE_HOST: this machine cannot listen"),
+        ({"REELQUEUE_DATA_DIR": "/proc/nowhere"}, "the data folder /proc/nowhere cannot be used"),
+        ({"RUNWARE_API_KEY_FILE": "/proc/nowhere"}, "RUNWARE_API_KEY_FILE: cannot read"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_wrong_setting_is_told_with_its_name(
+    settings: dict[str, str], told: str, place: Place
+) -> None:
+    assert told in refused(place, "up", **settings)
+
+
+@pytest.mark.parametrize("verb", [("list",), ("doctor",)])
+def test_without_a_running_up_the_other_verbs_say_to_start_it(
+    verb: tuple[str, ...], place: Place
+) -> None:
+    done = place.run(*verb)
+    assert done.returncode == 1
+    assert "Start `reelqueue up`" in done.stdout + done.stderr
+
+
+def test_a_store_of_the_users_with_another_providers_answers_is_refused_before_any_start(
+    place: Place, valkey: StoreServer, namespace: str, provider: Simulator
+) -> None:
+    Store.open(valkey.url, namespace).check("simulated", 8)
+    place.env |= {"REDIS_URL": valkey.url, "REELQUEUE_NAMESPACE": namespace}
+    told = refused(place, "up", **real(provider))
+    assert told.startswith("reelqueue: the store holds answers of 'simulated'")
+    assert "REELQUEUE_NAMESPACE" in told
+    assert provider.v1 in told
+
+
+def test_simulated_answers_say_so_everywhere_and_never_meet_real_ones(
+    place: Place, provider: Simulator
+) -> None:
+    with up(place) as running:
+        assert running.said.startswith("RUNWARE_API_KEY is not set: the provider is SIMULATED.")
+        done = place.run("submit", place.manifest("free", {"prompt": "x"}), "--watch")
+        assert "SIMULATED" in done.stderr
+        assert place.results("free")[0]["simulated"] is True
+        assert "SIMULATED" in place.run("status", "free").stdout
+        (place.cwd / "free.jsonl").unlink()
+        assert running.stop(signal.SIGINT) == 0
+    told = refused(place, "up", **real(provider)).splitlines()[-1]
+    assert told.startswith("reelqueue: the store holds answers of 'simulated'")

@@ -1,0 +1,56 @@
+"""`reelqueue run`: all in one, here without PUBLIC_URL and with a store of the user's."""
+
+import json
+
+import pytest
+from simulator_driver import Simulator, wait_until
+from stack_driver import Place, assert_true, by_uuid, real
+from store_driver import StoreServer
+from terminal_driver import Terminal
+
+ROWS = (
+    {"prompt": "plain", "video": "https://example.com/a.mp4", "mine": "kept"},
+    {"prompt": "three alike [[sim: identical]]", "numberResults": 3},
+    {"prompt": "two [[sim: index]]", "numberResults": 2, "seed": 7},
+    {"prompt": "late [[sim: latency=2.5]]"},
+)
+
+
+@pytest.fixture
+def alone(place: Place, provider: Simulator, valkey: StoreServer, namespace: str) -> Place:
+    """Give a place that polls only, and whose store others use too."""
+    place.env |= real(provider, REELQUEUE_POLL_MAX="1")
+    place.env |= {"REDIS_URL": valkey.url, "REELQUEUE_NAMESPACE": namespace}
+    return place
+
+
+def test_an_interrupted_run_goes_on_with_the_same_command_and_polling_alone_finishes_it(
+    alone: Place, provider: Simulator
+) -> None:
+    manifest = alone.manifest("films", *ROWS)
+    with Terminal(alone, "run", manifest, "-o", "out.jsonl") as first:
+        wait_until(lambda: "1 processing, 3 ok" in first.seen(), 40)
+        first.type("\x03")
+        wait_until(first.ended)
+        assert first.process.returncode == 130
+        assert "The same command goes on where it was." in first.seen()
+        assert "INCOMPLETE: 1 of 4 jobs are open" in first.seen()
+    assert alone.processes() == {}
+    again = alone.run("run", manifest, "-o", "out.jsonl")
+    assert again.returncode == 0, again.stderr
+    assert "0 jobs queued, 4 known before" in again.stderr
+    assert "films completed: 4 ok" in again.stderr
+    assert_polled_once(alone, provider)
+
+
+def assert_polled_once(place: Place, provider: Simulator) -> None:
+    """See that the table is whole and true, and that no callback was asked for."""
+    for name in ("films.jsonl", "out.jsonl"):
+        assert (place.cwd / name).exists()
+    lines = (place.cwd / "out.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["custom_id"] for row in rows] == [f"row-{i}" for i in (0, 1, 1, 1, 2, 2, 3)]
+    assert rows[0]["mine"] == "kept"
+    assert_true(rows, provider)
+    truth = by_uuid(provider)
+    assert not any(truth[row["task_uuid"]]["webhook_statuses"] for row in rows)

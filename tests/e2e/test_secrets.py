@@ -1,0 +1,126 @@
+"""No key, token or password is told by anything a process prints, writes, shows or is called by."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+import redis
+import requests
+from simulator_driver import Simulator, wait_until
+from stack_driver import Place, Up, real, up
+from store_driver import StoreServer
+
+FLOWER_AUTH = ("canary-user", "canary-flower")
+CALLBACK_KEY = base64.b64encode(b"canary-callback-key-of-32-bytes!").decode()
+ROWS = (
+    {"prompt": "fine", "video": "https://example.com/a.mp4?signature=canary-signature"},
+    {"prompt": "unsafe [[sim: fail=contentPolicyViolation]]"},
+    {"prompt": "refused [[sim: refuse=invalidValue]]"},
+)
+VERBS = (
+    ("status", "refused"),
+    ("results", "planted"),
+    ("job", "row-1", "--batch", "planted", "--json"),
+    ("doctor", "--settings"),
+)
+PAGES = ("/", "/tasks", "/api/tasks", "/broker", "/metrics")
+
+
+@pytest.fixture(scope="module")
+def seller() -> Iterator[Simulator]:
+    """Give a simulator of this file's own: it is going to reject the key."""
+    running = Simulator("--latency", "0.2")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def planted(
+    seller: Simulator, valkey: StoreServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Up]:
+    """Run `up` with a canary for each secret, a batch that has ended, and one that is paused."""
+    with redis.Redis.from_url(valkey.url) as admin:
+        rights = {"keys": ["*"], "channels": ["*"], "commands": ["+@all"]}
+        admin.acl_setuser("canary", enabled=True, passwords=["+canary-store"], **rights)
+    place = Place(
+        tmp_path_factory.mktemp("planted"),
+        **real(seller, RUNWARE_API_KEY="rw-canary-key"),
+        REDIS_URL=valkey.url.replace("//", "//canary:canary-store@"),
+        REELQUEUE_NAMESPACE="planted",
+        REELQUEUE_SECRETS=f"k1:{CALLBACK_KEY}",
+        REELQUEUE_FLOWER_AUTH=":".join(FLOWER_AUTH),
+    )
+    place.env["PUBLIC_URL"] = f"http://127.0.0.1:{place.ports[0]}"
+    with up(place) as running:
+        assert place.run("submit", place.manifest("planted", *ROWS), "--watch").returncode == 3
+        forged = f"http://127.0.0.1:{place.ports[0]}/webhooks/runware?k=k1&j=a&e=1&t=canary-forged"
+        assert requests.post(forged, json={}, timeout=5).status_code == 401
+        seller.change(reject_key=True)
+        place.run("submit", place.manifest("refused", {"prompt": "x"}))
+        wait_until(lambda: "PAUSED" in place.run("status", "refused").stdout)
+        yield running
+
+
+def secrets_of(seller: Simulator) -> re.Pattern[str]:
+    """Return what must stand nowhere: all canaries, and the tokens of the callbacks."""
+    tokens = {
+        found
+        for task in seller.truth("?tasks=1")["tasks"]
+        for sent in seller.truth(f"/{task['taskUUID']}")["submissions"]
+        for found in re.findall(
+            r"[?&]t=([\w-]{43})", json.loads(base64.b64decode(sent["body_base64"]))["webhookURL"]
+        )
+    }
+    assert len(tokens) == len(ROWS)
+    own = ("rw-canary", "canary-store", "canary-flower", "canary-signature", "canary-forged")
+    return re.compile("|".join(map(re.escape, (*own, CALLBACK_KEY, "canary-callback", *tokens))))
+
+
+def test_no_log_and_nothing_printed_tells_a_secret(planted: Up, seller: Simulator) -> None:
+    secret = secrets_of(seller)
+    logs = {path.name: path.read_text() for path in (planted.place.data / "logs").iterdir()}
+    assert {"worker.log", "webhooks.log", "flower.log"} <= set(logs)
+    assert "callback.unauthorised" in logs["webhooks.log"]
+    told = [name for name, text in logs.items() if secret.search(text)]
+    assert told == []
+    assert not secret.search(planted.said)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_no_verb_tells_a_secret(verb: tuple[str, ...], planted: Up, seller: Simulator) -> None:
+    done = planted.place.run(*verb)
+    assert not secrets_of(seller).search(done.stdout + done.stderr)
+
+
+def test_no_process_is_called_by_a_secret(planted: Up, seller: Simulator) -> None:
+    called = planted.place.processes()
+    assert len(called) >= 4
+    assert [argv for argv in called.values() if secrets_of(seller).search(argv)] == []
+
+
+def test_flower_asks_for_its_password_and_no_page_tells_a_secret(
+    planted: Up, seller: Simulator
+) -> None:
+    secret = secrets_of(seller)
+    assert requests.get(f"{planted.place.flower}/tasks", timeout=5).status_code == 401
+    for page in PAGES:
+        shown = requests.get(f"{planted.place.flower}{page}", auth=FLOWER_AUTH, timeout=5)
+        assert shown.ok, page
+        assert not secret.search(shown.text), page
+
+
+def test_generated_secrets_are_for_the_owner_alone(running: Place) -> None:
+    folder = running.data / "secrets"
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {
+        "redis_url": 0o600,
+        "reelqueue_secrets": 0o600,
+        "reelqueue_installation_secret": 0o600,
+    }
+    closed = [running.data, folder, running.data / "logs", running.data / "store"]
+    assert {path.stat().st_mode & 0o777 for path in closed} == {0o700}
+    password = (folder / "redis_url").read_text().split("@")[0].removeprefix("redis://:")
+    assert password not in "".join(running.processes().values())
+    for log in (running.data / "logs").iterdir():
+        assert password not in log.read_text()
