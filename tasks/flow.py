@@ -14,16 +14,22 @@ PROBE_AFTER = 60.0
 """Seconds after which a pause for the key or the credit is tried again; a refusal costs nothing."""
 
 
-def pause_all(store: Store, reason: str) -> None:
-    """Claim nothing more until the next probe."""
-    store.pause("*", reason, PROBE_AFTER)
+def pause_all(store: Store, reason: str, probe_after: float) -> None:
+    """Claim nothing more until the next probe, `probe_after` seconds from now."""
+    store.pause("*", reason, probe_after)
 
 
-def pause(store: Store, log: FilteringBoundLogger, batch: str, code: str, message: str) -> None:
-    """Pause a batch whose task was refused; the whole queue once another batch met the same."""
+def pause(
+    store: Store, log: FilteringBoundLogger, batch: str, error: tuple[str, str], probe_after: float
+) -> None:
+    """Pause a batch whose task was refused; the whole queue once another batch met the same.
+
+    `error` is code and message, `probe_after` seconds.
+    """
+    code, message = error
     others = [r for b, r in store.paused().items() if b not in {batch, "*"}]
     everyone = any(reason.startswith(f"{code}:") for reason in others)
-    store.pause("*" if everyone else batch, f"{code}: {message}", PROBE_AFTER)
+    store.pause("*" if everyone else batch, f"{code}: {message}", probe_after)
     log.warning("paused", what="all" if everyone else batch, code=code)
 
 
@@ -31,6 +37,6 @@ def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> N
     """Keep what was accepted; grow while every claimed slot is filled."""
     limit, taken = store.window()
     if any(category(said.code) is Category.RATE_LIMIT for said in told):
-        store.resize(window.shrunk(taken))
+        store.resize(min(limit, window.shrunk(taken)))
     elif claim.free == 0 and all(said.meaning is Meaning.ACCEPTED for said in told):
         store.resize(window.grown(limit, len(told), most))

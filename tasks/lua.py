@@ -17,6 +17,11 @@ from tasks.keys import Keys
 Argument = str | int | float | bytes
 
 _UNWRITABLE = ("OOM", "MISCONF", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS")
+_AWAY = (
+    *(redis.ConnectionError, redis.TimeoutError, redis.exceptions.InvalidResponse),
+    *(redis.exceptions.ClusterDownError, redis.exceptions.NoScriptError),
+)
+_FULL = (redis.OutOfMemoryError, redis.ReadOnlyError)
 
 
 def connect(url: str, timeout: float) -> redis.Redis:
@@ -38,12 +43,10 @@ def store_errors() -> Iterator[None]:
     """Turn what redis-py raises where the store is away or cannot write into StoreAway."""
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError) as exc:
+    except _AWAY as exc:
         raise StoreAway(f"the store does not answer: {type(exc).__name__}") from exc
     except redis.ResponseError as exc:
-        if str(exc).startswith(_UNWRITABLE) or isinstance(
-            exc, redis.OutOfMemoryError | redis.ReadOnlyError
-        ):
+        if isinstance(exc, _FULL) or str(exc).startswith(_UNWRITABLE):
             raise StoreAway(f"the store cannot write: {str(exc)[:80]}") from exc
         raise
 

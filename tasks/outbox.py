@@ -11,8 +11,8 @@ from tasks.store import Store
 
 GROUP = "settle"
 MOST = 100
-ABANDONED_MS = 15_000
-"""Idle time after which another consumer takes an entry over; longer than an effect takes."""
+ABANDONED = 15.0
+"""Idle seconds after which another consumer takes an entry over; longer than an effect takes."""
 DELIVERIES = 5
 """Times an entry is handed out before it is set aside, so that one poison entry blocks nothing."""
 
@@ -28,9 +28,10 @@ class Ending:
 class Outbox:
     """Endings that are not settled yet, as one consumer sees them."""
 
-    def __init__(self, store: Store, consumer: str) -> None:
+    def __init__(self, store: Store, consumer: str, abandoned: float = ABANDONED) -> None:
         self._store = store
         self._consumer = consumer
+        self._abandoned_ms = round(abandoned * 1000)
         self._stream = store.keys("ends")
 
     def create(self) -> None:
@@ -38,8 +39,8 @@ class Outbox:
         with store_errors(), suppress(redis.ResponseError):  # BUSYGROUP: it exists
             self._store.client.xgroup_create(self._stream, GROUP, id="0", mkstream=True)
 
-    def take(self) -> list[Ending]:
-        """Return entries that another consumer left lying, then new ones.
+    def take(self) -> tuple[list[Ending], list[Ending]]:
+        """Return entries that were handed out and left lying, and new ones.
 
         Raises:
             StoreAway: none was taken, or what was is handed out again later.
@@ -48,16 +49,15 @@ class Outbox:
         with store_errors():
             try:
                 left = client.xautoclaim(
-                    self._stream, GROUP, self._consumer, ABANDONED_MS, count=most
+                    self._stream, GROUP, self._consumer, self._abandoned_ms, count=most
                 )[1]
                 fresh = client.xreadgroup(GROUP, self._consumer, {self._stream: ">"}, count=most)
             except redis.ResponseError as exc:
                 if not str(exc).startswith("NOGROUP"):
                     raise
                 self.create()  # the store lost its history
-                return []
-        entries = self._without_poison(left) + (fresh[0][1] if fresh else [])
-        return [Ending(entry.decode(), fields[b"job"].decode()) for entry, fields in entries]
+                return [], []
+        return _endings(self._without_poison(left)), _endings(fresh[0][1] if fresh else [])
 
     def settled(self, endings: Sequence[Ending]) -> None:
         """Remove entries whose effects are done."""
@@ -79,3 +79,7 @@ class Outbox:
                     self._store.client.rpush(self._store.keys("unsettled"), fields[b"job"])
                 self.settled([Ending(entry.decode(), fields[b"job"].decode())])
         return [(entry, fields) for entry, fields in entries if entry not in worn]
+
+
+def _endings(entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[Ending]:
+    return [Ending(entry.decode(), fields[b"job"].decode()) for entry, fields in entries]

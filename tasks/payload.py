@@ -1,6 +1,8 @@
 """What is sent: each task as bytes, a pure function of its stored record, so a resend is equal."""
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tasks import reading
@@ -10,19 +12,44 @@ from tasks.store import Store
 from tasks.token import Keyring
 from tasks.wire.request import TextInference, dumps
 
+UNSENDABLE = (ArithmeticError, LookupError, TypeError, ValueError, zlib.error)
+"""What a stored request that is damaged, or no request of the provider, raises when it is read."""
 
-def bodies(store: Store, keyring: Keyring, jobs: Sequence[Claimed]) -> list[bytes]:
-    """Return each task as the bytes that are sent: a pure function of the stored record."""
-    requests = reading.requests_of(store, [(job.id, job.batch) for job in jobs])
+
+def bodies(store: Store, keyring: Keyring, jobs: Sequence[Claimed]) -> dict[str, bytes]:
+    """Return each task, by job id, as the bytes that are sent: a pure function of its record.
+
+    A job whose stored request cannot be sent is left out; it takes no other with it.
+
+    Raises:
+        StoreAway: the store did not answer.
+    """
     places = store.places() if any(job.place for job in jobs) else {}
-    return [
-        compose(request, job, keyring, places.get(job.place))
+    try:
+        return _bodies(store, keyring, jobs, places)
+    except UNSENDABLE:
+        found: dict[str, bytes] = {}
+        for job in jobs:
+            with suppress(*UNSENDABLE):
+                found |= _bodies(store, keyring, [job], places)
+        return found
+
+
+def _bodies(
+    store: Store, keyring: Keyring, jobs: Sequence[Claimed], places: Mapping[str, str]
+) -> dict[str, bytes]:
+    requests = reading.requests_of(store, [(job.id, job.batch) for job in jobs])
+    return {
+        job.id: compose(request, job, keyring, places.get(job.place))
         for request, job in zip(requests, jobs, strict=True)
-    ]
+    }
 
 
 def compose(request: Request, job: Claimed, keyring: Keyring, callback: str | None) -> bytes:
-    """Return one task object for the wire; equal records give equal bytes."""
+    """Return one task object for the wire; equal records give equal bytes.
+
+    Without any key to sign with (no callbacks are configured any more) it asks for no callback.
+    """
     fields: dict[str, Any] = {
         **request.body,
         "taskUUID": job.task_uuid,
@@ -30,7 +57,7 @@ def compose(request: Request, job: Claimed, keyring: Keyring, callback: str | No
         "includeCost": True,
         "includeUsage": True,
     }
-    if callback:
+    if callback and keyring.keys:
         fields["webhookURL"] = f"{callback}?{keyring.query(job.kid, job.id, job.expiry)}"
     return dumps(TextInference(**fields).model_dump(exclude_none=True))
 
@@ -45,6 +72,6 @@ def chunks(
         size += len(tasks[job.id]) + 1
         if not chunks or size > most_bytes:
             chunks.append([])
-            size = len(tasks[job.id])
+            size = len(tasks[job.id]) + 2  # the brackets; above, a comma
         chunks[-1].append(job)
     return chunks

@@ -142,13 +142,17 @@ def _items(fields: Mapping[bytes, bytes]) -> list[Item]:
     return (unpack(fields[b"A"]) if b"A" in fields else []) + loose
 
 
-def accusations(store: Store, job: str, attempt: int) -> tuple[Item, ...]:
-    """Return the errors that callbacks brought for an attempt and no poll has confirmed."""
+def delivered(store: Store, job: str, attempt: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Return what callbacks brought for an attempt and no poll has shown: successes, errors."""
     with store_errors():
         fields = store.client.hgetall(store.keys("results", job, attempt))
-    return tuple(
-        item for name, blob in fields.items() if name[:2] == b"x:" for item in unpack(blob)
-    )
+
+    def of(kind: bytes) -> tuple[Item, ...]:
+        return tuple(
+            item for name, blob in fields.items() if name[:2] == kind for item in unpack(blob)
+        )
+
+    return of(b"s:"), of(b"x:")
 
 
 def batch(store: Store, batch_id: str) -> Batch | None:

@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from redis.connection import parse_url
 
 from tasks.errors import ConfigurationError
 from tasks.token import Keyring, parse_keys
@@ -59,9 +60,21 @@ def _header(value: SecretStr) -> SecretStr:
     return value
 
 
+def _store_url(value: SecretStr) -> SecretStr:
+    try:
+        parse_url(value.get_secret_value())
+    except (ValueError, TypeError):  # its text quotes the URL, and the URL holds a password
+        raise ValueError(
+            "must be redis://:PASSWORD@HOST:PORT/0, rediss://... for TLS or unix://..., special "
+            "characters of the password written as %XX"
+        ) from None
+    return value
+
+
 _VISIBLE = re.compile(r"[!-~]+")
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
+StoreUrl = Annotated[SecretStr, AfterValidator(_store_url)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
 
@@ -78,7 +91,7 @@ class Settings(BaseSettings):
 
     api_key: HeaderSecret | None = _named("RUNWARE_API_KEY")
     base_url: HttpUrl = _named("RUNWARE_BASE_URL", "https://api.runware.ai/v1")
-    redis_url: SecretStr | None = _named("REDIS_URL")
+    redis_url: StoreUrl | None = _named("REDIS_URL")
     public_url: HttpUrl | None = _named("PUBLIC_URL")
     secrets: SecretStr | None = _named("REELQUEUE_SECRETS")
     installation_secret: SecretStr | None = _named("REELQUEUE_INSTALLATION_SECRET")

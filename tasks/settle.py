@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from tasks import reading
+from tasks.errors import StoreAway
 from tasks.job import Record
 from tasks.outbox import Ending, Outbox
 from tasks.reading import Request
@@ -29,17 +30,33 @@ Effect = Callable[[Sequence[Ended]], None]
 def settle(outbox: Outbox, store: Store, effect: Effect, log: FilteringBoundLogger) -> int:
     """Apply `effect` to endings that are waiting; returns how many.
 
-    An entry leaves the outbox only after the effect returned, so an effect may happen twice.
+    An entry leaves the outbox only after the effect returned, so an effect may happen twice. What
+    failed among others is tried alone when it is handed out again, so that it takes none with it.
 
     Raises:
         StoreAway: what was taken is handed out again later.
+        Exception: what the effect of the last portion that failed raised; the same happens.
     """
-    endings = outbox.take()
+    left, fresh = outbox.take()
+    failed: Exception | None = None
+    for portion in [*([ending] for ending in left), fresh]:
+        try:
+            _settle(outbox, store, effect, portion)
+        except StoreAway:
+            raise
+        except Exception as exc:  # noqa: BLE001  an effect may raise anything; raised below
+            failed = exc
+    if failed:
+        raise failed
+    if left or fresh:
+        log.info("settle", endings=len(left) + len(fresh))
+    return len(left) + len(fresh)
+
+
+def _settle(outbox: Outbox, store: Store, effect: Effect, endings: Sequence[Ending]) -> None:
     if endings:
         effect(ended(store, endings))
         outbox.settled(endings)
-        log.info("settle", endings=len(endings))
-    return len(endings)
 
 
 def ended(store: Store, endings: Sequence[Ending]) -> list[Ended]:

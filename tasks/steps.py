@@ -4,7 +4,7 @@ Each step moves many jobs along and may be run by any number of processes at onc
 every move is guarded by its script. A door (a Celery task, a route) calls a step and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -13,7 +13,16 @@ from structlog.typing import FilteringBoundLogger
 from tasks import flow, ids, payload, reading, token
 from tasks.backoff import exponential, next_poll
 from tasks.claims import Claim, Claimed, Due, Verdict
-from tasks.errors import VERDICTLESS_STATUSES, Category, Meaning, ProviderAway, category
+from tasks.errors import (
+    VERDICTLESS_STATUSES,
+    Category,
+    Meaning,
+    ProviderAway,
+    Road,
+    category,
+    meaning,
+)
+from tasks.job import State
 from tasks.money import total
 from tasks.provider import Answer, Provider
 from tasks.settings import Settings
@@ -29,6 +38,10 @@ ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
 RARELY = 600.0
 """Seconds between polls of a task that nobody waits for any more."""
+MOST_ITEMS = 64
+"""Items of one callback that are read; the provider sends one, and a task has four at most."""
+AT_PROVIDER = frozenset({State.SUBMITTING, State.RESOLVING, State.PROCESSING})
+"""States in which a poll can tell what becomes of the job."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,7 @@ class Context:
     place: str  # index of our callback URL in the store; empty: no callbacks
     log: FilteringBoundLogger
     random: Random
+    probe_after: float = flow.PROBE_AFTER  # seconds
 
 
 # -- submit: queued -> submitting -> processing
@@ -58,19 +72,22 @@ def submit(context: Context) -> int:
         settings.tasks_per_post,
         settings.deadline + SLOT_MARGIN,
         context.place,
-        context.keyring.signing,
+        context.keyring.signing if context.place else "",
         token.LIFETIME,
     )
-    tasks = dict(
-        zip(
-            (job.id for job in claim.jobs),
-            payload.bodies(context.store, context.keyring, claim.jobs),
-            strict=True,
-        )
-    )
-    for chunk in payload.chunks(claim.jobs, tasks, settings.bytes_per_post):
+    tasks = payload.bodies(context.store, context.keyring, claim.jobs)
+    _reject_unsendable(context, claim, [job for job in claim.jobs if job.id not in tasks])
+    sendable = [job for job in claim.jobs if job.id in tasks]
+    for chunk in payload.chunks(sendable, tasks, settings.bytes_per_post):
         _send(context, claim, chunk, tasks)
     return len(claim.jobs)
+
+
+def _reject_unsendable(context: Context, claim: Claim, jobs: Sequence[Claimed]) -> None:
+    with context.store.moves() as moves:
+        for job in jobs:
+            context.log.error("submit.unsendable", job=job.id)
+            moves.reject(job.id, claim.token, "unsendable", "its stored request cannot be read")
 
 
 def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[str, bytes]) -> None:
@@ -141,10 +158,14 @@ def _apply_submit(
 
 def _pause(context: Context, answer: Answer, job: Claimed, said: Told) -> None:
     if any(item.task_uuid == job.task_uuid for item in answer.items):
-        flow.pause(context.store, context.log, job.batch, said.code, said.message)
+        _pause_batch(context, job.batch, said.code, said.message)
     else:  # it refuses the whole POST
         context.log.warning("paused", what="all", code=said.code)
-        flow.pause_all(context.store, f"{said.code}: {said.message}")
+        flow.pause_all(context.store, f"{said.code}: {said.message}", context.probe_after)
+
+
+def _pause_batch(context: Context, batch: str, code: str, message: str) -> None:
+    flow.pause(context.store, context.log, batch, (code, message), context.probe_after)
 
 
 def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: Told) -> None:
@@ -187,10 +208,32 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> None:
         return
     with context.store.moves() as moves:
         for task in due:
-            told = named.get(task.task_uuid, [])
-            if told or answer.status == OK:  # else no news of it: due again after its hold
-                _apply_found(context, moves, sent, task, _found(context, task, told, answer.status))
+            told = _news(answer, task.task_uuid, named)
+            if told is not None:  # else no news of it: due again after its hold
+                _apply_found(context, moves, sent, task, _found(context, sent, task, told))
     context.log.info("poll", status=answer.status, tasks=len(due), named=len(named))
+
+
+def _news(answer: Answer, uuid: str, named: Mapping[str, Sequence[Item]]) -> Sequence[Item] | None:
+    """Return what a poll's answer says of one task; None where it says nothing, not even silence.
+
+    Silence speaks only in a whole answer in which every item names its task.
+    """
+    told = named.get(uuid, [])
+    if answer.status in VERDICTLESS_STATUSES:  # its errors speak of the poll, its data of the tasks
+        return [item for item in told if item.kind is not Kind.ERROR] or None
+    if told:
+        return told if any(map(_is_news, told)) else None
+    whole = answer.status == OK and not answer.problem
+    about_poll = any(item.about_poll or item.task_uuid is None for item in answer.items)
+    return [] if whole and not about_poll else None
+
+
+def _is_news(item: Item) -> bool:
+    """Whether an item speaks of its task; "not found" does, a refused key does not."""
+    if item.kind is not Kind.ERROR or category(item.code) is Category.UNKNOWN_TASK:
+        return True
+    return meaning(Road.POLL, item.code) is not Meaning.NO_NEWS
 
 
 def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> None:
@@ -200,21 +243,22 @@ def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer)
     about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
     if answer.status in {401, 402, 403} or about_us:
         code = codes[0] if codes else f"http{answer.status}"
-        flow.pause_all(context.store, f"{code}: polling is refused")
+        flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
     elif answer.status not in VERDICTLESS_STATUSES and len(due) > 1:
         _ask(context, sent, due[: len(due) // 2])
         _ask(context, sent, due[len(due) // 2 :])
 
 
-def _found(context: Context, task: Due, found: Sequence[Item], status: int) -> Found:
-    if status in VERDICTLESS_STATUSES:  # its errors speak of the poll, its data of the tasks
-        found = [item for item in found if item.kind is not Kind.ERROR]
+def _found(context: Context, sent: int, task: Due, told: Sequence[Item]) -> Found:
     job = task.job
-    said = of_poll(found, job.expected, {job.signature: job.sightings})
-    waited = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
-    if waited and job.accused and status == OK:
-        accusations = reading.accusations(context.store, job.id, task.attempt)
-        return judged(accusations) if accusations else said
+    said = of_poll(told, job.expected, {job.signature: job.sightings})
+    silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
+    if silent and job.accused and task.attempt == job.attempt:
+        successes, accusations = reading.delivered(context.store, job.id, task.attempt)
+        # One error of several results may be followed by successes that take longer.
+        all_told = len(successes) + len(accusations) >= job.expected
+        if accusations and (all_told or _silent_for_long(context, sent, task)):
+            return judged(accusations)
     return said
 
 
@@ -233,6 +277,8 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
             moves.fail(task, found.error, verdict)
         case Outcome.AGAIN:
             _next_attempt(context, moves, task, found, verdict)
+        case _ if not _is_awaited(task):
+            moves.snooze(task, sent, RARELY, found.outcome.value, found.signature)
         case _ if _past_deadline(context, sent, task):
             moves.expire(
                 task, RARELY, f"no result {context.settings.deadline:.0f} s after it was sent"
@@ -257,7 +303,7 @@ def _next_attempt(
 ) -> None:
     """Buy again where the provider failed the task, at most `max_attempts` times."""
     if found.pauses:  # no fault of the job, so no limit; the pause sets the pace
-        flow.pause(context.store, context.log, task.job.batch, *found.error)
+        _pause_batch(context, task.job.batch, *found.error)
     elif task.attempt >= context.settings.max_attempts:
         moves.fail(task, found.error, verdict)
         return
@@ -272,11 +318,20 @@ def _past_deadline(context: Context, sent: int, task: Due) -> bool:
     return submitted is not None and sent >= submitted + context.settings.deadline * 1000
 
 
+def _is_awaited(task: Due) -> bool:
+    """Whether the job hangs on this task: not where it has ended, goes on, or waits to be sent."""
+    return task.job.state in AT_PROVIDER and task.attempt == task.job.attempt
+
+
 def _certainly_absent(context: Context, sent: int, task: Due) -> bool:
     """Whether polls have answered empty for longer than a task plausibly takes (A1)."""
-    unclear = task.job.unclear_since
-    waited = unclear is not None and sent >= unclear + context.settings.resolve_after * 1000
-    return waited and task.job.empties >= 1
+    lost = task.job.state is State.RESOLVING and not task.job.accused
+    return lost and task.job.empties >= 1 and _silent_for_long(context, sent, task)
+
+
+def _silent_for_long(context: Context, sent: int, task: Due) -> bool:
+    since = task.job.unclear_since
+    return since is not None and sent >= since + context.settings.resolve_after * 1000
 
 
 def _send_again(context: Context, moves: Moves, task: Due) -> None:
@@ -298,7 +353,7 @@ def receive(store: Store, job: str, body: bytes) -> str:
     """Store one callback of `job`, join it where it makes the job whole; returns what was done.
 
     'stored', 'known', 'foreign' (another job's task: nothing was kept), 'orphan' and 'unreadable'
-    (kept in quarantine), 'full' (the quarantine is: nothing was kept).
+    (kept in quarantine), 'full' (the quarantine or the attempt is: nothing was kept).
 
     Raises:
         StoreAway: nothing is known to be kept, so the sender must try again.
@@ -307,7 +362,7 @@ def receive(store: Store, job: str, body: bytes) -> str:
         delivered = items(parse(body))
     except Unreadable:
         delivered = []
-    if not delivered or not all(map(_is_ours, delivered)):
+    if not 0 < len(delivered) <= MOST_ITEMS or not all(map(_is_ours, delivered)):
         return _quarantine(store, job, body, "unreadable")
     told = store.deliver(job, delivered)
     return _quarantine(store, job, body, "orphan") if told == "orphan" else told

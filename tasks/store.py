@@ -97,7 +97,8 @@ class Moves:
 
     def expire(self, due: Due, wait: float, message: str) -> None:
         """The deadline has passed, and a poll after it had no result."""
-        self._add("expire", *_which(due), _ms(wait), failure("expired", message), message[:120])
+        kept = failure("expired", message)
+        self._add("expire", *_which(due), _ms(wait), kept, message[:120], _ms(SLOT_MARGIN))
 
     def _add(self, name: str, *args: Argument) -> None:
         self.calls.append((name, args))
@@ -156,9 +157,16 @@ class Store:
                 self.client.hset(self.keys("shared", batch), mapping=dict(parts))
 
     def enqueue(self, batch: str, rows: Iterable[Sequence[Argument]]) -> list[str]:
-        """Record rows as the script reads them; per row 'added', 'known' or 'differs'."""
+        """Record rows as the script reads them; per row 'added', 'known' or 'differs'.
+
+        Raises:
+            StoreRefused: another submit of the same batch has sealed it.
+        """
         flat = [value for row in rows for value in row]
-        return [word.decode() for word in self.scripts.run("enqueue", batch, *flat)]
+        told = self.scripts.run("enqueue", batch, *flat)
+        if told == b"sealed":
+            raise StoreRefused("another submit of this batch has just ended; submit it again")
+        return [word.decode() for word in told]
 
     def seal(self, batch: str) -> int:
         """Close a batch to new rows; returns its number of jobs."""
@@ -207,7 +215,7 @@ class Store:
             self.scripts.run_all(collected.calls)
 
     def deliver(self, job: str, items: Iterable[Item]) -> str:
-        """Keep delivered results by membership; 'stored', 'known', 'foreign' or 'orphan'."""
+        """Keep delivered results by membership; see callback.lua for what it returns."""
         flat: list[Argument] = []
         for item in items:
             cost = "" if item.cost is None else str(item.cost)
@@ -264,9 +272,10 @@ class Store:
         )
 
     def nudge(self) -> None:
-        """Wake the tick thread."""
+        """Wake the tick thread; the list never holds more than one entry."""
         with store_errors():
-            self.client.rpush(self.keys("nudge"), "1")
+            pipe = self.client.pipeline(transaction=False)
+            pipe.rpush(self.keys("nudge"), "1").ltrim(self.keys("nudge"), 0, 0).execute()
 
     def await_nudge(self, waiting: Any, seconds: float) -> None:  # noqa: ANN401  a client of its own
         """Wait until something may be to do, at most `seconds`."""

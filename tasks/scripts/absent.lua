@@ -3,6 +3,7 @@
 -- returns: 'moved' or 'stale'
 local job = fetch(ARGV[1])
 if not job or stale(job, ARGV[3]) or ARGV[2] ~= job.a or not MOVES.absent[job.s] then return 'stale' end
+if job.ce then return 'stale' end -- a callback told of it after the poll was sent: it is there
 local t, uuid = now(), task_uuid(job, tonumber(job.a))
 redis.call('ZREM', KEY.slots(), uuid)
 redis.call('ZREM', KEY.due(), uuid)

@@ -2,33 +2,55 @@
 -- An error, a twin or a surplus only makes the task due for a poll: a callback alone decides no failure.
 -- ARGV: job id, then per item: taskUUID ('' where it names none), kind, digest, cost ('' where not
 --       reported), blob
--- returns: 'stored', 'known' (nothing new), 'foreign' (names another job's task) or 'orphan' (no such job)
+-- returns: 'stored', 'known' (nothing new), 'foreign' (names another job's task), 'full' (too much is
+--          kept of the attempt: nothing was kept) or 'orphan' (no such job)
+local MOST = 64 -- fields kept of one attempt; four results and their errors are below thirty
 local job = fetch(ARGV[1])
 if not job then return 'orphan' end
 local t, attempts = now(), {}
 for i = 2, #ARGV, 5 do
-  attempts[i] = attempt_of(job, ARGV[i])
-  if not attempts[i] then return 'foreign' end
+  local n = attempt_of(job, ARGV[i])
+  if not n then return 'foreign' end
+  if redis.call('HLEN', KEY.results(job.id, n)) >= MOST then return 'full' end
+  attempts[i] = n
 end
 local fresh, doubtful = {}, {}
-for i = 2, #ARGV, 5 do
-  local n, kind, digest = attempts[i], ARGV[i + 1], ARGV[i + 2]
+
+local function success(n, digest, cost, blob)
   local key = KEY.results(job.id, n)
+  local known = redis.call('HEXISTS', key, 'd:' .. digest) == 1
+  if cost ~= '' then redis.call('HSETNX', key, 'c:' .. digest, cost) end
+  if known or redis.call('HSETNX', key, 's:' .. digest, blob) == 0 then
+    doubtful[n] = true -- told twice, or two alike
+  else
+    fresh[n] = true
+  end
+end
+
+local function failure(n, named, digest, blob)
+  local key = KEY.results(job.id, n)
+  doubtful[n] = true
+  if job['o' .. n] == 'completed' then
+    flag(job, 'contradiction')
+  elseif redis.call('HEXISTS', key, 'd:' .. digest) == 0 then
+    redis.call('HSETNX', key, 'x:' .. digest, blob)
+  end
+  -- One that names no task may be an earlier attempt's, told again.
+  if n ~= tonumber(job.a) or job.ce or not (named or n == 1) then return end
+  set(job, 'ce', 1, 'em', 0)
+  if ENDED[job.s] then return end
+  if not job.l then set(job, 'l', t) end
+  if job.s == 'queued' then set(job, 'se', 1) end
+end
+
+for i = 2, #ARGV, 5 do
+  local n, kind = attempts[i], ARGV[i + 1]
   note(job.id, t, 'callback', kind)
-  if kind == 'success' then
-    if redis.call('HEXISTS', key, 'd:' .. digest) == 1 then
-      doubtful[n] = true
-    elseif redis.call('HSETNX', key, 's:' .. digest, ARGV[i + 4]) == 1 then
-      if ARGV[i + 3] ~= '' then redis.call('HSET', key, 'c:' .. digest, ARGV[i + 3]) end
-      fresh[n] = true
-    else
-      doubtful[n] = true
-    end
-  elseif kind == 'error' then
-    if redis.call('HEXISTS', key, 'd:' .. digest) == 0 then
-      redis.call('HSETNX', key, 'x:' .. digest, ARGV[i + 4])
-    end
-    if n == tonumber(job.a) then set(job, 'ce', 1, 'em', 0) end
+  if kind == 'error' then
+    failure(n, ARGV[i] ~= '', ARGV[i + 2], ARGV[i + 4])
+  elseif kind == 'success' then
+    success(n, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+  elseif kind == 'processing' and ARGV[i] ~= '' and found(job, n, t, 'by callback') then
     doubtful[n] = true
   end
 end
@@ -43,6 +65,8 @@ for n in pairs(fresh) do
     doubtful[n] = true
   elseif ENDED[job.s] then
     flag(job, 'late')
+  elseif found(job, n, t, 'by callback') then
+    doubtful[n] = true -- the POST's answer will be stale, so no first poll is planned
   end
 end
 for n in pairs(doubtful) do

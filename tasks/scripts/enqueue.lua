@@ -1,11 +1,10 @@
 -- Record rows of an unsealed batch as queued jobs. A job that is there is left as it is.
 -- ARGV: batch id, then per row: job id, row number, expected results, content digest,
 --       reservation, input blob
--- returns: per row 'added', 'known' (same content) or 'differs' (same custom_id, other content)
+-- returns: per row 'added', 'known' (same content) or 'differs' (same custom_id, other content);
+--          'sealed' where the batch takes no rows
 local batch, t, told, added = ARGV[1], now(), {}, 0
-if redis.call('HGET', KEY.batch(batch), 'sealed') ~= '0' then
-  return redis.error_reply('SEALED batch ' .. batch)
-end
+if redis.call('HGET', KEY.batch(batch), 'sealed') ~= '0' then return 'sealed' end
 for i = 2, #ARGV, 6 do
   local id, row, expected, digest, reservation = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local known = redis.call('HGET', KEY.job(id), 'd')

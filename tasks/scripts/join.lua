@@ -9,11 +9,8 @@ local answer = answer_from(7)
 note(job.id, t, 'poll', answer.ok .. ' of ' .. job.n)
 if joined(job, n, t, answer) then return 'ended' end
 if ARGV[2] == job.a then
-  forget(job, 'em', 'l')
-  if ARGV[6] ~= '' then
-    set(job, 'xc', job.x == ARGV[6] and tonumber(job.xc) + 1 or 1, 'x', ARGV[6])
-  end
-  if move(job, 'found', t, 'by poll') then redis.call('ZREM', KEY.leases(), job.id) end
+  if ARGV[6] ~= '' then sight(job, ARGV[6]) else forget(job, 'x', 'xc') end
+  found(job, n, t, 'by poll')
 end
 schedule(job, n, t, tonumber(ARGV[4]), t + tonumber(ARGV[5]))
 return 'kept'

@@ -5,7 +5,7 @@
 local t = now()
 local claimable = 0
 if not redis.call('ZSCORE', KEY.paused(), '*') and redis.call('ZCARD', KEY.ready()) > 0 then
-  claimable = tonumber(redis.call('HGET', KEY.meta(), 'window')) - redis.call('ZCARD', KEY.slots())
+  claimable = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.call('ZCARD', KEY.slots())
 end
 local function first(key)
   return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '0')

@@ -48,6 +48,10 @@ local function note(id, t, what, detail)
   redis.call('LTRIM', key, -HISTORY, -1)
 end
 
+local function task_uuid(job, n)
+  return n == 1 and job.id or job['i' .. n]
+end
+
 local function nudge()
   if redis.call('LLEN', KEY.nudge()) == 0 then redis.call('RPUSH', KEY.nudge(), '1') end
 end
@@ -70,6 +74,11 @@ local function ended(job, from, event, t)
   redis.call('XADD', KEY.ends(), '*', 'job', job.id, 'event', event, 'from', from, 'to', job.s)
   nudge()
   if ENDED[from] then return end
+  if from == 'submitting' and not job['e' .. job.a] then
+    -- Nobody waits for its POST's answer any more: after the lease a poll finds what that bought.
+    local at = redis.call('ZSCORE', KEY.leases(), job.id) or t
+    redis.call('ZADD', KEY.due(), 'NX', at, task_uuid(job, tonumber(job.a)))
+  end
   redis.call('ZREM', KEY.leases(), job.id)
   redis.call('ZREM', KEY.later(), job.id)
   local batch = KEY.batch(job.b)
@@ -102,8 +111,13 @@ local function held(job, token)
   return job and job.s == 'submitting' and job.t == token
 end
 
-local function task_uuid(job, n)
-  return n == 1 and job.id or job['i' .. n]
+-- The claim's POST bought nothing, but its job has ended meanwhile: no task of it is running.
+local function unbought(job, token)
+  if not job or not ENDED[job.s] or job.t ~= token then return end
+  local uuid = task_uuid(job, tonumber(job.a))
+  redis.call('ZREM', KEY.slots(), uuid)
+  redis.call('ZREM', KEY.due(), uuid)
+  nudge()
 end
 
 -- The attempt that a taskUUID belongs to; without one, the current attempt.
@@ -144,7 +158,7 @@ end
 
 -- Let the attempt be polled soon: something was delivered that only a poll can decide.
 local function prompt(job, n, t)
-  local at = math.max(t, tonumber(job.lp or '0') + PROMPT_MS)
+  local at = math.min(t + PROMPT_MS, math.max(t, tonumber(job.lp or '0') + PROMPT_MS))
   set(job, 'lp', at)
   redis.call('ZADD', KEY.due(), 'LT', at, task_uuid(job, n))
   nudge()
@@ -159,6 +173,23 @@ local function schedule(job, n, t, sent, planned)
   else
     redis.call('ZADD', KEY.due(), planned, uuid)
   end
+end
+
+-- The provider has the current attempt's task, whatever the POST's answer was or will be: to
+-- processing. A job that waits to be sent (again) is marked, so that claim.lua does not send it.
+-- True where it moved.
+local function found(job, n, t, detail)
+  if n ~= tonumber(job.a) or ENDED[job.s] then return false end
+  forget(job, 'em', 'l')
+  if job.s == 'queued' then set(job, 'se', 1) end
+  if not move(job, 'found', t, detail) then return false end
+  redis.call('ZREM', KEY.leases(), job.id)
+  return true
+end
+
+-- A poll gave this error: how often in a row?
+local function sight(job, signature)
+  set(job, 'xc', job.x == signature and tonumber(job.xc) + 1 or 1, 'x', signature)
 end
 
 -- An answer to a poll older than one already applied says nothing.
@@ -184,29 +215,45 @@ local function charge(job, n, amounts)
 end
 
 -- What is known of attempt n: successes of the authoritative answer, provisional successes that it
--- does not hold, provisional errors. Sets the attempt's cost accordingly: the provider's own answer
--- decides it; a surplus over what was asked for is kept but not believed to be a charge.
+-- does not hold. Sets the attempt's cost accordingly: the provider's own answer decides it, callbacks
+-- where it names none. A surplus over what was asked for is kept but not believed to be a charge.
 local function weigh(job, n)
-  local key = KEY.results(job.id, n)
-  local ok, loose, errors = tonumber(redis.call('HGET', key, 'ok') or '0'), {}, 0
+  local key, told, loose = KEY.results(job.id, n), {}, {}
+  local ok, cost = tonumber(redis.call('HGET', key, 'ok') or '0'), redis.call('HGET', key, 'cost')
   for _, field in ipairs(redis.call('HKEYS', key)) do
-    local kind = string.sub(field, 1, 2)
-    if kind == 's:' then loose[#loose + 1] = 'c:' .. string.sub(field, 3) end
-    if kind == 'x:' then errors = errors + 1 end
+    local kind, price = string.sub(field, 1, 2), 'c:' .. string.sub(field, 3)
+    if kind == 'd:' then told[#told + 1] = price end
+    if kind == 's:' then loose[#loose + 1] = price end
   end
-  local amounts = {redis.call('HGET', key, 'cost') or nil}
-  if #loose > 0 and ok + #loose <= tonumber(job.n) then
-    for _, cost in ipairs(redis.call('HMGET', key, unpack(loose))) do
-      if cost then amounts[#amounts + 1] = cost end
+  local expected, amounts = tonumber(job.n), {cost or nil}
+  local function add(prices)
+    if #prices == 0 then return end
+    for _, amount in ipairs(redis.call('HMGET', key, unpack(prices))) do
+      if amount then amounts[#amounts + 1] = amount end
     end
   end
-  charge(job, n, amounts)
-  return ok, #loose, errors
+  if not cost then add(told) end
+  if ok + #loose <= expected then add(loose) end
+  -- A surplus beside a part: nobody can tell which is charged, so it stays as it was.
+  if ok + #loose <= expected or ok >= expected then charge(job, n, amounts) end
+  return ok, #loose
+end
+
+-- Every result of attempt n is here: an error that a callback brought beside them is none of it.
+local function contradict(job, n)
+  local key = KEY.results(job.id, n)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, 2) == 'x:' then
+      redis.call('HDEL', key, field)
+      flag(job, 'contradiction')
+    end
+  end
 end
 
 -- Every result of attempt n is here. The first attempt to be whole ends the job.
 local function whole(job, n, t)
   over(job, n, t, 'completed')
+  contradict(job, n)
   if job.w == tostring(n) and not MOVES.complete[job.s] then -- told before
     if job.s == 'partial' then flag(job, 'late') end
     return
@@ -237,12 +284,11 @@ local function joined(job, n, t, answer)
       if string.sub(field, 1, 2) == 'd:' then redis.call('HDEL', key, field) end
     end
     redis.call('HSET', key, 'A', answer.blob, 'ok', answer.ok)
-    if answer.cost == '' then redis.call('HDEL', key, 'cost')
-    else redis.call('HSET', key, 'cost', answer.cost) end
     for _, digest in ipairs(answer.digests) do
       redis.call('HSET', key, 'd:' .. digest, '1')
-      redis.call('HDEL', key, 's:' .. digest, 'x:' .. digest, 'c:' .. digest)
+      redis.call('HDEL', key, 's:' .. digest, 'x:' .. digest)
     end
+    if answer.cost ~= '' then redis.call('HSET', key, 'cost', answer.cost) end -- else not told: as before
   end
   local ok, loose = weigh(job, n)
   local expected = tonumber(job.n)
@@ -252,11 +298,17 @@ local function joined(job, n, t, answer)
     return true
   end
   if answer.final ~= '1' then return false end
+  if job.s == 'queued' and n == tonumber(job.a) then -- decided when the job is looked for again
+    found(job, n, t, '')
+    return true
+  end
   if ok + loose > 0 then
     over(job, n, t, 'partial')
-    if MOVES.complete_partly[job.s] then
+    if n == tonumber(job.a) and MOVES.complete_partly[job.s] then
       set(job, 'w', n)
       move(job, 'complete_partly', t, 'attempt ' .. n)
+    elseif ENDED[job.s] then
+      flag(job, 'late')
     end
     return true
   end

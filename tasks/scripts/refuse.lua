@@ -2,7 +2,10 @@
 -- ARGV: job id, fencing token, wait ms, code, detail
 -- returns: 'moved' or 'stale'
 local job = fetch(ARGV[1])
-if not held(job, ARGV[2]) then return 'stale' end
+if not held(job, ARGV[2]) then
+  unbought(job, ARGV[2])
+  return 'stale'
+end
 local t, uuid = now(), task_uuid(job, tonumber(job.a))
 redis.call('ZREM', KEY.leases(), job.id)
 redis.call('ZREM', KEY.slots(), uuid)

@@ -2,7 +2,10 @@
 -- ARGV: job id, fencing token, code, failure (JSON), detail
 -- returns: 'moved' or 'stale'
 local job = fetch(ARGV[1])
-if not held(job, ARGV[2]) then return 'stale' end
+if not held(job, ARGV[2]) then
+  unbought(job, ARGV[2])
+  return 'stale'
+end
 local t = now()
 set(job, 'ec', ARGV[3])
 redis.call('SET', KEY.failure(job.id), ARGV[4])

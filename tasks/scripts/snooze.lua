@@ -8,12 +8,16 @@ local t, n, what = now(), tonumber(ARGV[2]), ARGV[6]
 note(job.id, t, 'poll', what)
 if ARGV[2] == job.a then
   if what == 'empty' then
-    set(job, 'em', tonumber(job.em or '0') + 1)
+    local empties = tonumber(job.em or '0')
+    -- The time of silence starts with the first answer that was silent: before it nobody answered.
+    if empties == 0 and (job.l or job.ce) then set(job, 'l', t) end
+    set(job, 'em', empties + 1)
   elseif what == 'error' then
-    set(job, 'xc', job.x == ARGV[7] and tonumber(job.xc) + 1 or 1, 'x', ARGV[7])
+    forget(job, 'em')
+    sight(job, ARGV[7])
   else
-    forget(job, 'em', 'l', 'x', 'xc')
-    if move(job, 'found', t, 'by poll') then redis.call('ZREM', KEY.leases(), job.id) end
+    forget(job, 'x', 'xc')
+    found(job, n, t, 'by poll')
   end
 end
 schedule(job, n, t, tonumber(ARGV[4]), t + tonumber(ARGV[5]))

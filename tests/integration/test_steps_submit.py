@@ -1,0 +1,176 @@
+"""Submitting to the simulator: whatever the answer to the POST is, each task is bought once."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from core_driver import Rig, agree, fresh_store, row
+from simulator_driver import Simulator
+from store_driver import StoreServer
+
+from tasks import reading, steps
+from tasks.job import State
+from tasks.store import Store
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    """Give one kind of store: the scripts are tested on both in test_store_*.py."""
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rig(store: Store, simulator: Simulator) -> Rig:
+    return Rig(store, simulator.v1)
+
+
+def told(*directives: str, **fields: object) -> dict[str, Any]:
+    return row(f"Look. [[sim: {' '.join(directives)}]]", **fields)
+
+
+@pytest.mark.parametrize(
+    "directive",
+    ["", "ack=lost", "ack=unnamed", "ack=500", "ack=final", "drop=before*1", "ack=late:0.2"],
+)
+def test_whatever_becomes_of_the_ack_the_job_completes_on_one_purchase(
+    rig: Rig, simulator: Simulator, directive: str
+) -> None:
+    rig.queue(told(directive, "latency=0.1"))
+    rig.run()
+    assert rig.only().state is State.COMPLETED
+    assert len(agree(rig, simulator)) == 1
+
+
+def test_neighbours_of_a_lost_answer_are_found_one_by_one(rig: Rig, simulator: Simulator) -> None:
+    rig.queue(*[told("latency=0.1", f"n{n}") for n in range(3)], told("ack=500"), row())
+    rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    assert len(agree(rig, simulator)) == 5
+
+
+@pytest.mark.parametrize("status", [429, 400, 200])
+def test_a_refused_task_is_sent_again_byte_by_byte(
+    rig: Rig, simulator: Simulator, status: int
+) -> None:
+    rig.queue(told("refuse=concurrentRequestLimitExceeded*2", f"status={status}"))
+    rig.run()
+    (job,) = rig.jobs
+    truth = agree(rig, simulator)[job]
+    assert (rig.only().state, truth["refused"], truth["submissions"]) == (State.COMPLETED, 2, 3)
+
+
+def test_a_resend_with_a_callback_is_byte_equal_too(store: Store, simulator: Simulator) -> None:
+    rig = Rig(store, simulator.v1, callbacks="http://127.0.0.1:9/webhooks/runware")
+    rig.queue(told("refuse=rateLimitExceeded*1", "webhook=off"))
+    rig.turn()
+    rig.adopt(place=store.place("http://127.0.0.1:9/moved"))  # what is frozen stays
+    rig.run()
+    assert agree(rig, simulator)[rig.jobs[0]]["submissions"] == 2
+
+
+@pytest.mark.parametrize("remember", ["forever", "running", "never"])
+@pytest.mark.parametrize("directive", ["ack=lost", "ack=500", "drop=before*1"])
+def test_nothing_is_bought_twice_however_long_used_uuids_are_remembered(
+    rig: Rig, simulator: Simulator, remember: str, directive: str
+) -> None:
+    simulator.change(remember=remember)
+    rig.queue(told(directive, "latency=0.2"))
+    rig.run()
+    agree(rig, simulator)
+    assert rig.only().state is State.COMPLETED
+
+
+@pytest.mark.parametrize("remember", ["forever", "running"])
+def test_work_of_a_lost_history_meets_its_task_again(
+    rig: Rig, simulator: Simulator, remember: str
+) -> None:
+    simulator.change(remember=remember)
+    (job,) = rig.queue(told("latency=0.5"))
+    client, mine = rig.store.client, f"{rig.store.keys.namespace}:*"
+    second_before = {key: client.dump(key) for key in client.scan_iter(mine)}
+    rig.turn()
+    client.unlink(*client.scan_iter(mine))
+    for key, value in second_before.items():
+        client.restore(key, 0, value)
+    assert rig.only().state is State.QUEUED
+    rig.run()
+    truth = agree(rig, simulator)[job]
+    assert (truth["conflicts"], rig.only().state) == (1, State.COMPLETED)
+
+
+def test_the_window_finds_the_capacity_and_grows_again(rig: Rig, simulator: Simulator) -> None:
+    simulator.change(capacity=3, latency="0.3")
+    rig.queue(*[row(f"Video {n}?") for n in range(12)])
+    rig.turn()
+    window, taken = rig.store.window()
+    assert (window, taken) == (3, 3)
+    rig.run()
+    agree(rig, simulator)
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+def test_a_window_of_one_grows(rig: Rig, simulator: Simulator) -> None:
+    rig.store.resize(1)
+    rig.queue(*[row(f"Video {n}?") for n in range(12)])
+    rig.run()
+    assert rig.store.window()[0] > 3
+    agree(rig, simulator)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_request_of_too_many_tasks_is_halved_until_it_is_taken(
+    rig: Rig, simulator: Simulator, most: int
+) -> None:
+    simulator.change(max_tasks=most)
+    rig.queue(*[row(f"Video {n}?") for n in range(7)])
+    rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    agree(rig, simulator)
+
+
+def test_a_bad_task_fails_alone_and_unbought(rig: Rig, simulator: Simulator) -> None:
+    good, bad, other = rig.queue(row("One?"), told("refuse=invalidMedia"), row("Two?"))
+    rig.run()
+    states = dict(zip(rig.jobs, (one.state for one in rig.records()), strict=True))
+    assert states == {good: State.COMPLETED, bad: State.FAILED, other: State.COMPLETED}
+    assert reading.failures(rig.store, [bad])[0][0] == "invalidMedia"
+    agree(rig, simulator, unbought=[bad])
+
+
+def test_a_record_that_cannot_be_read_fails_alone(rig: Rig, simulator: Simulator) -> None:
+    good, bad, lost = rig.queue(row("One?"), row("Two?"), row("Three?"))
+    rig.store.client.set(rig.store.keys("input", bad), b"no zlib")
+    rig.store.client.unlink(rig.store.keys("input", lost))
+    rig.run()
+    assert [one.state for one in rig.records()] == [State.COMPLETED, State.FAILED, State.FAILED]
+    assert [one.error_code for one in rig.records()] == ["", "unsendable", "unsendable"]
+    assert set(agree(rig, simulator)) == {good}
+
+
+def test_a_task_that_never_gets_a_clear_answer_is_parked_and_not_bought(
+    rig: Rig, simulator: Simulator
+) -> None:
+    (job,) = rig.queue(told("drop=before"))
+    rig.run(lambda: "parked" in rig.only().flags, seconds=25)
+    assert rig.only().state is State.RESOLVING
+    assert agree(rig, simulator, unbought=[job])[job]["submissions"] == 4
+    assert rig.store.window()[1] == 0
+
+
+def test_posts_are_no_larger_than_the_setting(store: Store, simulator: Simulator) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_BYTES_PER_POST=1000)
+    simulator.change(max_body=1000)
+    rig.queue(*[row("x" * 200 + str(n)) for n in range(6)])
+    rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+def test_a_claim_past_half_its_lease_is_not_sent(rig: Rig, simulator: Simulator) -> None:
+    (job,) = rig.queue(row())
+    claim = rig.store.claim(5, 3600, "", "", 60)
+    old = replace(claim, taken_at=claim.taken_at - 30)
+    steps._send(rig.context, old, old.jobs, {job: b"{}"})  # noqa: SLF001 - time cannot be waited for
+    assert rig.only().state is State.QUEUED
+    assert simulator.totals()["posts"] == 0

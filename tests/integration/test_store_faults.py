@@ -1,0 +1,108 @@
+"""The store forgets its scripts, is restarted, hangs, is full: nothing is written twice."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from core_driver import audit, bring_to, contents, queue, record, row, success, take
+from simulator_driver import wait_until
+from store_driver import StoreServer, redis_binary, valkey_binary
+
+from tasks.errors import StoreAway
+from tasks.job import State
+from tasks.store import Store
+
+
+@pytest.fixture(
+    params=[
+        "valkey",
+        pytest.param("redis", marks=pytest.mark.needs("redis-server", "redis-server")),
+    ]
+)
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreServer]:
+    """Give a store of this test alone, to be ill-treated."""
+    binary = valkey_binary() if request.param == "valkey" else redis_binary()
+    with StoreServer(binary, tmp_path) as server:
+        yield server
+
+
+def opened(server: StoreServer, timeout: float = 5.0) -> Store:
+    store = Store.open(server.url, "faults", timeout)
+    store.check("simulated", 8)
+    return store
+
+
+def test_scripts_that_the_store_forgot_are_loaded_again_each_run_once(store: Store) -> None:
+    jobs = queue(store, row(), row())
+    token, _ = take(store)
+    store.client.script_flush()
+    with store.moves() as moves:
+        for job in jobs:
+            moves.acknowledge(job, token, 60, "")
+        moves.refuse(jobs[0], token, 0, "", "")  # stale by then: order is kept among the forgotten
+    assert [record(store, job).state for job in jobs] == [State.PROCESSING] * 2
+    audit(store, jobs)
+
+
+def test_a_killed_store_comes_back_with_every_record(own: StoreServer) -> None:
+    store = opened(own)
+    (job,) = queue(store, row())
+    bring_to(store, job, State.PROCESSING)
+    before = contents(store)
+    own.stop(signal.SIGKILL)
+    with pytest.raises(StoreAway):
+        store.deliver(job, [success(job)])
+    own.start()
+    assert contents(store) == before
+    assert store.deliver(job, [success(job)]) == "stored"
+    audit(store, [job])
+    store.client.close()
+
+
+def test_a_store_that_hangs_is_away_in_time_and_writes_once_when_it_wakes(
+    own: StoreServer,
+) -> None:
+    store, other = opened(own, timeout=0.3), opened(own)
+    take(store)  # its scripts are known there
+    jobs = queue(other, row(), row())
+    own.send(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(StoreAway):
+        take(store)
+    assert time.monotonic() - began < 1.0
+    own.send(signal.SIGCONT)
+    wait_until(lambda: other.window()[1] == 2)
+    assert [record(other, job).token for job in jobs] == [1, 1]
+    audit(other, jobs)
+    for one in (store, other):
+        one.client.close()
+
+
+def test_a_full_store_is_away_and_nothing_is_half_written(own: StoreServer) -> None:
+    store = opened(own)
+    (job,) = queue(store, row())
+    bring_to(store, job, State.PROCESSING)
+    before = contents(store)
+    store.client.config_set("maxmemory-policy", "noeviction")
+    store.client.config_set("maxmemory", 1)
+    with pytest.raises(StoreAway, match="cannot write"):
+        store.deliver(job, [success(job)])
+    with pytest.raises(StoreAway, match="cannot write"):
+        store.probe()
+    with pytest.raises(StoreAway, match="cannot write"):
+        store.resize(3)
+    store.client.config_set("maxmemory", 0)
+    assert contents(store) == before
+    assert store.deliver(job, [success(job)]) == "stored"
+    audit(store, [job])
+    store.client.close()
+
+
+def test_a_store_that_may_not_write_without_its_replicas_is_away(own: StoreServer) -> None:
+    store = opened(own)
+    store.client.config_set("min-replicas-to-write", 1)
+    with pytest.raises(StoreAway, match="NOREPLICAS"):
+        queue(store, row())
+    store.client.close()

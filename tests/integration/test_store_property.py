@@ -1,0 +1,214 @@
+"""Any order and repetition of claims, answers, callbacks and polls leaves the books in order."""
+
+import uuid
+from typing import Any, ClassVar
+
+import pytest
+from core_driver import asked, audit, error, queue, record, row, success, verdict
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tasks import reading
+from tasks.job import ENDED, Record, State
+from tasks.moves import MOVES
+from tasks.store import Store
+from tasks.wire.answer import Item, Kind
+
+EDGES = {edge for edges in MOVES.values() for edge in edges.items()}
+STEPS = EDGES | {(a, c) for a, b in EDGES for b2, c in EDGES if b == b2}
+"""What one call may do: claim.lua may find at once, a poll may find and complete."""
+
+attempts = st.integers(1, 4)
+places = st.integers(0, 3)
+behind = st.integers(0, 1)
+
+
+class Books(RuleBasedStateMachine):
+    """One job of one to four results, whose provider tells the truth, in any order."""
+
+    server_url: ClassVar[str]
+    widths: ClassVar[st.SearchStrategy[int]] = st.integers(1, 4)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store.open(self.server_url, f"p{uuid.uuid4().hex[:10]}")
+        self.store.check("simulated", 8)
+        self.job = ""
+        self.tokens = ["0"]
+        self.states: list[State] = [State.QUEUED]
+        self.told: dict[int, set[str]] = {}  # by callback: digests of an attempt
+        self.shown: dict[int, int] = {}  # by poll: the first so many results of an attempt
+
+    @precondition(lambda self: not self.job)
+    @rule(expected=widths, alike=st.booleans())
+    def enqueue(self, expected: int, alike: bool) -> None:  # noqa: FBT001 - drawn
+        (self.job,) = queue(self.store, row(numberResults=expected))
+        self.expected, self.alike = expected, alike
+
+    @property
+    def now(self) -> Record:
+        return record(self.store, self.job)
+
+    def results(self, attempt: int) -> list[Item]:
+        name = self.now.attempts[attempt - 1].task_uuid
+        texts = [f"{attempt}" if self.alike else f"{attempt} {n}" for n in range(self.expected)]
+        return [
+            success(name, text, 0.25 + n / 8 * (not self.alike)) for n, text in enumerate(texts)
+        ]
+
+    @precondition(lambda self: self.job)
+    @rule()
+    def claim(self) -> None:
+        # A lease of no time: the next sweep finds it run out.
+        _, token, _, *sent = self.store.scripts.run("claim", 5, 0, 3_600_000, "", "", 60, 60_000)
+        self.tokens += [token.decode()] if token else []
+        for job in sent:
+            assert int(job[1]) not in {*self.told, *self.shown}, "bought again"
+
+    @precondition(lambda self: self.job)
+    @rule(old=st.integers(1, 2), what=st.sampled_from(["ack", "refuse", "reject", "lose"]))
+    def answer(self, old: int, what: str) -> None:
+        token = self.tokens[-min(old, len(self.tokens))]
+        if what == "reject" and (self.told or self.shown):
+            return  # a provider that says both is not believed, and not modelled
+        with self.store.moves() as moves:
+            match what:
+                case "ack":
+                    moves.acknowledge(self.job, token, 0, "")
+                case "refuse":
+                    moves.refuse(self.job, token, 0.001, "rateLimit", "")
+                case "reject":
+                    moves.reject(self.job, token, "unsafe", "no")
+                case _:
+                    moves.lose(self.job, token, "", "no answer")
+
+    @precondition(lambda self: self.job)
+    @rule(attempt=attempts, place=places)
+    def callback_success(self, attempt: int, place: int) -> None:
+        attempt = min(attempt, self.now.attempt)
+        item = self.results(attempt)[min(place, self.expected - 1)]
+        assert self.store.deliver(self.job, [item]) in {"stored", "known"}
+        self.told.setdefault(attempt, set()).add(item.digest)
+
+    @precondition(lambda self: self.job)
+    @rule(attempt=attempts, named=st.booleans())
+    def callback_error(self, attempt: int, named: bool) -> None:  # noqa: FBT001 - drawn
+        name = self.now.attempts[min(attempt, self.now.attempt) - 1].task_uuid
+        assert self.store.deliver(self.job, [error(name if named else None)]) == "known"
+
+    @precondition(lambda self: self.job)
+    @rule(
+        attempt=attempts,
+        back=behind,
+        what=st.sampled_from(["running", "empty", "error", "absent", "park", "expire"]),
+    )
+    def poll_without_result(self, attempt: int, back: int, what: str) -> None:
+        ask = asked(self.store, self.job, min(attempt, self.now.attempt), behind=back)
+        with self.store.moves() as moves:
+            match what:
+                case "absent":
+                    moves.absent(ask, "not there")
+                case "park":
+                    moves.park(ask, 60, ("unresolved", "no"))
+                case "expire":
+                    moves.expire(ask, 60, "too late")
+                case _:
+                    moves.snooze(ask, 0, 0.001, what, "sign")
+
+    @precondition(lambda self: self.job)
+    @rule(attempt=attempts, back=behind, good=st.integers(1, 4), rest=st.booleans())
+    def poll_with_results(self, attempt: int, back: int, good: int, rest: bool) -> None:  # noqa: FBT001 - drawn
+        attempt = min(attempt, self.now.attempt)
+        ask = asked(self.store, self.job, attempt, behind=back)
+        good = min(good, self.expected)
+        items = self.results(attempt)[:good]
+        bad = [error(ask.task_uuid)] * (rest and good < self.expected)
+        answer = verdict(*items, *bad, final=bool(bad) or good == self.expected)
+        with self.store.moves() as moves:
+            moves.join(ask, 0, 0.001, "sign" * bool(bad), answer)
+        if ask.sequence >= int(self.field("p")):
+            self.shown[attempt] = max(good, self.shown.get(attempt, 0))
+
+    @precondition(lambda self: self.job)
+    @rule(attempt=attempts, back=behind, last=st.booleans())
+    def poll_failed(self, attempt: int, back: int, last: bool) -> None:  # noqa: FBT001 - drawn
+        ask = asked(self.store, self.job, min(attempt, self.now.attempt), behind=back)
+        answer = verdict(error(ask.task_uuid), final=True)
+        with self.store.moves() as moves:
+            if last or ask.attempt > 3:
+                moves.fail(ask, ("unsafe", "no"), answer)
+            else:
+                moves.again(ask, str(uuid.uuid4()), 0.001, ("timeoutProvider", "no"), answer)
+
+    @precondition(lambda self: self.job)
+    @rule()
+    def sweep(self) -> None:
+        self.store.sweep()
+
+    @precondition(lambda self: self.job)
+    @rule()
+    def take_due(self) -> None:
+        self.store.claim_due(9)
+
+    def field(self, name: str) -> str:
+        found: bytes = self.store.client.hget(self.store.keys("job", self.job), name) or b"0"
+        return found.decode()
+
+    @invariant()
+    def the_books_are_in_order(self) -> None:
+        if self.job:
+            audit(self.store, [self.job])
+
+    @invariant()
+    def the_state_moved_along_the_table(self) -> None:
+        if not self.job:
+            return
+        before, after = self.states[-1], self.now.state
+        assert before == after or (before, after) in STEPS, (before, after)
+        assert before not in ENDED or after in ENDED
+        self.states.append(after)
+
+    @invariant()
+    def what_was_told_is_kept_and_counted_once(self) -> None:
+        for number in range(1, self.now.attempt + 1) if self.job else ():
+            (items,) = reading.results(self.store, [(self.job, number)])
+            good = [item for item in items if item.kind is Kind.SUCCESS]
+            polled = self.results(number)[: self.shown.get(number, 0)]
+            loose = self.told.get(number, set()) - {item.digest for item in polled}
+            assert {item.digest for item in good} == loose | {item.digest for item in polled}
+            assert len(good) == len(polled) + len(loose), "kept twice"
+            assert self.now.attempts[number - 1].cost == sum(item.cost or 0 for item in good)
+            if len(good) >= self.expected:
+                assert self.now.state not in {State.FAILED, State.EXPIRED}
+                assert self.now.state in ENDED, "whole, and not ended"
+
+    def teardown(self) -> None:
+        keys: list[Any] = list(self.store.client.scan_iter(f"{self.store.keys.namespace}:*"))
+        if keys:
+            self.store.client.unlink(*keys)
+        self.store.client.close()
+
+
+@pytest.fixture
+def books(store: Store) -> type[Books]:
+    where = store.client.connection_pool.connection_kwargs
+    return type("Books", (Books,), {"server_url": f"redis://{where['host']}:{where['port']}/0"})
+
+
+def test_the_books_are_in_order_whatever_happens(books: type[Books]) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        books,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
