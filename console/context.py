@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 import click
 from rich.console import Console
 
-from tasks.errors import ConfigurationError, Error, StoreAway
+from tasks.errors import Error, StoreAway
 from tasks.reading import Batch, batch_named
 from tasks.settings import Settings, load, store_is_given
 from tasks.store import Store
@@ -58,7 +58,7 @@ def open_store() -> tuple[Settings, Store]:
     """Return settings and a store that answers.
 
     Raises:
-        ConfigurationError: nothing is running here and no REDIS_URL is set, or it is no such URL.
+        ConfigurationError: nothing is running here and no REDIS_URL is set.
         StoreAway: it does not answer.
     """
     settings = load()
@@ -69,15 +69,10 @@ def opened(settings: Settings, timeout: float = 5.0) -> Store:
     """Return the store of these settings, which answers within `timeout` seconds.
 
     Raises:
-        ConfigurationError: there is none, or REDIS_URL is no such URL.
+        ConfigurationError: there is none.
         StoreAway: it does not answer; the text says what to look at.
     """
-    try:
-        store = Store.open(settings.store_url(), settings.namespace, timeout)
-    except ValueError:  # its text may quote the URL, password included
-        raise ConfigurationError(
-            "REDIS_URL: must be redis://:PASSWORD@HOST:PORT/0, or rediss://... for TLS"
-        ) from None
+    store = Store.open(settings.store_url(), settings.namespace, timeout)
     try:
         store.probe()
     except StoreAway as exc:

@@ -13,6 +13,8 @@ from tasks.wire.answer import Item, Kind, parse
 from tasks.wire.answer import items as read_items
 from tasks.wire.request import dumps
 
+SLOT_MARGIN = 3600.0
+"""Seconds beyond the deadline after which a slot is taken back from a task nobody heard of."""
 LEASE = 45.0
 """Seconds a claim is good for: more than twice the provider's total deadline (provider.py)."""
 
@@ -110,3 +112,8 @@ def due(uuid: bytes, job: bytes, attempt: int, sequence: int, flat: list[bytes])
     text = [value.decode() for value in flat]
     fields = dict(zip(text[::2], text[1::2], strict=True))
     return Due(uuid.decode(), record(job.decode(), fields), int(attempt), int(sequence))
+
+
+def ms(seconds: float) -> int:
+    """Return whole milliseconds, the unit of the store."""
+    return round(seconds * 1000)

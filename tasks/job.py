@@ -34,7 +34,7 @@ class Attempt:
 
     number: int  # 1, 2, ...; never changes
     task_uuid: str  # derived; never changes
-    submitted_at: int | None  # ms; set by the first claim of this attempt
+    submitted_at: int | None  # ms; set by the last claim of this attempt
     ended_at: int | None  # ms; set when the task is known to be over
     outcome: str  # how it ended; empty while open
     cost: int  # nano-dollars; grows with each result, replaced by an authoritative answer
@@ -57,7 +57,7 @@ class Record:
     winner: int | None  # the attempt whose results are the job's
     resends: int  # POSTs of the current attempt beyond the first
     empties: int  # answered polls in a row that knew nothing of the current attempt
-    unclear_since: int | None  # set when a POST had no clear answer
+    unclear_since: int | None  # set when a POST had no clear answer, then at the first silent poll
     sightings: int  # polls in a row that gave the same error
     signature: str  # of that error
     accused: bool  # a callback said that the current attempt has failed

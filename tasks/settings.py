@@ -6,7 +6,7 @@ generates, in the data folder. README.md has the table.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -62,7 +62,7 @@ def _header(value: SecretStr) -> SecretStr:
 
 def _store_url(value: SecretStr) -> SecretStr:
     try:
-        parse_url(value.get_secret_value())
+        _parse_store_url(value.get_secret_value())
     except (ValueError, TypeError):  # its text quotes the URL, and the URL holds a password
         raise ValueError(
             "must be redis://:PASSWORD@HOST:PORT/0, rediss://... for TLS or unix://..., special "
@@ -71,6 +71,7 @@ def _store_url(value: SecretStr) -> SecretStr:
     return value
 
 
+_parse_store_url: Callable[[str], object] = parse_url  # redis-py leaves it untyped
 _VISIBLE = re.compile(r"[!-~]+")
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]

@@ -4,44 +4,47 @@ Each step moves many jobs along and may be run by any number of processes at onc
 every move is guarded by its script. A door (a Celery task, a route) calls a step and nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from structlog.typing import FilteringBoundLogger
 
-from tasks import flow, ids, payload, reading, token
-from tasks.backoff import exponential, next_poll
-from tasks.claims import Claim, Claimed, Due, Verdict
+from tasks import flow, ids, payload, reading, timing, token
+from tasks.backoff import exponential
+from tasks.claims import SLOT_MARGIN, Claim, Claimed, Due, Verdict
 from tasks.errors import (
     VERDICTLESS_STATUSES,
     Category,
     Meaning,
     ProviderAway,
-    Road,
     category,
-    meaning,
 )
-from tasks.job import State
 from tasks.money import total
+from tasks.move_calls import Moves
 from tasks.provider import Answer, Provider
 from tasks.settings import Settings
-from tasks.store import SLOT_MARGIN, Moves, Store
-from tasks.verdict import Found, Outcome, Told, by_task, judged, of_poll, of_submit
+from tasks.store import Store
+from tasks.verdict import (
+    OK,
+    Found,
+    Outcome,
+    Told,
+    by_task,
+    is_whole,
+    judged,
+    news,
+    of_poll,
+    of_submit,
+)
 from tasks.wire.answer import Item, Kind, Unreadable, items, parse
 
-OK = 200
-"""Only an answer with this status tells by silence; another may have left tasks out."""
 RESENDS = 3
 """Times a task that got no clear answer is sent again under its taskUUID before it is parked."""
 ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
-RARELY = 600.0
-"""Seconds between polls of a task that nobody waits for any more."""
 MOST_ITEMS = 64
 """Items of one callback that are read; the provider sends one, and a task has four at most."""
-AT_PROVIDER = frozenset({State.SUBMITTING, State.RESOLVING, State.PROCESSING})
-"""States in which a poll can tell what becomes of the job."""
 
 
 @dataclass(frozen=True)
@@ -203,42 +206,24 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> None:
         context.log.warning("poll.no_answer", reason=str(away), tasks=len(due))
         return
     named = by_task(answer.items)
-    if not any(task.task_uuid in named for task in due) and answer.status != OK:
+    refused = not any(task.task_uuid in named for task in due) and answer.status != OK
+    if refused or answer.problem:
         _unanswered(context, sent, due, answer)
         return
+    whole = is_whole(answer.status, answer.items)
     with context.store.moves() as moves:
         for task in due:
-            told = _news(answer, task.task_uuid, named)
+            told = news(answer.status, named.get(task.task_uuid, []), whole=whole)
             if told is not None:  # else no news of it: due again after its hold
                 _apply_found(context, moves, sent, task, _found(context, sent, task, told))
     context.log.info("poll", status=answer.status, tasks=len(due), named=len(named))
 
 
-def _news(answer: Answer, uuid: str, named: Mapping[str, Sequence[Item]]) -> Sequence[Item] | None:
-    """Return what a poll's answer says of one task; None where it says nothing, not even silence.
-
-    Silence speaks only in a whole answer in which every item names its task.
-    """
-    told = named.get(uuid, [])
-    if answer.status in VERDICTLESS_STATUSES:  # its errors speak of the poll, its data of the tasks
-        return [item for item in told if item.kind is not Kind.ERROR] or None
-    if told:
-        return told if any(map(_is_news, told)) else None
-    whole = answer.status == OK and not answer.problem
-    about_poll = any(item.about_poll or item.task_uuid is None for item in answer.items)
-    return [] if whole and not about_poll else None
-
-
-def _is_news(item: Item) -> bool:
-    """Whether an item speaks of its task; "not found" does, a refused key does not."""
-    if item.kind is not Kind.ERROR or category(item.code) is Category.UNKNOWN_TASK:
-        return True
-    return meaning(Road.POLL, item.code) is not Meaning.NO_NEWS
-
-
 def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> None:
-    """A refused poll is no news of any task; a refusal that may be one task's is halved."""
-    context.log.warning("poll.refused", status=answer.status, tasks=len(due))
+    """A refused or unreadable answer is no news of any task; what may be one task's is halved."""
+    context.log.warning(
+        "poll.refused", status=answer.status, tasks=len(due), problem=answer.problem
+    )
     codes = [item.code for item in answer.items if item.kind is Kind.ERROR]
     about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
     if answer.status in {401, 402, 403} or about_us:
@@ -257,7 +242,7 @@ def _found(context: Context, sent: int, task: Due, told: Sequence[Item]) -> Foun
         successes, accusations = reading.delivered(context.store, job.id, task.attempt)
         # One error of several results may be followed by successes that take longer.
         all_told = len(successes) + len(accusations) >= job.expected
-        if accusations and (all_told or _silent_for_long(context, sent, task)):
+        if accusations and (all_told or timing.silent_for_long(context.settings, sent, task)):
             return judged(accusations)
     return said
 
@@ -267,9 +252,11 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         items=(*found.successes, *found.errors),
         successes=len(found.successes),
         cost=total(item.cost for item in (*found.successes, *found.errors)),
-        final=found.final,
+        # Fewer results than asked for, and no more in time, are all there are.
+        final=found.final or timing.past_deadline(context.settings, sent, task),
     )
-    wait = _wait(context, sent, task)
+    settings = context.settings
+    wait = timing.wait(settings, sent, task)
     match found.outcome:
         case Outcome.RESULTS:
             moves.join(task, sent, wait, found.signature, verdict)
@@ -277,25 +264,15 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
             moves.fail(task, found.error, verdict)
         case Outcome.AGAIN:
             _next_attempt(context, moves, task, found, verdict)
-        case _ if not _is_awaited(task):
-            moves.snooze(task, sent, RARELY, found.outcome.value, found.signature)
-        case _ if _past_deadline(context, sent, task):
-            moves.expire(
-                task, RARELY, f"no result {context.settings.deadline:.0f} s after it was sent"
-            )
-        case Outcome.EMPTY if _certainly_absent(context, sent, task):
+        case _ if not timing.is_awaited(task):
+            moves.snooze(task, sent, timing.RARELY, found.outcome.value, found.signature)
+        case _ if timing.past_deadline(settings, sent, task):
+            told = f"no result {settings.deadline:.0f} s after it was sent"
+            moves.expire(task, timing.RARELY, told)
+        case Outcome.EMPTY if timing.certainly_absent(settings, sent, task):
             _send_again(context, moves, task)
         case _:
             moves.snooze(task, sent, wait, found.outcome.value, found.signature)
-
-
-def _wait(context: Context, sent: int, task: Due) -> float:
-    """Seconds until this task is worth another poll."""
-    submitted = task.job.attempts[task.attempt - 1].submitted_at or sent
-    since = task.job.unclear_since or submitted
-    first = 1.0 if task.job.unclear_since or task.job.accused else context.settings.first_poll
-    most = 2.0 if task.job.accused else context.settings.poll_max
-    return next_poll((sent - since) / 1000, first, max(first, most))
 
 
 def _next_attempt(
@@ -312,28 +289,6 @@ def _next_attempt(
     moves.again(task, next_uuid, wait, found.error, verdict)
 
 
-def _past_deadline(context: Context, sent: int, task: Due) -> bool:
-    """Whether this poll was sent after the deadline; time nobody could poll in does not count."""
-    submitted = task.job.attempts[task.attempt - 1].submitted_at
-    return submitted is not None and sent >= submitted + context.settings.deadline * 1000
-
-
-def _is_awaited(task: Due) -> bool:
-    """Whether the job hangs on this task: not where it has ended, goes on, or waits to be sent."""
-    return task.job.state in AT_PROVIDER and task.attempt == task.job.attempt
-
-
-def _certainly_absent(context: Context, sent: int, task: Due) -> bool:
-    """Whether polls have answered empty for longer than a task plausibly takes (A1)."""
-    lost = task.job.state is State.RESOLVING and not task.job.accused
-    return lost and task.job.empties >= 1 and _silent_for_long(context, sent, task)
-
-
-def _silent_for_long(context: Context, sent: int, task: Due) -> bool:
-    since = task.job.unclear_since
-    return since is not None and sent >= since + context.settings.resolve_after * 1000
-
-
 def _send_again(context: Context, moves: Moves, task: Due) -> None:
     """Send a task that is not there again; give up on one that never gets a clear answer."""
     if task.job.resends < RESENDS:
@@ -343,7 +298,7 @@ def _send_again(context: Context, moves: Moves, task: Due) -> None:
     if task.job.error_code:  # the provider named the task each time
         moves.fail(task, (code, message), Verdict((), 0, None, final=True))
     else:
-        moves.park(task, RARELY, ("unresolved", f"{RESENDS + 1} POSTs had no clear answer"))
+        moves.park(task, timing.RARELY, ("unresolved", f"{RESENDS + 1} POSTs had no clear answer"))
 
 
 # -- receive: a callback

@@ -7,23 +7,20 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from tasks.claims import LEASE, Claim, Due, Verdict, claimed, due, failure, pack
+from tasks.claims import LEASE, Claim, Due, claimed, due, ms, pack
 from tasks.errors import StoreRefused
 from tasks.keys import Keys
 from tasks.lua import Argument, Scripts, connect, store_errors
+from tasks.move_calls import Moves
 from tasks.wire.answer import Item
 
 SCHEMA = 1
 POLL_HOLD = 30.0
 """Seconds a task taken for a poll is left alone by other pollers: above that deadline too."""
-SLOT_MARGIN = 3600.0
-"""Seconds beyond the deadline after which a slot is taken back from a task nobody heard of."""
 UNSETTLED = 60.0
 """Age in seconds of the oldest unsettled ending at which claiming pauses."""
 QUARANTINE_MOST = 16
 """Bodies that cannot be understood kept per job."""
-
-
 FOREVER_MS = 3_600_000
 
 
@@ -41,75 +38,6 @@ class Outlook:
     def has_work(self) -> bool:
         """Whether anything could be done at once."""
         return bool(self.claimable or self.due or self.endings or self.overdue)
-
-
-class Moves:
-    """Moves of several jobs, collected and run in one round trip."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, Sequence[Argument]]] = []
-
-    def acknowledge(self, job: str, token: str, first_poll: float, detail: str) -> None:
-        """The provider has the task; poll it first after `first_poll` seconds."""
-        self._add("acknowledge", job, token, _ms(first_poll), detail)
-
-    def refuse(self, job: str, token: str, wait: float, code: str, detail: str) -> None:
-        """Not bought; the same taskUUID again after `wait` seconds."""
-        self._add("refuse", job, token, _ms(wait), code[:64], detail[:120])
-
-    def reject(self, job: str, token: str, code: str, message: str) -> None:
-        """Not bought, and never will be."""
-        self._add("reject", job, token, code[:64], failure(code, message), code[:64])
-
-    def lose(self, job: str, token: str, code: str, message: str) -> None:
-        """No clear answer; `code` where an error named the task."""
-        kept = failure(code, message) if code else ""
-        self._add("lose", job, token, code[:64], kept, (code or message)[:120])
-
-    def snooze(self, due: Due, sent: int, wait: float, what: str, signature: str = "") -> None:
-        """A poll decided nothing; ask again after `wait` seconds."""
-        self._add("snooze", *_which(due), sent, _ms(wait), what, signature)
-
-    def join(self, due: Due, sent: int, wait: float, signature: str, verdict: Verdict) -> None:
-        """Keep an answer with results; complete or finish the job where they say so."""
-        self._add("join", *_which(due), sent, _ms(wait), signature, *verdict.arguments())
-
-    def again(
-        self, due: Due, next_uuid: str, wait: float, error: tuple[str, str], verdict: Verdict
-    ) -> None:
-        """The attempt failed; make another after `wait` seconds. `error` is code and message."""
-        code = error[0][:64]
-        rest = (next_uuid, _ms(wait), code, failure(*error), code)
-        self._add("again", *_which(due), *rest, *verdict.arguments())
-
-    def fail(self, due: Due, error: tuple[str, str], verdict: Verdict) -> None:
-        """The attempt failed, and so has the job."""
-        code = error[0][:64]
-        self._add("fail", *_which(due), code, failure(*error), code, *verdict.arguments())
-
-    def absent(self, due: Due, detail: str) -> None:
-        """The task is certainly not at the provider; send it again under the same taskUUID."""
-        self._add("absent", *_which(due), detail)
-
-    def park(self, due: Due, wait: float, error: tuple[str, str]) -> None:
-        """Neither found nor safely sent again: leave it to the user."""
-        self._add("park", *_which(due), _ms(wait), failure(*error), error[0][:64])
-
-    def expire(self, due: Due, wait: float, message: str) -> None:
-        """The deadline has passed, and a poll after it had no result."""
-        kept = failure("expired", message)
-        self._add("expire", *_which(due), _ms(wait), kept, message[:120], _ms(SLOT_MARGIN))
-
-    def _add(self, name: str, *args: Argument) -> None:
-        self.calls.append((name, args))
-
-
-def _which(due: Due) -> tuple[str, int, int]:
-    return due.job.id, due.attempt, due.sequence
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
 
 
 class Store:
@@ -197,13 +125,13 @@ class Store:
         """Take up to `most` jobs for the free slots; `bound` is the longest a slot is held."""
         taken_at = monotonic()
         _, token, free, *jobs = self.scripts.run(
-            "claim", most, _ms(LEASE), _ms(bound), place, kid, lifetime, _ms(UNSETTLED)
+            "claim", most, ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED)
         )
         return Claim(token.decode(), tuple(map(claimed, jobs)), int(free), taken_at)
 
     def claim_due(self, most: int) -> tuple[int, list[Due]]:
         """Take up to `most` tasks due for a poll; returns the store's time in ms and them."""
-        sent, *tasks = self.scripts.run("claim_due", most, _ms(POLL_HOLD))
+        sent, *tasks = self.scripts.run("claim_due", most, ms(POLL_HOLD))
         return int(sent), [due(*task) for task in tasks]
 
     @contextmanager
@@ -231,7 +159,7 @@ class Store:
 
     def pause(self, batch: str, reason: str, probe_after: float) -> None:
         """Claim nothing from `batch` (or, with `*`, from any) for `probe_after` seconds."""
-        self.scripts.run("pause", batch, reason[:200], _ms(probe_after))
+        self.scripts.run("pause", batch, reason[:200], ms(probe_after))
 
     def paused(self) -> dict[str, str]:
         """Return the reasons of all pauses by batch id, `*` for the whole queue."""

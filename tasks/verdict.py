@@ -4,9 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tasks.errors import Category, Meaning, Road, category, meaning, sightings_needed
+from tasks.errors import (
+    VERDICTLESS_STATUSES,
+    Category,
+    Meaning,
+    Road,
+    category,
+    meaning,
+    sightings_needed,
+)
 from tasks.ids import content_digest
 from tasks.wire.answer import Item, Kind
+
+OK = 200
+"""Only a poll's answer with this status tells by silence; another may have left tasks out."""
 
 BAD_ENVELOPE = {
     401: (Meaning.PAUSE, "unauthorized"),
@@ -155,6 +166,33 @@ class Found:
         """Code and message of the error to show."""
         first = self.errors[0]
         return first.code, first.message
+
+
+def is_whole(status: int, items: Sequence[Item]) -> bool:
+    """Whether a poll's answer tells by silence: a 200 in which every item names its task."""
+    return status == OK and not any(item.about_poll or item.task_uuid is None for item in items)
+
+
+def news(status: int, told: Sequence[Item], *, whole: bool) -> Sequence[Item] | None:
+    """Return what a poll's answer says of one task; None where it says nothing, not even silence.
+
+    Args:
+        status: HTTP status of the answer.
+        told: the items that name the task.
+        whole: whether its silence counts.
+    """
+    if status in VERDICTLESS_STATUSES:  # its errors speak of the poll, its data of the tasks
+        return [item for item in told if item.kind is not Kind.ERROR] or None
+    if told:
+        return told if any(map(_is_news, told)) else None
+    return [] if whole else None
+
+
+def _is_news(item: Item) -> bool:
+    """Whether an item speaks of its task; "not found" does, a refused key does not."""
+    if item.kind is not Kind.ERROR or category(item.code) is Category.UNKNOWN_TASK:
+        return True
+    return meaning(Road.POLL, item.code) is not Meaning.NO_NEWS
 
 
 def of_poll(items: Sequence[Item], expected: int, seen: Mapping[str, int]) -> Found:

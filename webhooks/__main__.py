@@ -10,7 +10,7 @@ from gunicorn.app.base import Application
 from tasks.errors import Error
 from tasks.settings import Settings, load
 from webhooks.app import create_app
-from webhooks.build import build, open_store
+from webhooks.build import build
 
 
 class Server(Application):
@@ -37,7 +37,7 @@ def main() -> None:
     """Run until stopped; a wrong setting is one sentence on stderr and exit code 1."""
     try:
         settings = load()
-        open_store(settings)
+        settings.store_url()
         settings.keyring()
     except Error as exc:
         sys.exit(f"webhooks: {exc}")

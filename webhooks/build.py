@@ -7,7 +7,6 @@ from typing import TextIO, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from tasks.errors import ConfigurationError
 from tasks.log import configure
 from tasks.settings import Settings
 from tasks.store import Store
@@ -31,28 +30,14 @@ class Desk:
     log: FilteringBoundLogger
 
 
-def open_store(settings: Settings) -> Store:
-    """Return the store; it is not asked, so that /healthz can answer without it.
-
-    Raises:
-        ConfigurationError: REDIS_URL is missing or no URL.
-    """
-    try:
-        return Store.open(settings.store_url(), settings.namespace, timeout=STORE_TIMEOUT)
-    except ValueError:  # its text quotes the URL, and the URL holds a password
-        raise ConfigurationError(
-            "REDIS_URL: must be redis://, rediss:// or unix://, special characters of the password "
-            "written as %XX"
-        ) from None
-
-
 def build(settings: Settings) -> Desk:
-    """Build from the settings, once in each worker process.
+    """Build from the settings, once in each worker process; the store is not asked yet.
 
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
+    store = Store.open(settings.store_url(), settings.namespace, timeout=STORE_TIMEOUT)
     log = configure()
     sink = cast("TextIO", Sink(sys.stderr.fileno()))
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sink))
-    return Desk(open_store(settings), Gate(threads), settings.keyring(), log)
+    return Desk(store, Gate(threads), settings.keyring(), log)

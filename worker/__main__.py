@@ -1,25 +1,42 @@
 """`python -m worker`: check the store and the settings, then run Celery's worker."""
 
 import sys
+import time
 import warnings
 
 from celery.exceptions import SecurityWarning
 
-from tasks.errors import Error
+from tasks.errors import Error, StoreAway
+from tasks.wire.request import UnknownThinkingLevel
 from worker.app import app
-from worker.build import crew
+from worker.build import Crew, crew
+
+STORE_AGAIN = 2.0
+"""Seconds between two questions to a store that is away."""
 
 
 def main() -> None:
     """Run until stopped; a refusal is one sentence on stderr and exit code 1."""
     try:
-        name = crew().name
+        name = _crew_once_the_store_answers().name
     except Error as exc:
         sys.exit(f"worker: {exc}")
     # To run as root is a danger where messages may be pickles; this worker accepts JSON alone.
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    # Told when the manifest was checked; each submission reads the request again.
+    warnings.filterwarnings("ignore", category=UnknownThinkingLevel)
     alone = ["--loglevel=WARNING", "--without-gossip", "--without-mingle"]
     app.start(["--quiet", "worker", f"--hostname={name}", *alone])
+
+
+def _crew_once_the_store_answers() -> Crew:
+    """Wait for a store that is away: one that loads a long history is back in a while."""
+    while True:
+        try:
+            return crew()
+        except StoreAway as exc:
+            sys.stderr.write(f"worker: {exc}; it is asked again\n")
+            time.sleep(STORE_AGAIN)
 
 
 if __name__ == "__main__":

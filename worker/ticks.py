@@ -53,6 +53,9 @@ class Ticker(threading.Thread):
             except (StoreAway, OperationalError) as exc:
                 self._crew.context.log.warning("tick.failed", reason=str(exc))
                 self._stopping.wait(IDLE)
+            except Exception as exc:
+                self._crew.context.log.exception("tick.failed", error=type(exc).__name__)
+                self._stopping.wait(IDLE)
 
     def stop(self) -> None:
         """End the thread and let another worker lead."""

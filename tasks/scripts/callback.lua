@@ -5,13 +5,26 @@
 -- returns: 'stored', 'known' (nothing new), 'foreign' (names another job's task), 'full' (too much is
 --          kept of the attempt: nothing was kept) or 'orphan' (no such job)
 local MOST = 64 -- fields kept of one attempt; four results and their errors are below thirty
+
+-- Is there no more room for an item that is not kept yet?
+local function full(key, digest)
+  if redis.call('HLEN', key) < MOST then return false end
+  for _, kind in ipairs({'s:', 'x:', 'd:'}) do
+    if redis.call('HEXISTS', key, kind .. digest) == 1 then return false end
+  end
+  return true
+end
+
 local job = fetch(ARGV[1])
 if not job then return 'orphan' end
 local t, attempts = now(), {}
 for i = 2, #ARGV, 5 do
   local n = attempt_of(job, ARGV[i])
   if not n then return 'foreign' end
-  if redis.call('HLEN', KEY.results(job.id, n)) >= MOST then return 'full' end
+  if full(KEY.results(job.id, n), ARGV[i + 2]) then
+    if not ENDED[job.s] then prompt(job, n, t) end
+    return 'full'
+  end
   attempts[i] = n
 end
 local fresh, doubtful = {}, {}

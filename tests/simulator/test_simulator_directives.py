@@ -3,11 +3,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator_driver import Simulator, poll, task
-
-
-def codes(answer: dict[str, Any]) -> list[str]:
-    return [error["code"] for error in answer.get("errors", [])]
+from simulator_driver import Simulator, codes, poll, task, wait_until
 
 
 def test_a_task_can_fail_for_its_first_attempts(simulator: Simulator) -> None:
@@ -102,6 +98,66 @@ def test_polls_show_a_task_in_every_reported_shape(simulator: Simulator) -> None
     assert (nested["status"], nested["error"]["code"]) == ("error", "taskFailed")
     (flat,) = shown("poll=flat fail=taskFailed")["data"]
     assert (flat["status"], flat["code"]) == ("error", "taskFailed")
+
+
+def test_a_running_task_can_be_shown_in_every_reported_shape(simulator: Simulator) -> None:
+    def running(words: str) -> list[dict[str, Any]]:
+        asked = task(f"[[sim: latency=30 {words}]]", numberResults=2)
+        simulator.ask(asked)
+        items: list[dict[str, Any]] = simulator.ask(*poll(asked))["data"]
+        return items
+
+    assert [item["status"] for item in running("poll=pending")] == ["pending"]
+    assert [item["status"] for item in running("poll=each")] == ["processing"] * 2
+    (item,) = running("poll=progress,partial_text")
+    assert item["progress"] in range(3)
+    assert (item["status"], bool(item["text"])) == ("processing", True)
+    asked = task("[[sim: latency=30 ack=processing]]")
+    assert simulator.ask(asked)["data"][0]["status"] == "processing"
+
+
+def test_several_results_carry_an_index_unless_it_is_switched_off(simulator: Simulator) -> None:
+    def indexes(words: str = "", **fields: object) -> list[int | None]:
+        asked = task(f"[[sim: {words}]]", **fields)
+        simulator.ask(asked)
+        return [item.get("resultIndex") for item in simulator.finished(asked)["data"]]
+
+    assert indexes(numberResults=2) == [0, 1]
+    assert indexes() == [None]
+    assert indexes("index") == [0]
+    assert indexes("index=never", numberResults=2) == [None, None]
+    simulator.change(index="never")
+    assert indexes(numberResults=2) == [None, None]
+
+
+def test_a_task_can_be_forgotten_remembered_and_billed_in_its_own_way(
+    simulator: Simulator,
+) -> None:
+    gone = task("[[sim: retention=0 expired=taskExpired]]")
+    simulator.ask(gone)
+    wait_until(lambda: codes(simulator.ask(*poll(gone))) == ["taskExpired"])
+    assert codes(simulator.ask(gone)) == ["conflictTaskUUID"]
+    again = task("[[sim: remember=never]]")
+    assert simulator.ask(again)["data"] == simulator.ask(again)["data"]
+    billed = task("[[sim: fail=providerError bill_failed]]")
+    simulator.ask(billed)
+    assert simulator.truth(f"/{billed['taskUUID']}")["charged_nano"] > 0
+
+
+def test_an_expired_task_can_be_not_found_like_an_unknown_one(simulator: Simulator) -> None:
+    simulator.change(retention=0, unknown="taskFailedOrNotFound")
+    asked = task()
+    simulator.ask(asked)
+    wait_until(lambda: codes(simulator.ask(*poll(asked))) == ["taskFailedOrNotFound"])
+
+
+def test_the_thoughts_can_be_missing_alone_or_one_string(simulator: Simulator) -> None:
+    names = {"reasoningContent", "thoughtSignature"}
+    assert names.isdisjoint(simulator.result(task("[[sim: thoughts=none]]")))
+    signed = simulator.result(task("[[sim: thoughts=signature]]"))
+    assert names & set(signed) == {"thoughtSignature"}
+    assert isinstance(simulator.result(task("[[sim: thoughts=string]]"))["reasoningContent"], str)
+    assert simulator.result(task("[[sim: text=empty]]"))["text"] == ""
 
 
 def test_a_poll_may_bring_an_error_under_any_http_status(simulator: Simulator) -> None:

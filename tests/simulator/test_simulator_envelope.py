@@ -136,7 +136,7 @@ def test_an_outage_can_refuse_or_hang_and_be_lifted(simulator: Simulator) -> Non
     with pytest.raises(requests.ConnectionError):
         simulator.send([task()])
     simulator.change(outage="hang")
-    for _ in range(70):  # more than there are threads: those given up must not stay occupied
+    for _ in range(70):  # more than may hang at once: those given up must not stay occupied
         with pytest.raises(requests.Timeout):
             requests.post(simulator.v1, json=[task()], headers=KEY, timeout=0.02)
     simulator.change(outage=None)

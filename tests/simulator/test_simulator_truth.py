@@ -105,7 +105,13 @@ def test_settings_can_be_read_and_changed_but_not_to_nonsense(simulator: Simulat
     shown = requests.get(url, timeout=10).json()
     assert (shown["latency"], shown["webhook"]) == ("1-3", "dup:3,wrapped")
     assert (shown["capacity"], shown["reject_key"]) == (50, True)
-    for wrong in ({"latency": "soon"}, {"nothing": 1}, {"port": 1}, {"host": "::"}, {"capacity": 1, "poll": "x"}):
+    for wrong in (
+        {"latency": "soon"},
+        {"nothing": 1},
+        {"port": 1},
+        {"host": "::"},
+        {"capacity": 1, "poll": "x"},
+    ):
         assert requests.post(url, json=wrong, timeout=10).status_code == 400
     assert requests.post(url, data=b"[]", timeout=10).status_code == 400
     assert requests.get(url, timeout=10).json() == shown

@@ -1,4 +1,5 @@
 import itertools
+import socket
 from typing import Any
 
 import pytest
@@ -57,6 +58,10 @@ def test_a_webhook_is_given_up_after_its_tries(simulator: Simulator, receiver: R
         ("webhook=wrapped", lambda body: body["data"][0]["text"]),
         ("webhook=wrapped fail=taskFailed", lambda body: body["errors"][0]["code"] == "taskFailed"),
         ("webhook=list", lambda body: body[0]["text"]),
+        ("webhook=both", lambda body: body["data"][0]["text"] and body["errors"] == []),
+        ("webhook=both fail=taskFailed", lambda body: body["errors"][0] and body["data"] == []),
+        ("webhook=nested fail=taskFailed", lambda body: body["error"]["code"] == "taskFailed"),
+        ("webhook=fields", lambda body: body["text"] and body["event"] and body["safetyRatings"]),
         ("webhook=nostatus", lambda body: body["text"] and "status" not in body),
         ("webhook=nostatus fail=taskFailed", lambda body: body["code"] and "status" not in body),
     ],
@@ -80,6 +85,68 @@ def test_webhooks_can_be_off_delayed_or_many(simulator: Simulator, receiver: Rec
     assert [body["taskUUID"] for body in receiver.bodies] == [many] * 3 + [delayed]
     assert simulator.truth(f"/{off}")["results"][0]["webhooks"]["sent"] == 0
     assert receiver.arrived[3] - receiver.arrived[0] > 0.2
+
+
+def test_webhooks_of_a_task_can_come_last_first(simulator: Simulator, receiver: Receiver) -> None:
+    deliver(simulator, receiver, "webhook=reverse", numberResults=3)
+    wait_until(lambda: len(receiver.bodies) == 3)
+    assert [body["resultIndex"] for body in receiver.bodies] == [2, 1, 0]
+
+
+def test_webhooks_of_many_tasks_can_come_in_any_order(
+    simulator: Simulator, receiver: Receiver
+) -> None:
+    sent = [deliver(simulator, receiver, "webhook=jitter:0.5") for _ in range(20)]
+    wait_until(lambda: len(receiver.bodies) == 20)
+    came = [body["taskUUID"] for body in receiver.bodies]
+    assert came != sent
+    assert set(came) == set(sent)
+
+
+def test_a_webhook_can_come_again_long_after_it_was_acknowledged(
+    simulator: Simulator, receiver: Receiver
+) -> None:
+    early = deliver(simulator, receiver, "webhook=again:0.4")
+    wait_until(lambda: receiver.bodies)
+    later = deliver(simulator, receiver, "")
+    wait_until(lambda: len(receiver.bodies) == 3)
+    assert [body["taskUUID"] for body in receiver.bodies] == [early, later, early]
+    counted = simulator.truth(f"/{early}")["results"][0]["webhooks"]
+    assert counted == {"sent": 2, "acknowledged": 2}
+
+
+def test_the_first_results_of_a_task_can_stay_without_webhook(
+    simulator: Simulator, receiver: Receiver
+) -> None:
+    asked = deliver(simulator, receiver, "webhook=skip:2", numberResults=3)
+    wait_until(lambda: simulator.truth(f"/{asked}")["webhook_statuses"] == [200])
+    assert [body["resultIndex"] for body in receiver.bodies] == [2]
+
+
+def test_a_webhook_may_say_that_the_task_still_runs(
+    simulator: Simulator, receiver: Receiver
+) -> None:
+    asked = deliver(simulator, receiver, "webhook=processing latency=0.2")
+    wait_until(lambda: len(receiver.bodies) == 2)
+    assert [body["status"] for body in receiver.bodies] == ["processing", "success"]
+    assert simulator.truth(f"/{asked}")["results"][0]["webhooks"]["sent"] == 1
+    assert simulator.totals()["webhooks_sent"] == 2
+
+
+def test_tries_and_deadline_of_webhooks_can_be_set(
+    simulator: Simulator, receiver: Receiver
+) -> None:
+    receiver.statuses = [500]
+    once = deliver(simulator, receiver, "webhook=tries:1")
+    wait_until(lambda: simulator.truth(f"/{once}")["webhook_statuses"] == [500])
+    simulator.change(webhook_deadline=0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/hook"
+        asked = task("[[sim: webhook=tries:1]]", webhookURL=url)
+        simulator.ask(asked)
+        wait_until(lambda: simulator.truth(f"/{asked['taskUUID']}")["webhook_statuses"])
+    assert simulator.truth(f"/{asked['taskUUID']}")["webhook_statuses"] == ["timeout"]
+    assert len(receiver.bodies) == 1
 
 
 def test_a_webhook_can_come_before_the_acknowledgment(

@@ -45,6 +45,16 @@ def poll(*tasks: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"taskType": "getResponse", "taskUUID": asked["taskUUID"]} for asked in tasks]
 
 
+def utility(task_type: str, **fields: object) -> dict[str, Any]:
+    """Build a task of another type with a new taskUUID."""
+    return {"taskType": task_type, "taskUUID": str(uuid.uuid4()), **fields}
+
+
+def codes(answer: Mapping[str, Any]) -> list[str]:
+    """Return the codes of an answer's errors."""
+    return [error["code"] for error in answer.get("errors", [])]
+
+
 class Simulator:
     """One process of `python -m simulator` on a free port."""
 
@@ -67,10 +77,15 @@ class Simulator:
         shown = self._http.get(f"{self.base}/truth/settings", timeout=10).json()
         self._defaults = {k: v for k, v in shown.items() if k not in {"host", "port", "api_key"}}
 
-    def send(self, tasks: object, timeout: float = 10.0) -> requests.Response:
-        """POST a value as JSON, or bytes as they are."""
+    def send(
+        self, tasks: object, timeout: float = 10.0, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """POST a value as JSON, or bytes as they are, with headers beside the key."""
         body = tasks if isinstance(tasks, bytes) else json.dumps(tasks).encode()
-        return self._http.post(self.v1, data=body, headers=KEY, timeout=timeout)
+        sent = {**KEY, **(headers or {})}
+        return self._http.post(
+            self.v1, data=body, headers=sent, timeout=timeout, allow_redirects=False
+        )
 
     def ask(self, *tasks: Mapping[str, Any]) -> dict[str, Any]:
         """POST tasks and return the answer's JSON."""

@@ -95,9 +95,16 @@ def test_all_wrong_settings_are_told_at_once() -> None:
 
 def test_no_secret_stands_in_the_settings_text() -> None:
     values = {name: f"hush-{number}" for number, name in enumerate(SECRETS)}
-    settings = load(values)
+    settings = load(values | {"REDIS_URL": "redis://:hush@127.0.0.1:6379/0"})
     for text in (repr(settings), str(settings), f"{settings.model_dump()}"):
         assert "hush" not in text
+
+
+@pytest.mark.parametrize("url", ["hello", "http://h", "redis://:hush/open@h/0", "redis://h:x/0"])
+def test_a_store_url_that_is_none_is_refused_without_quoting_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="REDIS_URL: must be redis://") as caught:
+        load({"REDIS_URL": url})
+    assert "hush" not in str(caught.value)
 
 
 def test_a_missing_secret_is_told_with_its_fix(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Moves of several jobs, each one script call with its flat arguments, for one round trip."""
+
+from tasks.claims import SLOT_MARGIN, Due, Verdict, failure, ms
+from tasks.lua import Argument
+
+
+class Moves:
+    """Moves of several jobs, collected and run in one round trip."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Argument, ...]]] = []
+
+    def acknowledge(self, job: str, token: str, first_poll: float, detail: str) -> None:
+        """The provider has the task; poll it first after `first_poll` seconds."""
+        self._add("acknowledge", job, token, ms(first_poll), detail)
+
+    def refuse(self, job: str, token: str, wait: float, code: str, detail: str) -> None:
+        """Not bought; the same taskUUID again after `wait` seconds."""
+        self._add("refuse", job, token, ms(wait), code[:64], detail[:120])
+
+    def reject(self, job: str, token: str, code: str, message: str) -> None:
+        """Not bought, and never will be."""
+        self._add("reject", job, token, code[:64], failure(code, message), code[:64])
+
+    def lose(self, job: str, token: str, code: str, message: str) -> None:
+        """No clear answer; `code` where an error named the task."""
+        kept = failure(code, message) if code else ""
+        self._add("lose", job, token, code[:64], kept, (code or message)[:120])
+
+    def snooze(self, due: Due, sent: int, wait: float, what: str, signature: str = "") -> None:
+        """A poll decided nothing; ask again after `wait` seconds."""
+        self._add("snooze", *_which(due), sent, ms(wait), what, signature)
+
+    def join(self, due: Due, sent: int, wait: float, signature: str, verdict: Verdict) -> None:
+        """Keep an answer with results; complete or finish the job where they say so."""
+        self._add("join", *_which(due), sent, ms(wait), signature, *verdict.arguments())
+
+    def again(
+        self, due: Due, next_uuid: str, wait: float, error: tuple[str, str], verdict: Verdict
+    ) -> None:
+        """The attempt failed; make another after `wait` seconds. `error` is code and message."""
+        code = error[0][:64]
+        rest = (next_uuid, ms(wait), code, failure(*error), code)
+        self._add("again", *_which(due), *rest, *verdict.arguments())
+
+    def fail(self, due: Due, error: tuple[str, str], verdict: Verdict) -> None:
+        """The attempt failed, and so has the job."""
+        code = error[0][:64]
+        self._add("fail", *_which(due), code, failure(*error), code, *verdict.arguments())
+
+    def absent(self, due: Due, detail: str) -> None:
+        """The task is certainly not at the provider; send it again under the same taskUUID."""
+        self._add("absent", *_which(due), detail)
+
+    def park(self, due: Due, wait: float, error: tuple[str, str]) -> None:
+        """Neither found nor safely sent again: leave it to the user."""
+        self._add("park", *_which(due), ms(wait), failure(*error), error[0][:64])
+
+    def expire(self, due: Due, wait: float, message: str) -> None:
+        """The deadline has passed, and a poll after it had no result."""
+        kept = failure("expired", message)
+        self._add("expire", *_which(due), ms(wait), kept, message[:120], ms(SLOT_MARGIN))
+
+    def _add(self, name: str, *args: Argument) -> None:
+        self.calls.append((name, args))
+
+
+def _which(due: Due) -> tuple[str, int, int]:
+    return due.job.id, due.attempt, due.sequence

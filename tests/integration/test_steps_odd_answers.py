@@ -1,0 +1,118 @@
+"""Answers that no decent provider gives, for ever: batches still end, no job sinks another."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from core_driver import Rig, fresh_store, row
+from simulator_driver import wait_until
+from store_driver import StoreServer
+
+from tasks import reading
+from tasks.job import State
+from tasks.store import Store
+
+Answer = Callable[[list[dict[str, Any]]], str]
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+@contextmanager
+def provider(poll: Answer) -> Iterator[str]:
+    """Accept every task, and answer polls as told."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            tasks = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            submitted = tasks[0]["taskType"] == "textInference"
+            acks = [{"taskType": "textInference", "taskUUID": t["taskUUID"]} for t in tasks]
+            body = json.dumps({"data": acks}) if submitted else poll(tasks)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def result(task: dict[str, Any], text: str = "seen", cost: str = "0.5") -> str:
+    uuid = json.dumps(task["taskUUID"])
+    return (
+        f'{{"taskType":"textInference","taskUUID":{uuid},"status":"success","text":"{text}",'
+        f'"finishReason":"stop","cost":{cost}}}'
+    )
+
+
+def data(*elements: str) -> str:
+    return '{"data":[' + ",".join(elements) + "]}"
+
+
+def test_fewer_results_than_asked_for_are_all_there_are_once_the_deadline_has_passed(
+    store: Store,
+) -> None:
+    with provider(lambda tasks: data(*(result(task) for task in tasks))) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
+        (job,) = rig.queue(row(numberResults=3))
+        rig.run()
+        assert rig.only().state is State.PARTIAL
+        assert rig.texts(job, 1) == ["seen"]
+        assert rig.only().cost == 500_000_000
+
+
+def test_one_unreadable_result_does_not_sink_the_poll_of_the_others(store: Store) -> None:
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        broken = [task["taskUUID"] == bad for task in tasks]
+        return data(
+            *(result(t, cost="NaN" if b else "0.5") for t, b in zip(tasks, broken, strict=True))
+        )
+
+    with provider(poll) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        bad, *good = rig.queue(*(row(f"Row {n}") for n in range(7)))
+        rig.run(lambda: all(one.state is State.COMPLETED for one in rig.records()[1:]))
+        assert rig.records()[0].state is State.PROCESSING
+        batch = reading.batches(store)[0]
+        assert Decimal(batch.cost) == 500_000_000 * len(good)
+
+
+def test_a_page_that_is_no_answer_is_no_news_of_any_task(store: Store) -> None:
+    asked: list[int] = []
+
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        asked.append(len(tasks))
+        return "<html>Sign in to the network</html>"
+
+    with provider(poll) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.2, REELQUEUE_RESOLVE_AFTER=0.1)
+        jobs = rig.queue(row(), row("Another"))
+        rig.turn()
+        sent = rig.records()[0].submitted_at or 0
+        wait_until(lambda: _now_ms(store) > sent + 400)
+        store.client.zadd(store.keys("due"), dict.fromkeys(jobs, 1), xx=True)
+        rig.turn()
+        assert sum(asked) >= len(jobs)
+        assert {one.state for one in rig.records()} == {State.PROCESSING}
+
+
+def _now_ms(store: Store) -> float:
+    seconds, micro = store.client.time()
+    return float(seconds * 1000 + micro / 1000)
