@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from simulator import tokens
+from simulator.checks import UUID, is_url
 from simulator.request import Request, fingerprint
 from simulator.tokens import Usage
-from simulator.validation import UUID, is_url
 
 LABEL = "[simulated]"
 # Below so many maxTokens nearly all goes into thinking, as with the real model.
@@ -142,6 +142,8 @@ def _bend(said: Answer, request: Request) -> Answer:
     wanted = request.directives
     if wanted.text == "hostile":
         said = replace(said, text=_HOSTILE)
+    if wanted.text == "empty":
+        said = replace(said, text="")
     if wanted.huge is not None:
         said = replace(said, text=(said.text or "").ljust(wanted.huge, ".")[: wanted.huge])
     if wanted.finish is not None:

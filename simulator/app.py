@@ -1,45 +1,63 @@
 """The Flask routes: /v1, the truth table beside it, and the health check."""
 
-import json
-import time
-
 from flask import Flask, Response, request
 
-from simulator import body, faults, truth
-from simulator.envelope import Envelope, Handler, Reply
+from simulator import body, transfer, truth
+from simulator.account_management import AccountManagement
+from simulator.authentication import Authentication
+from simulator.envelope import Envelope
 from simulator.errors import RefusedError
 from simulator.faults import Outage
 from simulator.get_response import GetResponse
+from simulator.get_task_details import GetTaskDetails
 from simulator.ledger import Ledger
+from simulator.media import Media
+from simulator.media_storage import MediaStorage
+from simulator.ping import ping
 from simulator.settings import Settings, Switchboard
+from simulator.tasktype import Handler
 from simulator.text_inference import TextInference
+from simulator.transfer import as_json
 from simulator.webhooks import Webhooks
 
+# How many answers may hang at once in an outage.
+_MOST_HANGING = 32
 
-def create(settings: Settings, threads: int) -> Flask:
+
+def create(settings: Settings) -> Flask:
     """Build a simulator with its own empty memory and start its webhook threads.
 
     Args:
         settings: The switches at the start.
-        threads: How many threads serve requests.
     """
     board = Switchboard(settings)
     ledger = Ledger(board)
+    media = Media(board)
     webhooks = Webhooks(board, ledger)
-    handlers: dict[str, Handler] = {
-        "textInference": TextInference(board, ledger, webhooks),
-        "getResponse": GetResponse(board, ledger),
-    }
+    handlers = _handlers(board, ledger, webhooks, media)
     app = Flask(__name__)
-    _serve_api(app, board, ledger, Envelope(board, ledger, handlers), Outage(board, threads // 2))
-    _serve_truth(app, board, ledger)
-    app.add_url_rule("/healthz", "healthz", lambda: _json({"status": "ok"}))
+    _serve_api(app, board, ledger, Envelope(board, ledger, handlers), Outage(board, _MOST_HANGING))
+    _serve_truth(app, ledger, media)
+    _serve_settings(app, board)
+    app.add_url_rule("/healthz", "healthz", lambda: as_json({"status": "ok"}))
     webhooks.start()
     return app
 
 
-def _json(value: object, status: int = 200) -> Response:
-    return Response(json.dumps(value), status, content_type="application/json")
+def _handlers(
+    board: Switchboard, ledger: Ledger, webhooks: Webhooks, media: Media
+) -> dict[str, Handler]:
+    storage = MediaStorage(media, ledger)
+    return {
+        "authentication": Authentication(board),
+        "ping": ping,
+        "textInference": TextInference(board, ledger, webhooks, media),
+        "getResponse": GetResponse(board, ledger, media),
+        "getTaskDetails": GetTaskDetails(board, ledger),
+        "mediaStorage": storage,
+        "imageUpload": storage,
+        "accountManagement": AccountManagement(board, ledger),
+    }
 
 
 def _serve_api(
@@ -49,49 +67,51 @@ def _serve_api(
     def v1() -> Response:
         received = body.read(request.stream, board.current.max_body)
         ledger.count_post()
-        if failure := outage.answer(request):
+        if failure := outage.answer(request, received):
             return failure
-        return _send(envelope.answer(request.headers.get("Authorization"), received))
+        dry_run = request.headers.get("X-Runware-Dry-Run") == "1"
+        authorization = request.headers.get("Authorization")
+        reply = envelope.answer(authorization, received, dry_run=dry_run)
+        return transfer.send(request, reply, board.current)
 
     @app.errorhandler(RefusedError)
     def refused(refusal: RefusedError) -> Response:
-        return _json({"errors": [refusal.error]}, refusal.status)
-
-    def _send(reply: Reply) -> Response:
-        time.sleep(reply.hold)
-        if reply.lost:
-            return faults.close_connection(request)
-        if reply.html:
-            return faults.html(500)
-        return _json(reply.json(), reply.http_status(board.current.error_status))
+        return transfer.refuse(refusal, board.current)
 
 
-def _serve_truth(app: Flask, board: Switchboard, ledger: Ledger) -> None:
+def _serve_truth(app: Flask, ledger: Ledger, media: Media) -> None:
     @app.get("/truth")
     def all_truth() -> Response:
-        return _json(truth.table(ledger, with_tasks=request.args.get("tasks") == "1"))
+        return as_json(truth.table(ledger, with_tasks=request.args.get("tasks") == "1"))
+
+    @app.get("/truth/media")
+    def media_truth() -> Response:
+        return as_json({"media": [truth.medium(one) for one in media.all()]})
 
     @app.get("/truth/<task_uuid>")
     def task_truth(task_uuid: str) -> Response:
         found = truth.one(ledger, task_uuid)
-        return _json(found or {"error": "this taskUUID never came"}, 200 if found else 404)
+        return as_json(found or {"error": "this taskUUID never came"}, 200 if found else 404)
 
     @app.post("/truth/reset")
     def reset() -> Response:
         ledger.reset()
-        return _json({"status": "ok"})
+        media.reset()
+        return as_json({"status": "ok"})
 
+
+def _serve_settings(app: Flask, board: Switchboard) -> None:
     @app.get("/truth/settings")
     def settings() -> Response:
-        return _json(board.current.public())
+        return as_json(board.current.public())
 
     @app.post("/truth/settings")
     def change_settings() -> Response:
         values = request.get_json(force=True, silent=True)
         if not isinstance(values, dict):
-            return _json({"error": "expected a JSON object of settings"}, 400)
+            return as_json({"error": "expected a JSON object of settings"}, 400)
         try:
             board.change(values)
         except ValueError as exc:
-            return _json({"error": str(exc)}, 400)
-        return _json(board.current.public())
+            return as_json({"error": str(exc)}, 400)
+        return as_json(board.current.public())

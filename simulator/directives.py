@@ -2,108 +2,22 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
+from simulator import parsers
+from simulator.parsers import Parse
+from simulator.words import NO_MODES, Counted, Modes, Span
+
 _BLOCK = re.compile(r"\[\[sim:(.*?)\]\]", re.DOTALL)
+# A slip of the keyboard must not ask for all memory.
+_MOST_CHARACTERS = 50_000_000
 
-# The modes a switch takes; the second list holds those with an argument after a colon.
-_MODES: dict[str, tuple[set[str], set[str]]] = {
-    "webhook": ({"off", "wrapped", "list", "nostatus"}, {"dup", "delay"}),
-    "poll": ({"empty", "nostatus", "nested", "flat", "forever_empty", "getResponse"}, set()),
-    "ack": ({"lost", "unnamed", "final", "500"}, {"late"}),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A span of seconds, `low` to `high`; equal for a fixed time."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def parse(cls, text: str) -> "Span":
-        """Read `2` or `1.0-3.0`.
-
-        Raises:
-            ValueError: It is neither, or not an ascending span.
-        """
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?", text)
-        if not found:
-            raise ValueError(f"expected seconds like 2 or 1.0-3.0, not {text!r}")
-        low, high = float(found[1]), float(found[2] or found[1])
-        if high < low:
-            raise ValueError(f"{text!r} ends before it begins")
-        return cls(low, high)
-
-    def at(self, share: float) -> float:
-        """Return the seconds at a share (0 to 1) of the span."""
-        return self.low + (self.high - self.low) * share
-
-    def __str__(self) -> str:
-        return f"{self.low:g}" if self.low == self.high else f"{self.low:g}-{self.high:g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Modes:
-    """Modes of one switch, `dup:3,wrapped`: each mode's name with its argument (0 if none)."""
-
-    chosen: Mapping[str, float] = field(default_factory=dict)
-
-    @staticmethod
-    def parser(switch: str) -> "Callable[[str], Modes]":
-        """Return the strict parser of a switch's modes; it raises ValueError."""
-        plain, with_argument = _MODES[switch]
-
-        def parse(text: str) -> Modes:
-            chosen = {}
-            for word in filter(None, text.split(",")):
-                name, colon, argument = word.partition(":")
-                if name not in (with_argument if colon else plain):
-                    known = ", ".join(sorted(plain) + [f"{name}:N" for name in with_argument])
-                    raise ValueError(f"expected some of {known}, not {word!r}")
-                chosen[name] = Span.parse(argument).low if colon else 0.0
-            return Modes(chosen)
-
-        return parse
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.chosen
-
-    def argument(self, name: str, default: float) -> float:
-        """Return the number after the colon of a mode, or the default if it is not chosen."""
-        return self.chosen.get(name, default)
-
-    def __str__(self) -> str:
-        return ",".join(
-            f"{name}:{value:g}" if value else name for name, value in self.chosen.items()
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A word with an optional limit, `timeoutProvider*2`: how many times it applies."""
-
-    word: str
-    times: int | None
-
-    @classmethod
-    def parse(cls, text: str) -> "Counted":
-        """Read `CODE` or `CODE*N`.
-
-        Raises:
-            ValueError: There is no word.
-        """
-        found = re.fullmatch(r"(\w{1,64})(?:\*(\d{1,9}))?", text)
-        if not found:
-            raise ValueError(f"expected WORD or WORD*N, not {text!r}")
-        return cls(found[1], int(found[2]) if found[2] else None)
-
-    def applies(self, earlier: int) -> bool:
-        """Say whether it still applies after it has applied so many times."""
-        return self.times is None or earlier < self.times
+INDEX = ("never", "many", "always")
+REMEMBER = ("forever", "running", "never")
+EXPIRED = ("as_unknown", "taskExpired")
+SYNC_TIMEOUT = ("html", "error", "close")
+SYNC_WEBHOOK = ("ack", "result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,46 +30,76 @@ class Directives:
     one_error: bool = False
     refuse: Counted | None = None
     status: int | None = None
-    ack: Modes = field(default_factory=Modes)
+    ack: Modes = NO_MODES
     drop: Counted | None = None
     webhook: Modes | None = None
     poll: Modes | None = None
+    reply: Modes | None = None
+    transfer: Modes | None = None
+    stream: Modes | None = None
+    stream_ping: float | None = None
+    sync_limit: float | None = None
+    sync_timeout: str | None = None
+    sync_webhook: str | None = None
+    sync_status: bool | None = None
     identical: bool = False
-    index: bool = False
+    index: str | None = None
     text: str | None = None
     finish: str | None = None
+    thoughts: str | None = None
     huge: int | None = None
     unknown_field: bool = False
-
-
-def _status(text: str) -> int:
-    if not re.fullmatch(r"[2-5]\d\d", text):
-        raise ValueError(f"there is no final HTTP status {text!r}")
-    return int(text)
+    remember: str | None = None
+    retention: float | None = None
+    expired: str | None = None
+    retry_after: str | None = None
+    bill_failed: bool | None = None
 
 
 def _length(text: str) -> int:
-    """Read a whole number; a slip of the keyboard must not ask for all memory."""
-    return min(max(int(text), 0), 50_000_000)
+    return min(max(int(text), 0), _MOST_CHARACTERS)
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
+def _yes(_text: str) -> bool:
+    return True
+
+
+def _yes_or(parse: Parse, yes: object) -> Parse:
+    """Return the parser of a directive that may stand alone, `index`, or say `index=never`."""
+    return lambda text: parse(text) if text else yes
+
+
+PARSERS: dict[str, Parse] = {
     "latency": Span.parse,
     "fail": Counted.parse,
     "errors": _length,
-    "one_error": lambda _: True,
+    "one_error": _yes,
     "refuse": Counted.parse,
-    "status": _status,
+    "status": parsers.status,
     "ack": Modes.parser("ack"),
     "drop": Counted.parse,
     "webhook": Modes.parser("webhook"),
     "poll": Modes.parser("poll"),
-    "identical": lambda _: True,
-    "index": lambda _: True,
-    "text": str,
+    "reply": Modes.parser("reply"),
+    "transfer": Modes.parser("transfer"),
+    "stream": Modes.parser("stream"),
+    "stream_ping": parsers.seconds,
+    "sync_limit": parsers.seconds,
+    "sync_timeout": parsers.one_of(*SYNC_TIMEOUT),
+    "sync_webhook": parsers.one_of(*SYNC_WEBHOOK),
+    "sync_status": _yes_or(parsers.flag, yes=True),
+    "identical": _yes,
+    "index": _yes_or(parsers.one_of(*INDEX), "always"),
+    "text": parsers.one_of("hostile", "empty"),
     "finish": str,
+    "thoughts": parsers.one_of("none", "signature", "string"),
     "huge": _length,
-    "unknown_field": lambda _: True,
+    "unknown_field": _yes,
+    "remember": parsers.one_of(*REMEMBER),
+    "retention": parsers.seconds,
+    "expired": parsers.one_of(*EXPIRED),
+    "retry_after": parsers.retry_after,
+    "bill_failed": _yes_or(parsers.flag, yes=True),
 }
 
 
@@ -171,7 +115,7 @@ def parse(words: str) -> Directives:
     known: dict[str, object] = {}
     for word in words.split():
         key, _, value = word.partition("=")
-        if key in _PARSERS:
+        if key in PARSERS:
             with contextlib.suppress(ValueError):
-                known[key] = _PARSERS[key](value)
+                known[key] = PARSERS[key](value)
     return Directives(**known)  # type: ignore[arg-type] # each parser gives its field's type

@@ -1,14 +1,21 @@
 """Answers `getResponse`, the poll: cumulative, pooled over the tasks of a request (contract §4)."""
 
+import time
 from dataclasses import dataclass
 
-from simulator import items, validation
+from simulator import items
 from simulator.body import Task
-from simulator.envelope import Opened, Reply
-from simulator.errors import error, for_task
+from simulator.checks import any_uuid, check_fields, one_of
+from simulator.errors import Item, error, for_task
 from simulator.ledger import Ledger
+from simulator.media import Media
 from simulator.records import Progress
+from simulator.reply import Reply
 from simulator.settings import Switchboard
+from simulator.tasktype import Opened, Steady
+from simulator.words import Modes
+
+_CHECKS = {"taskType": one_of("getResponse"), "taskUUID": any_uuid}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,49 +24,62 @@ class GetResponse:
 
     board: Switchboard
     ledger: Ledger
+    media: Media
 
     def __call__(self, task: Task) -> Opened:
         """Open one poll."""
-        return _Poll(task, self.board, self.ledger)
+        return _Poll(task, self.board, self.ledger, self.media)
 
 
 @dataclass(frozen=True, slots=True)
-class _Poll:
+class _Poll(Steady):
     """One poll for one taskUUID."""
 
     task: Task
     board: Switchboard
     ledger: Ledger
-
-    def drops(self) -> bool:
-        return False
-
-    def note_dropped(self) -> None:
-        """Leave no trace: it showed nothing."""
+    media: Media
 
     def answer(self, reply: Reply) -> None:
         fields = self.task.fields
-        if problems := validation.errors_of_poll(fields):
+        if problems := list(check_fields("", fields, _CHECKS, ("taskUUID",))):
             reply.refuse(self.task, problems)
             return
-        progress = self.ledger.progress(str(fields["taskUUID"]))
-        if progress is not None:
+        task_uuid = str(fields["taskUUID"])
+        if progress := self.ledger.progress(task_uuid):
             self._show(progress, reply)
-        elif self.board.current.unknown == "taskNotFound":
-            reply.errors.append(for_task(fields, error("taskNotFound", status="error")))
+        elif (upload := self.media.upload_of(task_uuid)) is not None:
+            reply.data.append(upload.polled(self.board.current.poll))
+        elif self.board.current.unknown != "empty":
+            self._fail(self.board.current.unknown, reply)
 
     def _show(self, progress: Progress, reply: Reply) -> None:
-        asked = progress.purchase.request
-        chosen = asked.directives.poll
-        modes = self.board.current.poll if chosen is None else chosen
-        if "forever_empty" in modes:
-            return
-        data, errors = items.polled(asked, progress.finished, modes)
-        if progress.pending and "empty" not in modes:
-            data.append(items.processing(asked, modes))
-        reply.data += data
-        reply.errors += errors
-        if errors and asked.directives.status is not None:
-            reply.status = asked.directives.status
-        for result in progress.finished:
-            result.polled = True
+        asked, settings = progress.purchase.request, self.board.current
+        wanted = asked.directives
+        reply.modes |= wanted.reply or reply.modes
+        reply.transfer |= wanted.transfer or reply.transfer
+        modes = settings.poll if wanted.poll is None else wanted.poll
+        if progress.expired:
+            self._expire(wanted.expired or settings.expired, reply)
+        elif "forever_empty" not in modes:
+            data, errors = items.polled(asked, progress.finished, modes)
+            reply.data += data + _running(progress, modes)
+            reply.errors += errors
+            reply.status = (wanted.status if errors else None) or reply.status
+            reply.polled += progress.finished
+
+    def _expire(self, how: str, reply: Reply) -> None:
+        code = self.board.current.unknown if how == "as_unknown" else how
+        if code != "empty":
+            self._fail(code, reply)
+
+    def _fail(self, code: str, reply: Reply) -> None:
+        reply.errors.append(for_task(self.task.fields, error(code, status="error")))
+
+
+def _running(progress: Progress, modes: Modes) -> list[Item]:
+    if not progress.pending or "empty" in modes:
+        return []
+    began, ends = progress.purchase.accepted_at, progress.purchase.finish_at
+    share = min(1.0, (time.monotonic() - began) / max(ends - began, 0.001))
+    return items.processing(progress.purchase.request, progress.pending, modes, share)

@@ -1,15 +1,12 @@
 """How a finished result is written: in a poll, in an acknowledgment, in a webhook (§4, §5, §8)."""
 
 from simulator.answers import Answer
-from simulator.directives import Modes
-from simulator.errors import error
+from simulator.errors import Item, error
 from simulator.outcomes import Result
 from simulator.request import Request
 from simulator.validation import SEEDS
+from simulator.words import NO_MODES, Modes
 
-Item = dict[str, object]
-
-_NO_MODES = Modes()
 _NANO = 1_000_000_000
 _UNKNOWN_FIELDS: Item = {
     "modelVersion": "3.1-pro-002",
@@ -18,15 +15,27 @@ _UNKNOWN_FIELDS: Item = {
 }
 
 
-def names(request: Request, modes: Modes = _NO_MODES) -> Item:
+def names(request: Request, modes: Modes = NO_MODES) -> Item:
     """Return the two fields by which every item is matched."""
     task_type = "getResponse" if "getResponse" in modes else "textInference"
     return {"taskType": task_type, "taskUUID": request.task_uuid}
 
 
-def processing(request: Request, modes: Modes) -> Item:
-    """Return the item by which a poll says that more is to come."""
-    return names(request, modes) | {"status": "processing"}
+def processing(request: Request, pending: list[Result], modes: Modes, share: float) -> list[Item]:
+    """Return what says that more is to come: one item per task, or one per unfinished result.
+
+    Args:
+        request: The task.
+        pending: Its results that are not finished.
+        modes: How polls are written.
+        share: How much of the task's time has passed, 0 to 1.
+    """
+    item = names(request, modes) | {"status": "pending" if "pending" in modes else "processing"}
+    if "progress" in modes:
+        item["progress"] = int(100 * share)
+    if "partial_text" in modes and pending and isinstance(pending[0].outcome, Answer):
+        item["text"] = (pending[0].outcome.text or "")[:20]
+    return [item] * (len(pending) if "each" in modes else 1)
 
 
 def success(request: Request, result: Result, answer: Answer) -> Item:
@@ -35,24 +44,39 @@ def success(request: Request, result: Result, answer: Answer) -> Item:
     if request.seed is not None and not request.directives.identical:
         item["seed"] = (request.seed + result.index) % SEEDS
     if request.include_cost:
-        item["cost"] = result.cost_nano / _NANO
+        item["cost"] = dollars(result.cost_nano)
     item["finishReason"] = answer.finish_reason
-    item["reasoningContent"] = answer.reasoning
-    item["thoughtSignature"] = answer.thought_signature
+    item |= _thoughts(answer, request.directives.thoughts)
     if request.include_usage:
-        item["usage"] = _usage(answer)
-    if request.directives.index:
+        item["usage"] = usage(answer)
+    if request.index:
         item["resultIndex"] = result.index
     return item | _UNKNOWN_FIELDS if request.directives.unknown_field else item
 
 
-def _usage(answer: Answer) -> Item:
-    usage = answer.usage
+def dollars(nano: int) -> float:
+    """Return an amount as the wire writes it."""
+    return nano / _NANO
+
+
+def _thoughts(answer: Answer, form: str | None) -> Item:
+    """Return the reasoning; any part of it may be missing (contract §8, §17.24)."""
+    if form == "none":
+        return {}
+    signature: Item = {"thoughtSignature": answer.thought_signature}
+    if form == "signature":
+        return signature
+    reasoning = "".join(answer.reasoning) if form == "string" else answer.reasoning
+    return {"reasoningContent": reasoning} | signature
+
+
+def usage(answer: Answer) -> Item:
+    """Return the tokens of a result."""
     return {
-        "promptTokens": usage.prompt,
-        "completionTokens": usage.completion,
-        "totalTokens": usage.prompt + usage.completion,
-        "thinkingTokens": usage.thinking,
+        "promptTokens": answer.usage.prompt,
+        "completionTokens": answer.usage.completion,
+        "totalTokens": answer.usage.prompt + answer.usage.completion,
+        "thinkingTokens": answer.usage.thinking,
     }
 
 
@@ -78,8 +102,10 @@ def polled(request: Request, results: list[Result], modes: Modes) -> tuple[list[
     return data, errors
 
 
-def webhook(request: Request, result: Result, modes: Modes) -> object:
-    """Write one finished result as the body of its webhook."""
+def webhook(request: Request, result: Result | None, modes: Modes) -> object:
+    """Write one finished result as the body of its webhook; None: the task still runs."""
+    if result is None:
+        return _wrapped(names(request) | {"status": "processing"}, modes, good=True)
     good = isinstance(result.outcome, Answer)
     item = names(request)
     if "nostatus" not in modes:
@@ -87,7 +113,16 @@ def webhook(request: Request, result: Result, modes: Modes) -> object:
     if isinstance(result.outcome, Answer):
         item |= success(request, result, result.outcome)
     else:
-        item |= error(result.outcome)
+        failure = error(result.outcome)
+        item |= {"error": failure} if "nested" in modes else failure
+    return _wrapped(item, modes, good=good)
+
+
+def _wrapped(item: Item, modes: Modes, *, good: bool) -> object:
+    if "fields" in modes:
+        item = item | _UNKNOWN_FIELDS | {"event": "task.completed", "attempt": 1}
+    if "both" in modes:
+        return {"data": [item] if good else [], "errors": [] if good else [item]}
     if "wrapped" in modes:
         return {"data" if good else "errors": [item]}
     return [item] if "list" in modes else item

@@ -3,19 +3,23 @@
 import hashlib
 import heapq
 import itertools
+import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 from simulator import outcomes
+from simulator.errors import Item
 from simulator.outcomes import Purchase, Result
-from simulator.records import Accepted, Progress, Submission, TaskRecord, Totals
+from simulator.records import Accepted, Counts, Progress, Submission, TaskRecord, Totals
 from simulator.request import Request
 from simulator.settings import Settings, Switchboard
 
 _KEPT_BYTES = 1_000_000
+_NANO = 1_000_000_000
 
 
 class Ledger:
@@ -31,6 +35,7 @@ class Ledger:
         """Forget everything. Settings stay."""
         with self._lock:
             self.totals = Totals()
+            self.counts = Counts()
             self.tasks: dict[str, TaskRecord] = {}
             self._finishing: list[tuple[float, int, TaskRecord, Purchase, Result]] = []
             self._applied: Counter[tuple[str, str]] = Counter()
@@ -53,6 +58,15 @@ class Ledger:
             self.totals.polls += uuids > 0
             self.totals.polled_uuids += uuids
 
+    def count(self, use: str) -> None:
+        """Count one use of what is no asynchronous submission."""
+        with self._lock:
+            self.counts.uses[use] += 1
+
+    def balance(self, at_start: Decimal) -> Decimal:
+        """Return the dollars left on the account. Call it while `reading`."""
+        return at_start - Decimal(self.totals.charged_nano) / _NANO
+
     def drops(self, request: Request) -> bool:
         """Say whether this submission's connection is to be closed before anything is accepted."""
         wanted = request.directives.drop
@@ -65,20 +79,24 @@ class Ledger:
             self._note(self._record(request.task_uuid, request), "dropped", raw)
             self.totals.dropped += 1
 
-    def note_refused(self, task_uuid: str | None, code: str, raw: bytes) -> None:
+    def note_refused(
+        self, task_uuid: str | None, code: str, raw: bytes, errors: list[Item] | None = None
+    ) -> None:
         """Record a task that was refused before it could be considered.
 
         Args:
             task_uuid: None when the task did not name itself properly; then it is only counted.
             code: The error it was answered with.
             raw: The bytes of the task object.
+            errors: All of it, where there is more to tell than the code.
         """
         with self._lock:
             self.totals.refused += 1
+            self.counts.failures[code] += 1
             if task_uuid is not None:
                 record = self._record(task_uuid)
                 record.refused += 1
-                self._note(record, code, raw)
+                self._note(record, code, raw, errors)
 
     def submit(self, request: Request, raw: bytes) -> Accepted | str:
         """Accept a task or refuse it.
@@ -98,26 +116,32 @@ class Ledger:
             return code
 
     def progress(self, task_uuid: str) -> Progress | None:
-        """Return how far a task is, or None if it is unknown or no longer kept."""
+        """Return how far a task is, or None if it is unknown."""
         with self._lock:
             record = self.tasks.get(task_uuid)
             if record is None or not record.purchases:
                 return None
             purchase, now = record.purchases[-1], time.monotonic()
-            retention = self._board.current.retention
-            if retention is not None and now > purchase.finish_at + retention:
+            if not purchase.request.kept:
                 return None
             finished = [result for result in purchase.results if result.finish_at <= now]
-            return Progress(purchase, finished, len(finished) < len(purchase.results))
+            return Progress(
+                purchase,
+                finished,
+                pending=purchase.results[len(finished) :],
+                expired=now > purchase.finish_at + self._retention(purchase.request),
+            )
 
-    def note_webhook(self, accepted: Accepted, result: Result, status: int | str) -> None:
+    def note_webhook(self, accepted: Accepted, result: Result | None, status: int | str) -> None:
         """Count one delivery and how it was answered: an HTTP status, or what went wrong."""
         good = isinstance(status, int) and 200 <= status < 300  # noqa: PLR2004 - the span of 2xx
         with self._lock:
             accepted.record.webhook_statuses.append(status)
-            for counts in (accepted.totals, result):
-                counts.webhooks_sent += 1
-                counts.webhooks_acknowledged += good
+            accepted.totals.webhooks_sent += 1
+            accepted.totals.webhooks_acknowledged += good
+            if result is not None:
+                result.webhooks_sent += 1
+                result.webhooks_acknowledged += good
 
     def _record(self, task_uuid: str, request: Request | None = None) -> TaskRecord:
         if task_uuid not in self.tasks:
@@ -128,14 +152,16 @@ class Ledger:
             record.fingerprint = request.fingerprint
         return record
 
-    def _note(self, record: TaskRecord, outcome: str, raw: bytes) -> None:
+    def _note(
+        self, record: TaskRecord, outcome: str, raw: bytes, errors: list[Item] | None = None
+    ) -> None:
         body = raw if len(raw) <= _KEPT_BYTES else None
         sha256 = hashlib.sha256(raw).hexdigest()
-        record.submissions.append(Submission(outcome, sha256, len(raw), body))
+        record.submissions.append(Submission(outcome, sha256, len(raw), body, errors or []))
 
     def _refusal(self, record: TaskRecord, request: Request, now: float) -> str | None:
         settings, wanted = self._board.current, request.directives.refuse
-        if self._conflicts(record, settings, now):
+        if self._conflicts(record, request.directives.remember or settings.remember, now):
             return "conflictTaskUUID"
         if wanted and wanted.applies(self._apply("refuse", request)):
             return wanted.word
@@ -143,12 +169,18 @@ class Ledger:
             return "concurrentRequestLimitExceeded"
         return None
 
-    def _conflicts(self, record: TaskRecord, settings: Settings, now: float) -> bool:
-        if not record.purchases or settings.remember == "never":
+    def _conflicts(self, record: TaskRecord, remember: str, now: float) -> bool:
+        if not record.purchases or remember == "never":
             return False
-        return settings.remember == "forever" or record.purchases[-1].finish_at > now
+        return remember == "forever" or record.purchases[-1].finish_at > now
+
+    def _retention(self, request: Request) -> float:
+        common, own = self._board.current.retention, request.directives.retention
+        chosen = common if own is None else own
+        return math.inf if chosen is None else chosen
 
     def _count_refusal(self, record: TaskRecord, code: str) -> None:
+        self.counts.failures[code] += 1
         if code == "conflictTaskUUID" and record.purchases:
             record.conflicts += 1
             self.totals.conflicts += 1
@@ -161,9 +193,10 @@ class Ledger:
         code = outcomes.failure_code(request, self._apply("fail", request))
         latency = 0.0 if "final" in request.directives.ack else self._latency(request, settings)
         purchase = Purchase(request, len(record.purchases) + 1, now)
-        purchase.results = outcomes.plan(
-            request, code, now, latency, bill_failed=settings.bill_failed
-        )
+        own = request.directives.bill_failed
+        bill = settings.bill_failed if own is None else own
+        purchase.results = outcomes.plan(request, code, now, latency, bill_failed=bill)
+        self.counts.uses[request.delivery] += 1
         self.totals.accepted += not record.purchases
         self.totals.purchases += 1
         self.totals.running += 1
@@ -189,4 +222,9 @@ class Ledger:
             _, _, record, purchase, result = heapq.heappop(self._finishing)
             record.charged_nano += result.cost_nano
             self.totals.charged_nano += result.cost_nano
-            self.totals.running -= result is purchase.results[-1]
+            if isinstance(result.outcome, str):
+                self.counts.failures[result.outcome] += 1
+            if result is purchase.results[-1]:
+                self.totals.running -= 1
+                self.counts.finished += 1
+                self.counts.seconds += purchase.finish_at - purchase.accepted_at

@@ -21,6 +21,7 @@ class Result:
         finish_at: When it is finished, on the monotonic clock.
         cost_nano: What it costs when finished, in nano-dollars.
         polled: A poll has shown it.
+        answered: The answer to the submission held it: sync, streamed to the end, or at once.
         webhooks_sent: Deliveries of it that were tried.
         webhooks_acknowledged: Deliveries answered with 2xx.
     """
@@ -30,6 +31,7 @@ class Result:
     finish_at: float
     cost_nano: int
     polled: bool = False
+    answered: bool = False
     webhooks_sent: int = 0
     webhooks_acknowledged: int = 0
 

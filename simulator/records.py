@@ -1,5 +1,6 @@
 """What the ledger is made of."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from simulator.outcomes import Purchase, Result
@@ -14,12 +15,14 @@ class Submission:
         sha256: Of the bytes of the task object.
         size: How many bytes they are.
         body: The bytes, or None when they are too many to keep.
+        errors: What it was refused with.
     """
 
     outcome: str
     sha256: str
     size: int
     body: bytes | None
+    errors: list[dict[str, object]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,8 +69,33 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a task is: its latest purchase, what of it is finished, and whether that is all."""
+    """How far a task is.
+
+    Attributes:
+        purchase: Its latest purchase.
+        finished: The results that are finished.
+        pending: The others.
+        expired: All is finished for longer than the retention.
+    """
 
     purchase: Purchase
     finished: list[Result]
-    pending: bool
+    pending: list[Result]
+    expired: bool
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counts that the totals do not hold: they are told beside them, and feed the account.
+
+    Attributes:
+        uses: Of what is no asynchronous submission: uploads, streams, dry runs, ….
+        failures: Refusals and failed results, by code.
+        finished: Purchases whose results are all finished.
+        seconds: How long those took, all together.
+    """
+
+    uses: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    finished: int = 0
+    seconds: float = 0.0

@@ -1,5 +1,6 @@
 """The process: one gunicorn worker with threads, because all state is in its memory."""
 
+import os
 import socket
 import sys
 from typing import Any
@@ -11,7 +12,8 @@ from gunicorn.arbiter import Arbiter
 from simulator import app
 from simulator.settings import Settings
 
-_THREADS = 64
+# Held answers (sync, streams, outages) keep a thread each; they start when they are needed.
+_THREADS = 256
 
 
 class Server(BaseApplication):
@@ -38,13 +40,14 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "post_fork": _refuse_second_worker,
             "post_worker_init": self._announce,
+            "worker_int": _leave_at_once,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
         """Build the application; gunicorn calls this in the worker, after the fork."""
-        return app.create(self._settings, _THREADS)
+        return app.create(self._settings)
 
     def _announce(self, _worker: object) -> None:
         what = "answers are simulated; nothing is billed"
@@ -56,6 +59,11 @@ def _refuse_second_worker(_arbiter: object, worker: Any) -> None:  # noqa: ANN40
     """Stop when a worker died: the next would serve an empty memory as if nothing happened."""
     if worker.age > 1:
         sys.exit(Arbiter.APP_LOAD_ERROR)
+
+
+def _leave_at_once(_worker: object) -> None:
+    """End the worker on SIGINT without clean-up, which would wait for threads; nothing is kept."""
+    os._exit(0)
 
 
 def serve(settings: Settings) -> None:

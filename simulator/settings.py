@@ -4,12 +4,13 @@ import dataclasses
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from simulator import switches
-from simulator.directives import Modes, Span
+from simulator.words import NO_MODES, Modes, Span
 
 _DEFAULT_LATENCY = Span(2.0, 2.0)
-_NO_MODES = Modes()
+_DEFAULT_BALANCE = Decimal(1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +20,52 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8999
     api_key: str | None = None
-    max_body: int = 50_000_000
-    latency: Span = _DEFAULT_LATENCY
-    remember: str = "forever"
-    unknown: str = "empty"
-    poll: Modes = _NO_MODES
-    webhook: Modes = _NO_MODES
-    webhook_tries: int = 12
-    error_status: int | None = None
-    directives: str = ""
-    capacity: int | None = None
-    max_tasks: int | None = None
-    retention: float | None = None
-    bill_failed: bool = False
     reject_key: bool = False
+    auth_item: bool = True
+    max_body: int = 50_000_000
+    max_tasks: int | None = None
+    max_submissions: int | None = None
+    max_polls: int | None = None
+    uuids: str = "v4"
+    data_uris: str = "images"
+    latency: Span = _DEFAULT_LATENCY
+    capacity: int | None = None
+    retry_after: str | None = None
+    remember: str = "forever"
+    retention: float | None = None
+    expired: str = "as_unknown"
+    unknown: str = "empty"
+    index: str = "many"
+    poll: Modes = NO_MODES
+    reply: Modes = NO_MODES
+    transfer: Modes = NO_MODES
+    error_status: int | None = None
+    sync_limit: float | None = 120.0
+    sync_timeout: str = "html"
+    sync_webhook: str = "ack"
+    sync_status: bool = False
+    stream: Modes = NO_MODES
+    stream_ping: float = 5.0
+    webhook: Modes = NO_MODES
+    webhook_tries: int = 12
+    webhook_deadline: float = 5.0
+    directives: str = ""
+    balance: Decimal = _DEFAULT_BALANCE
+    balance_form: str = "object"
+    balance_enforced: bool = False
     insufficient_credits: bool = False
+    bill_failed: bool = False
+    dry_run: str = "honoured"
+    media_delay: float = 0.0
+    media_max: int | None = None
+    media_retention: float | None = None
+    media_fail: str | None = None
+    media_check: str = "known"
+    details_limit: int = 2_000
+    details_errors: str = "errors"
     outage: str | None = None
+    outage_scope: str = "all"
+    outage_every: int = 1
 
     def changed(self, values: Mapping[str, object]) -> "Settings":
         """Return these settings with some replaced.

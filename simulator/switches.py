@@ -2,16 +2,14 @@
 
 import argparse
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.directives import Modes, Span
+from simulator import directives, parsers
+from simulator.parsers import Parse, code, dollars, flag, one_of, optional, seconds, whole
+from simulator.words import Modes, Span
 
 _HIGHEST_PORT = 65_535
-_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-
-Parse = Callable[[str], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,64 +25,62 @@ class Switch:
     meaning: str
 
 
-def _whole(least: int, most: int | None = None) -> Parse:
-    def parse(text: str) -> int:
-        number = int(text) if text.isascii() and text.isdigit() else -1
-        if number < least or (most is not None and number > most):
-            span = f"of at least {least}" if most is None else f"from {least} to {most}"
-            raise ValueError(f"expected a whole number {span}, not {text!r}")
-        return number
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    return Span.parse(text).low
-
-
-def _flag(text: str) -> bool:
-    if text.lower() not in _BOOLEANS:
-        raise ValueError(f"expected true or false, not {text!r}")
-    return _BOOLEANS[text.lower()]
-
-
-def _one_of(*words: str) -> Parse:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"expected one of {', '.join(words)}, not {text!r}")
-        return text
-
-    return parse
-
-
-def _optional(parse: Parse) -> Parse:
-    return lambda text: parse(text) if text else None
-
-
 SWITCHES = {
     "host": Switch(str, "address to bind; the truth table has no key"),
-    "port": Switch(_whole(0, _HIGHEST_PORT), "port; 0 picks a free one"),
-    "api_key": Switch(_optional(str), "the only key accepted; unset: any key"),
-    "max_body": Switch(_whole(1), "largest request body, in bytes"),
+    "port": Switch(whole(0, _HIGHEST_PORT), "port; 0 picks a free one"),
+    "api_key": Switch(optional(str), "the only key accepted; unset: any key"),
+    "reject_key": Switch(flag, "answer 401 to everything"),
+    "auth_item": Switch(flag, "name the session when the key came in the payload"),
+    "max_body": Switch(whole(1), "largest request body, in bytes"),
+    "max_tasks": Switch(optional(whole(1)), "tasks that one request may hold"),
+    "max_submissions": Switch(optional(whole(1)), "textInference tasks one request may hold"),
+    "max_polls": Switch(optional(whole(1)), "getResponse tasks one request may hold"),
+    "uuids": Switch(one_of("v4", "v7"), "v7 accepts taskUUIDs of version 7 besides 4"),
+    "data_uris": Switch(one_of("images", "all"), "inputs that may be data URIs"),
     "latency": Switch(Span.parse, "seconds a task takes: 2, or 1.0-3.0"),
-    "remember": Switch(
-        _one_of("forever", "running", "never"), "how long a used taskUUID conflicts"
+    "capacity": Switch(optional(whole(0)), "tasks that may run at once"),
+    "retry_after": Switch(
+        optional(parsers.retry_after), "Retry-After of refusals: 7, or date:7 as a date"
     ),
-    "unknown": Switch(_one_of("empty", "taskNotFound"), "how a poll for an unknown task ends"),
+    "remember": Switch(one_of(*directives.REMEMBER), "how long a used taskUUID conflicts"),
+    "retention": Switch(optional(seconds), "seconds until a finished task is unknown"),
+    "expired": Switch(one_of(*directives.EXPIRED), "how a poll past the retention ends"),
+    "unknown": Switch(
+        one_of("empty", "taskNotFound", "taskFailedOrNotFound"), "how a poll for an unknown ends"
+    ),
+    "index": Switch(one_of(*directives.INDEX), "when items carry resultIndex"),
     "poll": Switch(Modes.parser("poll"), "how polls are answered"),
-    "webhook": Switch(Modes.parser("webhook"), "how webhooks are delivered"),
-    "webhook_tries": Switch(_whole(1), "tries before a webhook is given up"),
+    "reply": Switch(Modes.parser("reply"), "what is strange in every answer"),
+    "transfer": Switch(Modes.parser("transfer"), "how the bytes of every answer travel"),
     "error_status": Switch(
-        _optional(_whole(200, 599)), "HTTP status of an answer that holds errors alone"
+        optional(whole(200, 599)), "HTTP status of an answer that holds errors alone"
     ),
+    "sync_limit": Switch(optional(seconds), "seconds a sync answer is held at most"),
+    "sync_timeout": Switch(one_of(*directives.SYNC_TIMEOUT), "how a sync answer times out"),
+    "sync_webhook": Switch(one_of(*directives.SYNC_WEBHOOK), "what sync with webhookURL gives"),
+    "sync_status": Switch(flag, "items of a sync answer carry their status"),
+    "stream": Switch(Modes.parser("stream"), "how streams go wrong"),
+    "stream_ping": Switch(seconds, "seconds between the comments of a stream"),
+    "webhook": Switch(Modes.parser("webhook"), "how webhooks are delivered"),
+    "webhook_tries": Switch(whole(1), "tries before a webhook is given up"),
+    "webhook_deadline": Switch(seconds, "seconds a receiver has to answer"),
     "directives": Switch(str, "directives of every task that does not say otherwise"),
-    "capacity": Switch(_optional(_whole(0)), "tasks that may run at once"),
-    "max_tasks": Switch(_optional(_whole(1)), "tasks that one request may hold"),
-    "retention": Switch(_optional(_seconds), "seconds until a finished task is unknown"),
-    "bill_failed": Switch(_flag, "charge the prompt of failed results"),
-    "reject_key": Switch(_flag, "answer 401 to everything"),
-    "insufficient_credits": Switch(_flag, "answer 402 to submissions"),
-    "outage": Switch(_optional(_one_of("refuse", "500", "html", "hang")), "fail all of /v1"),
+    "balance": Switch(dollars, "dollars on the account at the start"),
+    "balance_form": Switch(one_of("object", "number"), "how the balance is written"),
+    "balance_enforced": Switch(flag, "answer 402 to submissions when the balance is spent"),
+    "insufficient_credits": Switch(flag, "answer 402 to submissions"),
+    "bill_failed": Switch(flag, "charge the prompt of failed results"),
+    "dry_run": Switch(one_of("honoured", "ignored"), "what X-Runware-Dry-Run does"),
+    "media_delay": Switch(seconds, 'seconds an upload is not ready: mediaUUID "1"'),
+    "media_max": Switch(optional(whole(1)), "largest upload, in bytes"),
+    "media_retention": Switch(optional(seconds), "seconds until an upload expires"),
+    "media_fail": Switch(optional(code), "the error every upload ends in"),
+    "media_check": Switch(one_of("off", "known", "strict"), "which UUIDs in inputs are refused"),
+    "details_limit": Switch(whole(0), "bytes from which getTaskDetails cuts a text"),
+    "details_errors": Switch(one_of("errors", "provider"), "how it writes a provider's failure"),
+    "outage": Switch(optional(parsers.outage), "fail /v1: refuse, hang, html, garbage or a status"),
+    "outage_scope": Switch(one_of("all", "submissions", "polls"), "requests the outage fails"),
+    "outage_every": Switch(whole(1), "fail only every so many of these requests"),
 }
 
 
@@ -113,11 +109,11 @@ def command_line() -> argparse.ArgumentParser:
     description = "A local Runware. Each flag can be set as SIMULATOR_NAME in the environment."
     parser = argparse.ArgumentParser(prog="python -m simulator", description=description)
     for name, switch in SWITCHES.items():
-        flag = "--" + name.replace("_", "-")
-        if switch.parse is _flag:
-            parser.add_argument(flag, nargs="?", const="true", help=switch.meaning)
+        option = "--" + name.replace("_", "-")
+        if switch.parse is flag:
+            parser.add_argument(option, nargs="?", const="true", help=switch.meaning)
         else:
-            parser.add_argument(flag, help=switch.meaning)
+            parser.add_argument(option, help=switch.meaning)
     return parser
 
 

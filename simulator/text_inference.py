@@ -1,54 +1,61 @@
-"""Accepts or refuses `textInference` tasks (contract §2, §3)."""
+"""Accepts or refuses `textInference` tasks, and hands them to their delivery (contract §2, §3)."""
 
 from dataclasses import dataclass
 
-from simulator import items, request, validation
+from simulator import acknowledge, checks, dry_run, request, stream, sync, validation
 from simulator.body import Task
-from simulator.envelope import Opened, Reply
-from simulator.errors import error
-from simulator.items import Item
+from simulator.errors import Item, error
 from simulator.ledger import Ledger
-from simulator.outcomes import Purchase
+from simulator.media import Media
 from simulator.records import Accepted
+from simulator.reply import Reply
 from simulator.request import Request
 from simulator.settings import Switchboard
+from simulator.tasktype import Opened, Steady
 from simulator.webhooks import Webhooks
+
+_DELIVERIES = {"async": acknowledge.deliver, "sync": sync.deliver, "stream": stream.deliver}
 
 
 @dataclass(frozen=True, slots=True)
 class TextInference:
-    """Opens `textInference` tasks; asynchronous delivery only."""
+    """Opens `textInference` tasks."""
 
     board: Switchboard
     ledger: Ledger
     webhooks: Webhooks
+    media: Media
 
     def __call__(self, task: Task) -> Opened:
         """Check a task, once for all that follows."""
-        if problems := _problems(task):
-            return _Invalid(task, problems, self.ledger)
-        asked = request.read(task, self.board.current.directives)
-        return _Valid(task, asked, self.ledger, self.webhooks)
+        settings = self.board.current
+        problems = validation.errors_of(task.fields, settings.uuids, settings.data_uris)
+        problems = problems or _stream_problems(task) or self.media.problems(task.fields)
+        if problems:
+            return _Invalid(task, problems, settings.uuids, self.ledger)
+        asked = request.read(task, settings)
+        return _Valid(task, asked, self.board, self.ledger, self.webhooks)
 
 
 @dataclass(frozen=True, slots=True)
-class _Invalid:
+class _Invalid(Steady):
     """A task with missing, unknown or wrong fields."""
 
     task: Task
     problems: list[Item]
+    uuids: str
     ledger: Ledger
 
-    def drops(self) -> bool:
-        return False
-
-    def note_dropped(self) -> None:
-        """Leave no trace: it could not have been accepted."""
-
     def answer(self, reply: Reply) -> None:
-        task_uuid = _legible_uuid(self.task)
-        self.ledger.note_refused(task_uuid, str(self.problems[0]["code"]), self.task.raw)
         reply.refuse(self.task, self.problems)
+        reply.singular = _wants_stream(self.task) and reply.tasks == 1
+        if reply.dry_run:
+            return
+        found = self.task.fields.get("taskUUID")
+        task_uuid = str(found) if checks.is_task_uuid(found, self.uuids) else None
+        self.ledger.note_refused(
+            task_uuid, str(self.problems[0]["code"]), self.task.raw, self.problems
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class _Valid:
 
     task: Task
     asked: Request
+    board: Switchboard
     ledger: Ledger
     webhooks: Webhooks
 
@@ -67,42 +75,48 @@ class _Valid:
         self.ledger.note_dropped(self.asked, self.task.raw)
 
     def answer(self, reply: Reply) -> None:
+        wanted = self.asked.directives
+        reply.modes |= wanted.reply or reply.modes
+        reply.transfer |= wanted.transfer or reply.transfer
+        if reply.dry_run:
+            dry_run.answer(self.asked, self.ledger, reply)
+        elif self.asked.delivery == "stream" and (problem := self._stream_problem(reply)):
+            self.ledger.note_refused(self.asked.task_uuid, str(problem["code"]), self.task.raw)
+            reply.refuse(self.task, [problem])
+        else:
+            self._submit(reply)
+
+    def _submit(self, reply: Reply) -> None:
         decision = self.ledger.submit(self.asked, self.task.raw)
         if isinstance(decision, Accepted):
             self.webhooks.expect(decision)
-            _acknowledge(decision.purchase, reply)
-        else:
-            own_status = None if decision == "conflictTaskUUID" else self.asked.directives.status
-            reply.refuse(self.task, [error(decision)], own_status)
+            _DELIVERIES[self.asked.delivery](decision, self.board.current, reply)
+            return
+        wanted = self.asked.directives
+        own_status = None if decision == "conflictTaskUUID" else wanted.status
+        reply.refuse(self.task, [error(decision)], own_status)
+        reply.retry_after = wanted.retry_after or reply.retry_after
+        modes = stream.modes_of(self.asked, self.board.current)
+        reply.singular = self.asked.delivery == "stream" and "plural" not in modes
+
+    def _stream_problem(self, reply: Reply) -> Item | None:
+        """Refuse a stream that shares its request, or that a switch breaks before it begins."""
+        if reply.tasks > 1:
+            message = "A task that streams must be the only one of its request."
+            return error("invalidDeliveryMethod", message, parameter="deliveryMethod")
+        if "json" in stream.modes_of(self.asked, self.board.current):
+            reply.status = 200
+            return error("inferenceError")
+        return None
 
 
-def _problems(task: Task) -> list[Item]:
-    return validation.errors_of(task.fields) or _delivery_problems(task)
+def _wants_stream(task: Task) -> bool:
+    return task.fields.get("deliveryMethod") == "stream"
 
 
-def _delivery_problems(task: Task) -> list[Item]:
-    """Refuse what is documented and not offered here yet: `sync`, the default, and `stream`."""
-    method = task.fields.get("deliveryMethod", "sync")
-    if method == "async" or (method == "sync" and "webhookURL" in task.fields):
+def _stream_problems(task: Task) -> list[Item]:
+    """Refuse several results in one stream: its chunks carry no index (contract §9)."""
+    if not _wants_stream(task) or task.fields.get("numberResults", 1) == 1:
         return []
-    message = f"deliveryMethod {method} is not offered by this simulator yet; use async."
-    return [error("unsupportedDeliveryMethod", message, parameter="deliveryMethod")]
-
-
-def _legible_uuid(task: Task) -> str | None:
-    found = task.fields.get("taskUUID")
-    return found if isinstance(found, str) and validation.UUID4.fullmatch(found) else None
-
-
-def _acknowledge(purchase: Purchase, reply: Reply) -> None:
-    """Name the accepted task in the answer, or not, as its directive says."""
-    asked, ack = purchase.request, purchase.request.directives.ack
-    reply.lost = reply.lost or "lost" in ack
-    reply.html = reply.html or "500" in ack
-    reply.hold = max(reply.hold, ack.argument("late", 0) if "late" in ack else 0)
-    if "final" in ack:
-        data, errors = items.polled(asked, purchase.results, ack)
-        reply.data += data
-        reply.errors += errors
-    elif "unnamed" not in ack:
-        reply.data.append(items.names(asked))
+    rule = "must be 1 when deliveryMethod is stream"
+    return [checks.invalid("numberResults", rule, type="integer", min=1, max=1)]

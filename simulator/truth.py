@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from simulator.answers import Answer
 from simulator.ledger import Ledger
+from simulator.media import Medium
 from simulator.outcomes import Purchase, Result
 from simulator.records import Submission, TaskRecord
 
@@ -17,7 +18,10 @@ Json = dict[str, object]
 def table(ledger: Ledger, *, with_tasks: bool) -> Json:
     """Return the totals, and on request every task."""
     with ledger.reading():
-        shown: Json = {"totals": dataclasses.asdict(ledger.totals)}
+        shown: Json = {
+            "totals": dataclasses.asdict(ledger.totals),
+            "uses": dict(ledger.counts.uses),
+        }
         if with_tasks:
             on_wall = _wall_clock()
             shown["tasks"] = [_task(record, on_wall) for record in ledger.tasks.values()]
@@ -33,6 +37,19 @@ def one(ledger: Ledger, task_uuid: str) -> Json | None:
         return _task(record, _wall_clock()) | {
             "submissions": [_submission(submission) for submission in record.submissions]
         }
+
+
+def medium(stored: Medium) -> Json:
+    """Return one uploaded medium."""
+    ready = "ready" if time.monotonic() >= stored.ready_at else "not_ready"
+    return {
+        "mediaUUID": stored.media_uuid,
+        "source": stored.source,
+        "sha256": stored.sha256,
+        "size": stored.size,
+        "state": "deleted" if stored.deleted else ready,
+        "uploads": stored.uploads,
+    }
 
 
 def _wall_clock() -> Callable[[float], float]:
@@ -53,6 +70,7 @@ def _task(record: TaskRecord, on_wall: Callable[[float], float]) -> Json:
         "submissions": len(record.submissions),
         "conflicts": record.conflicts,
         "refused": record.refused,
+        "delivery": last.request.delivery if last else None,
         "number_results": last.request.number_results if last else None,
         "charged_nano": record.charged_nano,
         "delivered_by_poll": last is not None and all(r.polled for r in last.results),
@@ -90,6 +108,7 @@ def _result(purchase: Purchase, result: Result, now: float) -> Json:
         and hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest(),
         "cost_nano": result.cost_nano,
         "delivered_by_poll": result.polled,
+        "delivered_in_answer": result.answered,
         "webhooks": {
             "sent": result.webhooks_sent,
             "acknowledged": result.webhooks_acknowledged,

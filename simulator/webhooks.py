@@ -14,18 +14,19 @@ from urllib.parse import urlsplit
 import requests
 
 from simulator import items
-from simulator.directives import Modes
 from simulator.ledger import Ledger
-from simulator.outcomes import Result
+from simulator.outcomes import Purchase, Result
 from simulator.records import Accepted
 from simulator.settings import Switchboard
+from simulator.words import Modes
 
 _SENDERS = 32
-_DEADLINE = 5.0
 _FIRST_BACKOFF = 0.25
 _LONGEST_BACKOFF = 8.0
 # A longer answer is not read: the connection is given up instead.
 _READ_BYTES = 65_536
+# Between the webhooks of a task whose last result comes first: enough that none overtakes.
+_REVERSE_SECONDS = 0.15
 
 _log = logging.getLogger(__name__)
 _jitter = random.SystemRandom()
@@ -37,15 +38,18 @@ class Delivery:
 
     Attributes:
         url: Where to; its query may hold the receiver's secret and is never logged.
+        result: The result it brings; None: it says that the task still runs.
         modes: How it is written.
         tries: How often it was sent.
+        again: It was acknowledged before, and comes once more.
     """
 
     url: str
     accepted: Accepted
-    result: Result
+    result: Result | None
     modes: Modes
     tries: int = 0
+    again: bool = False
 
 
 class Webhooks:
@@ -71,10 +75,13 @@ class Webhooks:
         modes = self._board.current.webhook if chosen is None else chosen
         if request.webhook_url is None or "off" in modes:
             return
-        for result in accepted.purchase.results:
+        if "processing" in modes:
+            early = Delivery(request.webhook_url, accepted, None, modes)
+            self._plan(early, accepted.purchase.accepted_at)
+        for result in accepted.purchase.results[int(modes.argument("skip", 0)) :]:
             for _ in range(int(modes.argument("dup", 1))):
                 delivery = Delivery(request.webhook_url, accepted, result, modes)
-                self._plan(delivery, result.finish_at + modes.argument("delay", 0))
+                self._plan(delivery, _moment(accepted.purchase, result, modes))
 
     def _plan(self, delivery: Delivery, when: float) -> None:
         with self._changed:
@@ -103,15 +110,31 @@ class Webhooks:
         if delivery.accepted.totals is not self._ledger.totals:
             return  # A reset has forgotten the task.
         delivery.tries += 1
-        status = _post(session, delivery)
+        settings = self._board.current
+        status = _post(session, delivery, settings.webhook_deadline)
         self._ledger.note_webhook(delivery.accepted, delivery.result, status)
         if isinstance(status, int) and 200 <= status < 300:  # noqa: PLR2004 - the span of 2xx
-            return
-        if delivery.tries < self._board.current.webhook_tries:
+            self._repeat(delivery)
+        elif delivery.tries < delivery.modes.argument("tries", settings.webhook_tries):
             self._plan(delivery, time.monotonic() + _backoff(delivery.tries))
         else:
             host = urlsplit(delivery.url).hostname
             _log.warning("webhook to %s given up after %d tries", host, delivery.tries)
+
+    def _repeat(self, delivery: Delivery) -> None:
+        """Send once more what was acknowledged, as a late retry would (§17.30)."""
+        if "again" in delivery.modes and not delivery.again:
+            delivery.again = True
+            self._plan(delivery, time.monotonic() + delivery.modes.argument("again", 0))
+
+
+def _moment(purchase: Purchase, result: Result, modes: Modes) -> float:
+    """Return when a result's webhook is first sent, on the monotonic clock."""
+    moment = result.finish_at
+    if "reverse" in modes:
+        moment = purchase.finish_at + _REVERSE_SECONDS * (len(purchase.results) - result.index)
+    late = modes.argument("delay", 0) + modes.argument("jitter", 0) * _jitter.random()
+    return moment + late
 
 
 def _backoff(tries: int) -> float:
@@ -120,7 +143,7 @@ def _backoff(tries: int) -> float:
     return longest * _jitter.uniform(0.5, 1)
 
 
-def _post(session: requests.Session, delivery: Delivery) -> int | str:
+def _post(session: requests.Session, delivery: Delivery, deadline: float) -> int | str:
     """Send it once; return the HTTP status, or what went wrong."""
     body = items.webhook(delivery.accepted.purchase.request, delivery.result, delivery.modes)
     try:
@@ -128,7 +151,7 @@ def _post(session: requests.Session, delivery: Delivery) -> int | str:
             delivery.url,
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
-            timeout=_DEADLINE,
+            timeout=deadline,
             allow_redirects=False,
             stream=True,
         ) as response:

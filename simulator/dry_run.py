@@ -1,0 +1,14 @@
+"""The header `X-Runware-Dry-Run: 1`: checks and cost, nothing executed or charged (§10)."""
+
+from simulator import items, outcomes
+from simulator.ledger import Ledger
+from simulator.reply import Reply
+from simulator.request import Request
+
+
+def answer(asked: Request, ledger: Ledger, reply: Reply) -> None:
+    """Tell what the task would cost if all its results succeeded."""
+    ledger.count("dry_runs")
+    planned = outcomes.plan(asked, None, now=0.0, latency=0.0, bill_failed=False)
+    cost = items.dollars(sum(result.cost_nano for result in planned))
+    reply.data.append(items.names(asked) | {"cost": cost})
