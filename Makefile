@@ -54,7 +54,7 @@ contracts: $(VENV)/dev.stamp ## Who may import whom
 	@$(BIN)/lint-imports
 
 # An unchanged input keeps every pin, so a difference means the lock was not made from its .in file.
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+COMPILE = $(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
 locks: $(VENV)/dev.stamp ## Are the lock files what requirements/*.in compile to?
 	@for f in run dev; do \
