@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import gcd
 
 from tasks.errors import (
     VERDICTLESS_STATUSES,
@@ -104,7 +105,11 @@ def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:
     by_status = _of_status(status)
     if kinds - {Category.UNKNOWN} and (by_status is None or kinds & (general | OF_THE_INPUT)):
         known = [error for error in errors if category(error.code) is not Category.UNKNOWN]
-        return _of_all(_heaviest(known), status, alone=alone)
+        told = _heaviest(known)
+        if told.meaning is Meaning.REJECTED and kinds & general:
+            # Whose it is cannot be told yet: what refuses everybody comes first.
+            told = _heaviest([error for error in known if category(error.code) in general])
+        return _of_all(told, status, alone=alone)
     if by_status:
         return by_status
     if status < 400:  # noqa: PLR2004  a success that names nobody says nothing
@@ -182,10 +187,14 @@ def news(status: int, told: Sequence[Item], *, whole: bool) -> Sequence[Item] | 
         whole: whether its silence counts.
     """
     if status in VERDICTLESS_STATUSES:  # its errors speak of the poll, its data of the tasks
-        return [item for item in told if item.kind is not Kind.ERROR] or None
+        return [item for item in told if _is_of_its_task(item)] or None
     if told:
         return told if any(map(_is_news, told)) else None
     return [] if whole else None
+
+
+def _is_of_its_task(item: Item) -> bool:
+    return item.kind is not Kind.ERROR or category(item.code) in OF_THE_INPUT
 
 
 def _is_news(item: Item) -> bool:
@@ -203,6 +212,7 @@ def of_poll(items: Sequence[Item], expected: int, seen: Mapping[str, int]) -> Fo
         expected: its numberResults.
         seen: on how many polls in a row before this one each signature stood.
     """
+    items = _told_once(items, expected)
     successes = tuple(item for item in items if item.kind is Kind.SUCCESS)
     errors = tuple(item for item in items if _is_verdict(item))
     running = any(
@@ -223,6 +233,35 @@ def of_poll(items: Sequence[Item], expected: int, seen: Mapping[str, int]) -> Fo
         >= _needed(errors, short=len(successes) + len(errors) < expected)
     )
     return _found(successes, errors, signature, running=running, final=final)
+
+
+def _told_once(items: Sequence[Item], expected: int) -> list[Item]:
+    """Leave out what an answer says again.
+
+    Items that are equal are one where their resultIndex says so. Without one they are results that
+    are alike, unless the whole answer holds everything twice, or three times: it does where there
+    would be more than was asked for. While the task runs more is to come, so the fewest are taken.
+    """
+    alike: dict[tuple[Kind, str, str], list[Item]] = {}
+    for item in items:
+        index = item.raw.get("resultIndex")
+        place = str(index) if isinstance(index, int) else ""
+        alike.setdefault((item.kind, item.digest, place), []).append(item)
+    times = _times_told([len(twins) for twins in alike.values()], items, expected)
+    kept = {
+        id(item)
+        for (_, _, place), twins in alike.items()
+        for item in (twins[:1] if place else twins[: len(twins) // times])
+    }
+    return [item for item in items if id(item) in kept]
+
+
+def _times_told(counts: Sequence[int], items: Sequence[Item], expected: int) -> int:
+    common = gcd(*counts) or 1
+    if any(item.kind is Kind.PROCESSING for item in items):
+        return common
+    times, rest = divmod(len(items), expected)
+    return times if times and not rest and not common % times else 1
 
 
 def _found(

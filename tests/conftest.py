@@ -9,11 +9,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from simulator_driver import Receiver, Simulator
 from store_driver import StoreServer, redis_binary, valkey_binary
 
 from tasks.settings import names
 from tasks.store import Store
+
+# The gate tries the same examples each time; HYPOTHESIS_PROFILE=explore looks for new ones.
+for profile, examples in (("gate", 60), ("explore", 2_000)):
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        derandomize=profile == "gate",
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 NOT_RUN = pytest.StashKey[list[str]]()
 

@@ -118,7 +118,7 @@ def test_some_failed_jobs_end_in_exit_code_3_and_stand_in_the_table_with_their_r
 
 
 def test_a_table_read_while_the_batch_runs_says_that_it_is_incomplete(running: Place) -> None:
-    rows = ({"prompt": "soon"}, {"prompt": "later [[sim: latency=1.5]]"})
+    rows = ({"prompt": "soon"}, {"prompt": "later [[sim: latency=6]]"})
     running.run("submit", running.manifest("early", *rows))
     wait_until(lambda: running.status("early")["request_counts"]["completed"] == 1)
     done = running.run("results", "early", "-o", "early.out.jsonl")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from door_driver import PATH, Door, result, status
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest_plugins = ("door_fixtures",)
@@ -41,13 +41,7 @@ USUAL = [b"chunked", b"identity", b"gzip", b"0", b"5", b"99999999999", b"close",
 VALUES = st.binary(max_size=30) | st.sampled_from([*USUAL, b"100-continue"])
 
 
-quickly = settings(
-    max_examples=100,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+quickly = settings(max_examples=max(100, settings().max_examples))
 
 
 @quickly

@@ -111,6 +111,12 @@ def test_an_answer_that_names_a_stranger_is_none_to_this_post(status: int) -> No
         assert of_submit([OURS], status, items)[OURS].meaning is Meaning.UNCLEAR
 
 
+@pytest.mark.parametrize("status", [400, 401])
+def test_what_refuses_everybody_outranks_what_one_task_did_wrong(status: int) -> None:
+    for codes in (("rateLimit", "invalidSeed"), ("invalidSeed", "rateLimit")):
+        assert alone(status, *codes).meaning is several(status, *codes).meaning is Meaning.WAIT
+
+
 CODES = ["rateLimit", "invalidSeed", "conflictTaskUUID", "invalidApiKey", "providerError", "odd"]
 SPOKEN = {Category.AUTH, Category.QUOTA, Category.RATE_LIMIT}
 
