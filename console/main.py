@@ -2,6 +2,7 @@
 
 import click
 
+from console.ask import ask
 from console.demo import demo
 from console.doctor import doctor
 from console.job import job
@@ -41,5 +42,5 @@ def main() -> None:
     """
 
 
-for command in (demo, run, up, submit, list_, status, watch, results, job, doctor):
+for command in (demo, ask, run, up, submit, list_, status, watch, results, job, doctor):
     main.add_command(command)

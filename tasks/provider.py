@@ -1,22 +1,19 @@
 """The one place that speaks HTTP to the provider, with every timeout and size cap."""
 
-import socket
-import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from itertools import chain
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from tasks.errors import ProviderAway
+from tasks.line import Adapter, Line
 from tasks.wire.answer import Item, Unreadable, items, parse
 from tasks.wire.request import dumps
+from tasks.wire.stream import Event, events, is_stream, lines, whole
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Provider:
         self._patience = patience or Patience()
         self._session = requests.Session()
         self._session.auth = _Bearer(api_key)
-        adapter = _Adapter(pool_maxsize=connections, max_retries=0)
+        adapter = Adapter(pool_maxsize=connections, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -84,126 +81,68 @@ class Provider:
         body = [{"taskType": "getResponse", "taskUUID": uuid} for uuid in task_uuids]
         return self._post(dumps(body))
 
+    def ask(self, task: bytes, task_uuid: str, *, streamed: bool) -> Generator[Event, None, None]:
+        """Send one `sync` or `stream` task; yield its answer as it comes (contract §3, §9).
+
+        Close the iterator to leave early; the provider goes on with the task, and may bill it.
+
+        Args:
+            task: Already JSON.
+            task_uuid: Its own.
+            streamed: Whether its deliveryMethod is `stream`. JSON is understood in place of a
+                stream, a stream in place of JSON.
+
+        Raises:
+            ProviderAway: as of `submit`; what was yielded before stands.
+        """
+        line = Line(self._patience.total)
+        try:
+            headers = _STREAMED if streamed else _HELD
+            with self._exchange(line, b"[" + task + b"]", headers) as response:
+                yield from _events(response, line, task_uuid)
+        except (requests.RequestException, HTTPError, OSError) as exc:
+            reason = _what_broke(exc, line, self._patience)
+            raise ProviderAway(reason, sent=not _never_sent(exc)) from exc
+
     def close(self) -> None:
         """Close pooled connections."""
         self._session.close()
 
     def _post(self, body: bytes) -> Answer:
-        patience = self._patience
+        line = Line(self._patience.total)
         try:
-            with (
-                _Line(patience.total) as line,
-                self._session.post(
-                    self._url,
-                    data=body,
-                    headers={"Content-Type": "application/json"},
-                    timeout=(patience.connect, patience.silence),
-                    allow_redirects=False,  # the key would follow
-                    stream=True,
-                ) as response,
-            ):
+            with self._exchange(line, body, _HELD) as response:
                 answer = _read(response)
                 line.check()  # a line cut in the middle of an answer looks like its end
                 return _answer(response, answer)
         except (requests.RequestException, HTTPError, OSError) as exc:
             raise ProviderAway(_reason(exc), sent=not _never_sent(exc)) from exc
 
-
-class _Line:
-    """One exchange on a connection, which is cut when its time is over.
-
-    Timeouts of a socket start anew with every byte, so a slow answer would never meet one.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._is_over = False
-
-    def __enter__(self) -> Self:
-        _current.line = self
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def carry(self, connected: socket.socket) -> None:
-        """Take the socket that is about to be sent on; a large body may need all the time."""
-        connected.settimeout(self._seconds)
-        self._socket = connected
-        self.check()
-
-    def check(self) -> None:
-        """Raise TimeoutError where the time is over."""
-        if self._is_over:
-            raise TimeoutError
-
-    def _cut(self) -> None:
-        self._is_over = True
-        if self._socket:
-            with suppress(OSError):
-                # Not the method of a TLS socket: it would unwrap it under the reader's hands.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+    @contextmanager
+    def _exchange(
+        self, line: Line, body: bytes, headers: Mapping[str, str]
+    ) -> Iterator[requests.Response]:
+        patience = self._patience
+        with (
+            line,
+            self._session.post(
+                self._url,
+                data=body,
+                headers=headers,
+                timeout=(patience.connect, patience.silence),
+                allow_redirects=False,  # the key would follow
+                stream=True,
+            ) as response,
+        ):
+            yield response
 
 
-_current = threading.local()
-"""`line`: the exchange of this thread."""
-
-
-class _Carried:
-    """A connection that tells its socket to the exchange that sends on it."""
-
-    sock: socket.socket | None
-
-    def connect(self) -> None:
-        """Connect, unless the time went by while the name was looked up."""
-        super().connect()  # type: ignore[misc]  # a mixin
-        self._carry()
-
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  http.client's own
-        """Begin a request, here or on a new connection."""
-        if self.sock:
-            self._carry()
-        super().putrequest(*args, **kwargs)  # type: ignore[misc]  # a mixin
-
-    def _carry(self) -> None:
-        if self.sock:
-            _current.line.carry(self.sock)
-
-
-class _Http(_Carried, HTTPConnection): ...
-
-
-class _Https(_Carried, HTTPSConnection): ...
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-class _Adapter(HTTPAdapter):
-    """Makes connections that can be cut, with and without a proxy."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as its parent
-        """Build the pool of direct connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401  as its parent
-        """Return the pool of connections through `proxy`."""
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
-
-
-_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+_HELD = {"Content-Type": "application/json"}
+_STREAMED = {
+    **_HELD,
+    "Accept": "text/event-stream",
+    "Accept-Encoding": "identity",  # what packs a stream holds it back
+}
 
 
 def _read(response: requests.Response) -> bytes:
@@ -222,6 +161,41 @@ def _answer(response: requests.Response, body: bytes) -> Answer:
     except Unreadable as exc:
         found, problem = (), f"HTTP {response.status_code} with a body that is no answer: {exc}"
     return Answer(response.status_code, found, problem, _seconds(response.headers))
+
+
+def _events(response: requests.Response, line: Line, task_uuid: str) -> Iterator[Event]:
+    """Tell a stream from JSON by its first line: headers are the first thing a gateway changes."""
+    given = lines(_pieces(response, line))
+    first = next((each for each in given if each.strip()), b"")
+    if is_stream(first):
+        yield from events(chain([first], given), task_uuid)
+        return
+    answer = _answer(response, b"\n".join([first, *given]))
+    event = whole(answer.items, task_uuid)
+    if event is None:
+        problem = answer.problem or f"HTTP {answer.status} with neither an answer nor an error"
+        raise ProviderAway(problem, sent=True)
+    yield event
+
+
+def _pieces(response: requests.Response, line: Line) -> Iterator[bytes]:
+    size = 0
+    while piece := response.raw.read1(65_536, decode_content=True):
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise ProviderAway(f"the answer is larger than {MOST_BYTES} bytes", sent=True)
+        yield piece
+    line.check()  # a line cut in the middle of an answer looks like its end
+
+
+def _what_broke(exc: BaseException, line: Line, patience: Patience) -> str:
+    if line.is_over:
+        return f"the answer was not whole after {patience.total:g} s"
+    if isinstance(exc, requests.ReadTimeout | ReadTimeoutError):
+        return f"the provider was silent for {patience.silence:g} s"
+    if isinstance(exc, HTTPError):  # before the answer began, requests has errors of its own
+        return f"the answer was cut: {type(exc).__name__}"
+    return _reason(exc)
 
 
 def _seconds(headers: "requests.structures.CaseInsensitiveDict[str]") -> float | None:

@@ -1,0 +1,121 @@
+"""Connections whose whole exchange can be cut: the total time limit of the provider client."""
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+
+class Line:
+    """One exchange on a connection, which is cut when its time is over.
+
+    Timeouts of a socket start anew with every byte, so a slow answer would never meet one.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        _current.line = self
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def carry(self, connected: socket.socket) -> None:
+        """Take the socket that is about to be sent on; a large body may need all the time."""
+        connected.settimeout(self._seconds)
+        self._socket = connected
+        self.check()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is."""
+        return self._is_over
+
+    def check(self) -> None:
+        """Raise TimeoutError where the time is over."""
+        if self._is_over:
+            raise TimeoutError
+
+    def _cut(self) -> None:
+        self._is_over = True
+        if self._socket:
+            with suppress(OSError):
+                # Not the method of a TLS socket: it would unwrap it under the reader's hands.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+_current = threading.local()
+"""`line`: the exchange of this thread."""
+
+
+class _Carried:
+    """A connection that tells its socket to the exchange that sends on it."""
+
+    sock: socket.socket | None
+
+    def connect(self) -> None:
+        """Connect, unless the time went by while the name was looked up."""
+        super().connect()  # type: ignore[misc]  # a mixin
+        self._carry()
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  http.client's own
+        """Begin a request, here or on a new connection."""
+        if self.sock:
+            self._carry()
+        super().putrequest(*args, **kwargs)  # type: ignore[misc]  # a mixin
+
+    def _carry(self) -> None:
+        if self.sock:
+            _current.line.carry(self.sock)
+
+
+class _Http(_Carried, HTTPConnection): ...
+
+
+class _Https(_Carried, HTTPSConnection): ...
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
+class Adapter(HTTPAdapter):
+    """Makes connections that can be cut, with and without a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as its parent
+        """Build the pool of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as its parent
+        """Send a request; a proxy of the user's has no part in loopback."""
+        if urlsplit(request.url).hostname in _LOOPBACK:
+            kwargs["proxies"] = {}
+        return super().send(request, *args, **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401  as its parent
+        """Return the pool of connections through `proxy`."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
