@@ -65,7 +65,7 @@ def job_rows(
     answers = [_answer(item) for item in shown] or [_no_answer(record, failure)]
     # What other attempts cost stands on the first row, so that the column adds up to the bill.
     others = record.cost - sum(item.cost or 0 for item in shown)
-    if shown and others:
+    if shown and others > 0:
         answers[0]["cost"] = (answers[0]["cost"] or 0) + Decimal(usd(others))
     for index, answer in enumerate(answers):
         position = {"result_index": index if shown else None}

@@ -1,6 +1,7 @@
 """`reelqueue job`: one job's whole story."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
@@ -15,6 +16,7 @@ from tasks.money import usd
 from tasks.reading import Event, Request
 from tasks.settings import Settings
 from tasks.store import Store
+from tasks.wire.answer import Item
 
 WAITS = {
     State.QUEUED: "It waits for a free slot at the provider; `reelqueue up` must be running.",
@@ -23,6 +25,28 @@ WAITS = {
     "sent again under the same taskUUID, so it is not bought twice.",
     State.PROCESSING: "The provider has it; its result comes by callback or by poll.",
 }
+PARKED = (
+    "PARKED: none of its POSTs had a clear answer and no poll finds it, so it is not sent again by "
+    "itself. It is polled every ten minutes, and expires at its deadline."
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is known of one job."""
+
+    record: Record
+    request: Request
+    failure: tuple[str, str]  # code and message
+    events: list[Event]
+    surplus: list[Item]  # results beyond those asked for
+
+    @property
+    def waits_for(self) -> str | None:
+        """What the job waits for, in a sentence; None where it has ended."""
+        if "parked" in self.record.flags and self.record.state is State.RESOLVING:
+            return PARKED
+        return WAITS.get(self.record.state)
 
 
 @click.command(short_help="Tell the story of one job.")
@@ -37,14 +61,18 @@ def job(id_: str, name: str | None, *, as_json: bool) -> None:
     """
     settings, store = open_store()
     record = _find(settings, store, id_, name)
-    request = reading.requests_of(store, [(record.id, record.batch)])[0]
-    failure = reading.failures(store, [record.id])[0]
-    events = reading.history(store, record.id)
+    story = Story(
+        record,
+        reading.requests_of(store, [(record.id, record.batch)])[0],
+        reading.failures(store, [record.id])[0],
+        reading.history(store, record.id),
+        reading.surplus(store, record.id, record.winner or record.attempt),
+    )
     if as_json:
-        told_ = _object(record, request, failure, events)
-        click.echo(json.dumps({**told_, "simulated": is_simulated(store)}))
+        told_ = {**_object(story), "simulated": is_simulated(store)}
+        click.echo(json.dumps(told_, default=float))  # the provider's own numbers are Decimals
         return
-    for line in _story(record, request, failure, events):
+    for line in _lines(story):
         click.echo(line)
 
 
@@ -60,27 +88,28 @@ def _find(settings: Settings, store: Store, id_: str, name: str | None) -> Recor
     return record
 
 
-def _story(
-    record: Record, request: Request, failure: tuple[str, str], events: list[Event]
-) -> list[str]:
-    code, message = failure
+def _lines(story: Story) -> list[str]:
+    record, (code, message) = story.record, story.failure
+    name = cell(story.request.custom_id)
     lines = [
-        f"{cell(request.custom_id)}   {record.state}   {usd(record.cost)} USD   job {record.id}",
+        f"{name}   {record.state}   {usd(record.cost)} USD   job {record.id}",
         f"  queued {_clock(record.queued_at)}  in batch {record.batch}",
         *(
             f"  attempt {a.number}  taskUUID {a.task_uuid}  sent {_clock(a.submitted_at)}  "
             f"{a.outcome or 'open'}  {usd(a.cost)} USD"
             for a in record.attempts
         ),
-        *(_line(event) for event in events),
+        *(_line(event) for event in story.events),
     ]
     if code:
         lines.append(f"  last error: {cell(code)}: {cell(message)}")
+    if story.surplus:
+        lines.append(
+            f"  kept, beyond those asked for: {len(story.surplus)} more; --json shows them"
+        )
     if record.flags:
         lines.append(f"  flagged: {', '.join(sorted(record.flags))}")
-    if record.state in WAITS:
-        lines.append(WAITS[record.state])
-    return lines
+    return [*lines, story.waits_for] if story.waits_for else lines
 
 
 def _line(event: Event) -> str:
@@ -95,12 +124,11 @@ def _clock(ms: int | None) -> str:
     return local.isoformat(sep=" ", timespec="milliseconds")[:23]
 
 
-def _object(
-    record: Record, request: Request, failure: tuple[str, str], events: list[Event]
-) -> dict[str, object]:
+def _object(story: Story) -> dict[str, object]:
+    record, failure = story.record, story.failure
     return {
         "id": record.id,
-        "custom_id": request.custom_id,
+        "custom_id": story.request.custom_id,
         "batch": record.batch,
         "state": record.state,
         "cost": usd(record.cost),
@@ -124,7 +152,8 @@ def _object(
                 "what": e.what,
                 "detail": e.detail,
             }
-            for e in events
+            for e in story.events
         ],
-        "waits_for": WAITS.get(record.state),
+        "surplus": [dict(item.raw) for item in story.surplus],
+        "waits_for": story.waits_for,
     }

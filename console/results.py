@@ -31,7 +31,7 @@ def jsonl_path(
     "--output",
     type=click.Path(path_type=Path),
     callback=jsonl_path,
-    help="File to write; default: standard output.",
+    help="File to write, named .jsonl; default: standard output.",
 )
 @told
 def results(name: str, output: Path | None) -> None:

@@ -51,7 +51,10 @@ def list_(*, as_json: bool) -> None:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for column in ("batch", "stands", "jobs", "cost USD", "id"):
         right = column in {"jobs", "cost USD"}
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        # An id is there to be copied: it is never broken.
+        table.add_column(
+            column, justify="right" if right else "left", overflow="fold", no_wrap=column == "id"
+        )
     for batch in known:
         row = (batch.name, sentence(batch), str(batch.total), usd(batch.cost), batch.id)
         table.add_row(*map(cell, row))

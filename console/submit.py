@@ -106,5 +106,6 @@ def queue_manifest(
         bar = progress.add_task("queueing", total=checked.rows)
         batch_id = queueing.queue(manifest.rows(file), lambda count: progress.advance(bar, count))
     known = f", {plan.known} known before" if plan.known else ""
-    out.print(f"batch {name}: {plan.new} jobs queued{known} ({batch_id})")
+    jobs = "job" if plan.new == 1 else "jobs"
+    out.print(f"batch {name}: {plan.new} {jobs} queued{known} ({batch_id})")
     return batch_id

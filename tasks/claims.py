@@ -31,6 +31,7 @@ class Claimed:
     task_uuid: str
     refusals: int  # times this attempt was refused for now
     batch: str
+    resends: int = 0  # times it was sent again because nothing was clear
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def failure(code: str, message: str) -> str:
 
 def claimed(fields: Sequence[Any]) -> Claimed:
     """Read one job of claim.lua's answer."""
-    id_, attempt, place, kid, expiry, uuid, refusals, batch = fields
+    id_, attempt, place, kid, expiry, uuid, refusals, batch, resends = fields
     return Claimed(
         id=id_.decode(),
         attempt=int(attempt),
@@ -104,6 +105,7 @@ def claimed(fields: Sequence[Any]) -> Claimed:
         task_uuid=uuid.decode(),
         refusals=int(refusals),
         batch=batch.decode(),
+        resends=int(resends),
     )
 
 

@@ -14,6 +14,28 @@ PROBE_AFTER = 60.0
 """Seconds after which a pause for the key or the credit is tried again; a refusal costs nothing."""
 
 
+class Portion:
+    """How many tasks one poll asks for: half as many after one whose answer did not arrive.
+
+    Asked for again together, the same tasks would never get an answer.
+    """
+
+    def __init__(self) -> None:
+        self._most = 1000  # more than any setting
+
+    def of(self, most: int) -> int:
+        """Return how many to ask for where the setting is `most`."""
+        return min(most, self._most)
+
+    def was_answered(self, asked: int) -> None:
+        """Ask for more again."""
+        self._most = max(self._most, 2 * asked)
+
+    def was_not(self, asked: int) -> None:
+        """Ask for fewer."""
+        self._most = max(1, asked // 2)
+
+
 def pause_all(store: Store, reason: str, probe_after: float) -> None:
     """Claim nothing more until the next probe, `probe_after` seconds from now."""
     store.pause("*", reason, probe_after)

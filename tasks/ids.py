@@ -46,12 +46,14 @@ def _derived(secret: bytes, *parts: str) -> str:
     return str(uuid.UUID(bytes=mac[:16], version=4))
 
 
-def result_digest(text: object, seed: object, finish_reason: object) -> str:
-    """Return the membership key of one result: exact text, seed and finish reason.
+def result_digest(text: object) -> str:
+    """Return the membership key of one result: its text, without white space around it.
 
-    Nothing goes in that differs between the roads a result comes by (status, cost, usage).
+    Nothing goes in that may differ between the roads a result comes by: status, cost and usage
+    do, and whether a callback repeats seed and finishReason is not documented (contract §5, §8).
+    Results that are alike in text are told apart by the multiplicity of a getResponse answer.
     """
-    value = [text, seed, finish_reason]
+    value = text.strip() if isinstance(text, str) else text
     return short_digest(json.dumps(value, sort_keys=True, default=str).encode())
 
 

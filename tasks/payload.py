@@ -45,6 +45,10 @@ def _bodies(
     }
 
 
+SUSPECT = 2
+"""Resends from which a task goes alone: one that no POST with it survives would sink the others."""
+
+
 def compose(request: Request, job: Claimed, keyring: Keyring, callback: str | None) -> bytes:
     """Return one task object for the wire; equal records give equal bytes.
 
@@ -65,12 +69,16 @@ def compose(request: Request, job: Claimed, keyring: Keyring, callback: str | No
 def chunks(
     jobs: Sequence[Claimed], tasks: dict[str, bytes], most_bytes: int
 ) -> list[list[Claimed]]:
-    """Split jobs so that no POST is larger than `most_bytes`, unless one task alone is."""
+    """Split jobs so that no POST is larger than `most_bytes`, unless one task alone is.
+
+    A suspect goes alone.
+    """
     chunks: list[list[Claimed]] = []
-    size = 0
+    size, alone = 0, False
     for job in jobs:
         size += len(tasks[job.id]) + 1
-        if not chunks or size > most_bytes:
+        was_alone, alone = alone, job.resends >= SUSPECT
+        if not chunks or size > most_bytes or alone or was_alone:
             chunks.append([])
             size = len(tasks[job.id]) + 2  # the brackets; above, a comma
         chunks[-1].append(job)

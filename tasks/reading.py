@@ -11,7 +11,7 @@ from tasks.claims import unpack
 from tasks.job import Record, State, record
 from tasks.lua import store_errors
 from tasks.store import Store
-from tasks.wire.answer import Item
+from tasks.wire.answer import Item, Kind
 
 
 @dataclass(frozen=True)
@@ -125,21 +125,38 @@ def failures(store: Store, jobs: Sequence[str]) -> list[tuple[str, str]]:
 def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
     """Return what is known of attempts, given as (job id, attempt): successes and errors.
 
-    The authoritative answer first, in the provider's order; then what only callbacks brought.
+    The authoritative answer, in the provider's order; where that is not all, then what only
+    callbacks brought. An error that was told before results came in its place is none.
     """
     pipe = store.client.pipeline(transaction=False)
     for job, attempt in jobs:
-        pipe.hgetall(store.keys("results", job, attempt))
+        pipe.hgetall(store.keys("results", job, attempt)).hget(store.keys("job", job), "n")
     with store_errors():
-        return [_items(fields) for fields in pipe.execute()]
+        answers = pipe.execute()
+    return [
+        _items(fields, int(expected or 1))
+        for fields, expected in zip(answers[::2], answers[1::2], strict=True)
+    ]
 
 
-def _items(fields: Mapping[bytes, bytes]) -> list[Item]:
+def _items(fields: Mapping[bytes, bytes], expected: int) -> list[Item]:
+    told = unpack(fields[b"A"]) if b"A" in fields else []
     loose = [
         item for name, blob in fields.items() if name[:2] in {b"s:", b"x:"} for item in unpack(blob)
     ]
     loose.sort(key=lambda i: (str(i.raw.get("resultIndex")), str(i.raw.get("seed")), i.digest))
-    return (unpack(fields[b"A"]) if b"A" in fields else []) + loose
+    for items in (told, told + loose):  # what the provider told itself, where that is all
+        successes = [item for item in items if item.kind is Kind.SUCCESS]
+        if len(successes) >= expected:
+            return successes
+    return told + loose
+
+
+def surplus(store: Store, job: str, attempt: int) -> list[Item]:
+    """Return results beyond those asked for: kept, not believed, part of no table."""
+    with store_errors():
+        fields = store.client.hgetall(store.keys("results", job, attempt))
+    return [item for name, blob in fields.items() if name[:2] == b"v:" for item in unpack(blob)]
 
 
 def delivered(store: Store, job: str, attempt: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

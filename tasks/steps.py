@@ -5,7 +5,7 @@ every move is guarded by its script. A door (a Celery task, a route) calls a ste
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from structlog.typing import FilteringBoundLogger
@@ -59,6 +59,7 @@ class Context:
     log: FilteringBoundLogger
     random: Random
     probe_after: float = flow.PROBE_AFTER  # seconds
+    portion: flow.Portion = field(default_factory=flow.Portion)
 
 
 # -- submit: queued -> submitting -> processing
@@ -193,30 +194,39 @@ def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: 
 
 def poll(context: Context) -> int:
     """Ask for the tasks that are due and apply what is known; returns how many were asked for."""
-    sent, due = context.store.claim_due(context.settings.uuids_per_poll)
-    if due:
-        _ask(context, sent, due)
+    most = context.portion.of(context.settings.uuids_per_poll)
+    sent, due = context.store.claim_due(most)
+    if due and _ask(context, sent, due):
+        context.portion.was_answered(len(due))
+    elif len(due) > 1 and _ask(context, sent, [context.random.choice(due)]):
+        # The provider is there: the answer to all is too large, or one task of them spoils it.
+        context.portion.was_not(len(due))
     return len(due)
 
 
-def _ask(context: Context, sent: int, due: Sequence[Due]) -> None:
+def _ask(context: Context, sent: int, due: Sequence[Due]) -> bool:
+    """Ask for these tasks and apply what is known; false where there was no answer."""
     try:
         answer = context.provider.poll([task.task_uuid for task in due])
     except ProviderAway as away:  # no news: each is due again when its hold is over
         context.log.warning("poll.no_answer", reason=str(away), tasks=len(due))
-        return
+        return False
     named = by_task(answer.items)
     refused = not any(task.task_uuid in named for task in due) and answer.status != OK
     if refused or answer.problem:
         _unanswered(context, sent, due, answer)
-        return
+        return True
     whole = is_whole(answer.status, answer.items)
     with context.store.moves() as moves:
         for task in due:
             told = news(answer.status, named.get(task.task_uuid, []), whole=whole)
-            if told is not None:  # else no news of it: due again after its hold
-                _apply_found(context, moves, sent, task, _found(context, sent, task, told))
+            if told is not None:
+                found = _found(context, sent, task, told, answer.status)
+                _apply_found(context, moves, sent, task, found)
+            elif answer.status == OK and timing.past_deadline(context.settings, sent, task):
+                _expire(context, moves, task)  # else no news of it: due again after its hold
     context.log.info("poll", status=answer.status, tasks=len(due), named=len(named))
+    return True
 
 
 def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> None:
@@ -234,9 +244,9 @@ def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer)
         _ask(context, sent, due[len(due) // 2 :])
 
 
-def _found(context: Context, sent: int, task: Due, told: Sequence[Item]) -> Found:
+def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status: int) -> Found:
     job = task.job
-    said = of_poll(told, job.expected, {job.signature: job.sightings})
+    said = of_poll(told, job.expected, {job.signature: job.sightings}, status)
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:
         successes, accusations = reading.delivered(context.store, job.id, task.attempt)
@@ -267,12 +277,16 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         case _ if not timing.is_awaited(task):
             moves.snooze(task, sent, timing.RARELY, found.outcome.value, found.signature)
         case _ if timing.past_deadline(settings, sent, task):
-            told = f"no result {settings.deadline:.0f} s after it was sent"
-            moves.expire(task, timing.RARELY, told)
+            _expire(context, moves, task)
         case Outcome.EMPTY if timing.certainly_absent(settings, sent, task):
             _send_again(context, moves, task)
         case _:
             moves.snooze(task, sent, wait, found.outcome.value, found.signature)
+
+
+def _expire(context: Context, moves: Moves, task: Due) -> None:
+    told = f"no result {context.settings.deadline:.0f} s after it was sent"
+    moves.expire(task, timing.RARELY, told)
 
 
 def _next_attempt(

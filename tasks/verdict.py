@@ -37,11 +37,18 @@ UNPAID = frozenset({401, 402})
 OF_THE_INPUT = frozenset({Category.SAFETY, Category.MEDIUM, Category.CONFLICT})
 """Categories that only a task can cause, under any status; the others yield to a status above."""
 
+OF_THE_TASK = OF_THE_INPUT | {Category.TIMEOUT, Category.PROVIDER, Category.GONE}
+"""Categories that by poll speak of the task whatever the status: a code outranks a status
+(contract §17, trap 7), but not one that a poll itself can meet."""
+
 PRECEDENCE = (
     *(Meaning.ACCEPTED, Meaning.UNCLEAR),
     *(Meaning.PAUSE, Meaning.REJECTED, Meaning.WAIT),
 )
 """Of several errors of one task that decides which leaves most room for a purchase."""
+
+DOUBTED_SIGHTINGS = 3
+"""Polls in a row on which an error must stand whose answer had a status that speaks of the poll."""
 
 SHORT_SIGHTINGS = 2
 """Polls in a row on which fewer items than asked for must stand before they are all there are."""
@@ -186,7 +193,7 @@ def news(status: int, told: Sequence[Item], *, whole: bool) -> Sequence[Item] | 
         told: the items that name the task.
         whole: whether its silence counts.
     """
-    if status in VERDICTLESS_STATUSES:  # its errors speak of the poll, its data of the tasks
+    if status in VERDICTLESS_STATUSES:  # most of its errors speak of the poll, its data of tasks
         return [item for item in told if _is_of_its_task(item)] or None
     if told:
         return told if any(map(_is_news, told)) else None
@@ -194,7 +201,7 @@ def news(status: int, told: Sequence[Item], *, whole: bool) -> Sequence[Item] | 
 
 
 def _is_of_its_task(item: Item) -> bool:
-    return item.kind is not Kind.ERROR or category(item.code) in OF_THE_INPUT
+    return item.kind is not Kind.ERROR or category(item.code) in OF_THE_TASK
 
 
 def _is_news(item: Item) -> bool:
@@ -204,13 +211,16 @@ def _is_news(item: Item) -> bool:
     return meaning(Road.POLL, item.code) is not Meaning.NO_NEWS
 
 
-def of_poll(items: Sequence[Item], expected: int, seen: Mapping[str, int]) -> Found:
+def of_poll(
+    items: Sequence[Item], expected: int, seen: Mapping[str, int], status: int = OK
+) -> Found:
     """Return what the items of one task say.
 
     Args:
         items: everything the answer holds under its taskUUID.
         expected: its numberResults.
         seen: on how many polls in a row before this one each signature stood.
+        status: HTTP status of the answer; under one that speaks of the poll an error is doubted.
     """
     items = _told_once(items, expected)
     successes = tuple(item for item in items if item.kind is Kind.SUCCESS)
@@ -230,7 +240,7 @@ def of_poll(items: Sequence[Item], expected: int, seen: Mapping[str, int]) -> Fo
         not running
         and bool(errors)
         and seen.get(signature, 0) + 1
-        >= _needed(errors, short=len(successes) + len(errors) < expected)
+        >= _needed(errors, status, short=len(successes) + len(errors) < expected)
     )
     return _found(successes, errors, signature, running=running, final=final)
 
@@ -295,5 +305,7 @@ def _is_verdict(item: Item) -> bool:
     return item.kind is Kind.ERROR and meaning(Road.POLL, item.code) in verdicts
 
 
-def _needed(errors: Sequence[Item], *, short: bool) -> int:
-    return max(SHORT_SIGHTINGS if short else 1, *(sightings_needed(e.code) for e in errors))
+def _needed(errors: Sequence[Item], status: int, *, short: bool) -> int:
+    doubted = DOUBTED_SIGHTINGS if status in VERDICTLESS_STATUSES else 1
+    few = SHORT_SIGHTINGS if short else 1
+    return max(few, doubted, *(sightings_needed(error.code) for error in errors))

@@ -4,12 +4,12 @@
 --       reported), blob
 -- returns: 'stored', 'known' (nothing new), 'foreign' (names another job's task), 'full' (too much is
 --          kept of the attempt: nothing was kept) or 'orphan' (no such job)
-local MOST = 64 -- fields kept of one attempt; four results and their errors are below thirty
+local MOST = 32 -- fields kept of one attempt; four results and their errors are below twenty
 
 -- Is there no more room for an item that is not kept yet?
 local function full(key, digest)
   if redis.call('HLEN', key) < MOST then return false end
-  for _, kind in ipairs({'s:', 'x:', 'd:'}) do
+  for _, kind in ipairs({'s:', 'x:', 'v:', 'd:'}) do
     if redis.call('HEXISTS', key, kind .. digest) == 1 then return false end
   end
   return true
@@ -27,11 +27,16 @@ for i = 2, #ARGV, 5 do
   end
   attempts[i] = n
 end
-local fresh, doubtful = {}, {}
+local fresh, doubtful, told = {}, {}, 'known'
 
 local function success(n, digest, cost, blob)
   local key = KEY.results(job.id, n)
-  local known = redis.call('HEXISTS', key, 'd:' .. digest) == 1
+  local known = redis.call('HEXISTS', key, 'd:' .. digest) + redis.call('HEXISTS', key, 's:' .. digest) > 0
+  if job['o' .. n] == 'completed' and not known then -- more than was asked for: kept beside, not believed
+    if redis.call('HSETNX', key, 'v:' .. digest, blob) == 1 then told = 'stored' end
+    flag(job, 'surplus')
+    return
+  end
   if cost ~= '' then redis.call('HSETNX', key, 'c:' .. digest, cost) end
   if known or redis.call('HSETNX', key, 's:' .. digest, blob) == 0 then
     doubtful[n] = true -- told twice, or two alike
@@ -67,12 +72,13 @@ for i = 2, #ARGV, 5 do
     doubtful[n] = true
   end
 end
-local told = 'known'
 for n in pairs(fresh) do
   told = 'stored'
   local ok, loose = weigh(job, n)
-  if ok + loose == tonumber(job.n) then
+  if ok + loose == tonumber(job.n) and (ok == 0 or ENDED[job.s]) then
     whole(job, n, t)
+  elseif ok > 0 and not ENDED[job.s] then
+    doubtful[n] = true -- the provider has told of some itself: it decides which this is
   elseif ok + loose > tonumber(job.n) then
     flag(job, 'surplus')
     doubtful[n] = true

@@ -3,7 +3,8 @@
 -- A job whose task the provider has told of while it waited is not sent: -> processing, and polled.
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
 --       most age ms of the oldest unsettled end
--- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID, refusals, batch
+-- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID, refusals, batch,
+--          resends
 local most, lease, bound = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
 if redis.call('ZSCORE', KEY.paused(), '*') then return {t, '', 0} end
@@ -40,7 +41,7 @@ while taken < math.min(most, free) and looked < 4 * most do
         set(job, 'k', ARGV[5], 'kp', ARGV[4], 'ke', math.floor(t / 1000) + tonumber(ARGV[6]))
       end
       redis.call('ZADD', KEY.leases(), t + lease, id)
-      claimed[#claimed + 1] = {id, n, job.kp, job.k, job.ke, uuid, job.rf or '0', batch}
+      claimed[#claimed + 1] = {id, n, job.kp, job.k, job.ke, uuid, job.rf or '0', batch, job.rs or '0'}
     end
     local priority = tonumber(redis.call('HGET', KEY.batch(batch), 'priority') or '1')
     redis.call('ZINCRBY', KEY.ready(), 1 / priority, batch)

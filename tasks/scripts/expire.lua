@@ -2,10 +2,11 @@
 -- The task may be running yet: it keeps its slot, and is polled rarely until its bound has passed,
 -- which is moved where there is less time left than for that (a computer that slept).
 -- ARGV: job id, attempt, poll sequence, next poll ms, failure (JSON), detail, least slot bound ms
--- returns: 'moved' or 'stale'
+-- returns: 'moved', 'ended' (results were here after all) or 'stale'
 local job = fetch(ARGV[1])
 if not job or stale(job, ARGV[3]) or ARGV[2] ~= job.a or not MOVES.expire[job.s] then return 'stale' end
 local t, uuid = now(), task_uuid(job, tonumber(job.a))
+if concluded(job, tonumber(job.a), t) then return 'ended' end -- what callbacks brought is all there is
 redis.call('SET', KEY.failure(job.id), ARGV[5])
 set(job, 'ec', 'expired')
 move(job, 'expire', t, ARGV[6])

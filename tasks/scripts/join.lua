@@ -12,5 +12,7 @@ if ARGV[2] == job.a then
   if ARGV[6] ~= '' then sight(job, ARGV[6]) else forget(job, 'x', 'xc') end
   found(job, n, t, 'by poll')
 end
-schedule(job, n, t, tonumber(ARGV[4]), t + tonumber(ARGV[5]))
+local wait = tonumber(ARGV[5])
+if select(2, weigh(job, n)) > 0 then wait = math.min(wait, PROMPT_MS) end -- a callback is ahead of it
+schedule(job, n, t, tonumber(ARGV[4]), t + wait)
 return 'kept'

@@ -274,8 +274,29 @@ local function whole(job, n, t)
   end
 end
 
+-- No more will come for attempt n: end the job with the results that are here, by whatever road.
+-- False where there is none.
+local function concluded(job, n, t)
+  local ok, loose = weigh(job, n)
+  if ok + loose >= tonumber(job.n) then
+    whole(job, n, t)
+    return true
+  end
+  if ok + loose == 0 then return false end
+  over(job, n, t, 'partial')
+  if n == tonumber(job.a) and MOVES.complete_partly[job.s] then
+    set(job, 'w', n)
+    move(job, 'complete_partly', t, 'attempt ' .. n)
+  elseif ENDED[job.s] then
+    flag(job, 'late')
+  end
+  return true
+end
+
 -- Keep an authoritative (getResponse) answer for attempt n in place of the provisional set, and end
--- the job where its results say so. True where nothing is left to decide about the attempt.
+-- the job where its results say so. True where nothing is left to decide about the attempt. While
+-- the provider says that more is running, only its own results count: one that a callback brought
+-- may be one of them, told a little differently.
 -- answer: blob, ok, cost, final ('1' or '0'), digests
 local function joined(job, n, t, answer)
   local key = KEY.results(job.id, n)
@@ -291,9 +312,8 @@ local function joined(job, n, t, answer)
     if answer.cost ~= '' then redis.call('HSET', key, 'cost', answer.cost) end -- else not told: as before
   end
   local ok, loose = weigh(job, n)
-  local expected = tonumber(job.n)
-  if ok + loose > expected then flag(job, 'surplus') end
-  if ok + loose >= expected then
+  if ok + loose > tonumber(job.n) then flag(job, 'surplus') end
+  if ok >= tonumber(job.n) then
     whole(job, n, t)
     return true
   end
@@ -302,16 +322,7 @@ local function joined(job, n, t, answer)
     found(job, n, t, '')
     return true
   end
-  if ok + loose > 0 then
-    over(job, n, t, 'partial')
-    if n == tonumber(job.a) and MOVES.complete_partly[job.s] then
-      set(job, 'w', n)
-      move(job, 'complete_partly', t, 'attempt ' .. n)
-    elseif ENDED[job.s] then
-      flag(job, 'late')
-    end
-    return true
-  end
+  if concluded(job, n, t) then return true end
   over(job, n, t, 'failed')
   return ENDED[job.s] ~= nil or n ~= tonumber(job.a)
 end

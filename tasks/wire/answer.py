@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from tasks.errors import Category, category
-from tasks.ids import result_digest
+from tasks.ids import content_digest, result_digest
 from tasks.money import nano_from_usd
 
 MOST_DEPTH = 64
@@ -189,5 +189,5 @@ def _kind(raw: Mapping[str, Any], code: str) -> Kind:
 
 def _digest(kind: Kind, raw: Mapping[str, Any], code: str, message: str) -> str:
     if kind is Kind.ERROR:
-        return result_digest(code, None, message)
-    return result_digest(raw.get("text"), raw.get("seed"), raw.get("finishReason"))
+        return content_digest(code, message)
+    return result_digest(raw.get("text"))

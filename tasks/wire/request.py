@@ -66,9 +66,11 @@ def _media(value: str) -> str:
 
 def _image(value: str) -> str:
     prefix = _DATA_URI.match(value)
-    if prefix and _is_base64(value[prefix.end() :]):
-        return value
-    return _media(value)
+    if prefix is None:
+        return _media(value)
+    if not _is_base64(value[prefix.end() :]):
+        raise ValueError("must hold base64 of an image after the comma, at least 64 characters")
+    return value
 
 
 def _is_url(value: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from door_driver import Door, result
 from store_driver import StoreServer
 
+from tasks import reading
 from tasks.job import OPEN, State
 
 CENT = 10_000_000
@@ -139,7 +140,8 @@ def test_a_second_text_for_a_completed_job_is_kept_and_not_charged(door: Door) -
     assert door.post(job, result(job, "another")).status_code == 204
 
     ended = door.record(job)
-    assert (ended.state, door.results(job)) == (State.COMPLETED, 2)
+    assert (ended.state, door.results(job)) == (State.COMPLETED, 1)
+    assert [item.raw["text"] for item in reading.surplus(door.store, job, 1)] == ["another"]
     assert "surplus" in ended.flags
 
 

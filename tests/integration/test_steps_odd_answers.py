@@ -13,7 +13,7 @@ from core_driver import Rig, fresh_store, row
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
-from tasks import reading
+from tasks import reading, steps
 from tasks.job import State
 from tasks.store import Store
 
@@ -27,7 +27,7 @@ def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
 
 
 @contextmanager
-def provider(poll: Answer) -> Iterator[str]:
+def provider(poll: Answer, status: int = 200) -> Iterator[str]:
     """Accept every task, and answer polls as told."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -36,7 +36,7 @@ def provider(poll: Answer) -> Iterator[str]:
             submitted = tasks[0]["taskType"] == "textInference"
             acks = [{"taskType": "textInference", "taskUUID": t["taskUUID"]} for t in tasks]
             body = json.dumps({"data": acks}) if submitted else poll(tasks)
-            self.send_response(200)
+            self.send_response(200 if submitted else status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body.encode())
@@ -116,3 +116,75 @@ def test_a_page_that_is_no_answer_is_no_news_of_any_task(store: Store) -> None:
 def _now_ms(store: Store) -> float:
     seconds, micro = store.client.time()
     return float(seconds * 1000 + micro / 1000)
+
+
+def test_a_callback_told_differently_does_not_stand_for_the_result_that_still_runs(
+    store: Store,
+) -> None:
+    ready = ["first"]
+
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        running = {"taskType": "textInference", "status": "processing"}
+        rest = [json.dumps({**running, **task, "taskType": "textInference"}) for task in tasks]
+        told = [result(task, text) for task in tasks for text in ready]
+        return data(*told, *(rest if len(ready) == 1 else []))
+
+    with provider(poll) as url:
+        rig = Rig(store, url)
+        (job,) = rig.queue(row(numberResults=2))
+        rig.turn()
+        callback = json.loads(result({"taskUUID": job}, "first, in other words"))
+        assert steps.receive(store, job, json.dumps(callback).encode()) == "stored"
+        rig.run(lambda: reading.results(store, [(job, 1)])[0])
+        for _ in range(3):
+            rig.turn()
+        assert rig.only().state is State.PROCESSING
+        ready.append("second")
+        rig.run()
+        assert rig.texts(job, 1) == ["first", "second"]
+        assert rig.only().cost == 1_000_000_000
+
+
+def test_a_late_callback_told_differently_is_kept_beside_the_table(store: Store) -> None:
+    with provider(lambda tasks: data(*(result(task) for task in tasks))) as url:
+        rig = Rig(store, url)
+        (job,) = rig.queue(row())
+        rig.run()
+        late = result({"taskUUID": job}, "seen, in other words", "99").encode()
+        assert steps.receive(store, job, late) == "stored"
+        assert rig.texts(job, 1) == ["seen"]
+        assert rig.only().cost == 500_000_000
+        assert [item.raw["text"] for item in reading.surplus(store, job, 1)] == [
+            "seen, in other words"
+        ]
+
+
+def test_an_error_of_the_task_is_believed_under_a_status_of_the_poll_once_it_stands(
+    store: Store,
+) -> None:
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        error = {"code": "timeoutProvider", "message": "m", "status": "error"}
+        return json.dumps({"data": [], "errors": [{**error, **task} for task in tasks]})
+
+    with provider(lambda tasks: poll([{"taskUUID": t["taskUUID"]} for t in tasks]), 429) as url:
+        rig = Rig(store, url, REELQUEUE_MAX_ATTEMPTS=1)
+        rig.queue(row())
+        rig.run()
+        assert rig.only().state is State.FAILED
+        polls = [e.times for e in reading.history(store, rig.jobs[0]) if e.what == "poll"]
+        assert sum(polls) >= 2
+
+
+def test_an_error_of_nobody_in_every_answer_does_not_keep_a_job_beyond_its_deadline(
+    store: Store,
+) -> None:
+    nobody = json.dumps({"data": [], "errors": [{"code": "odd", "message": "m"}]})
+    with provider(lambda _: nobody) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.3)
+        jobs = rig.queue(row())
+        rig.turn()
+        sent = rig.only().submitted_at or 0
+        wait_until(lambda: _now_ms(store) > sent + 500)
+        store.client.zadd(store.keys("due"), dict.fromkeys(jobs, 1), xx=True)
+        rig.turn()
+        assert rig.only().state is State.EXPIRED

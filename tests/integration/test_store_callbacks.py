@@ -151,7 +151,8 @@ def test_a_surplus_is_kept_flagged_and_costs_nothing(store: Store) -> None:
     assert store.deliver(job, [success(job, "two", 0.25)]) == "stored"
     found = record(store, job)
     assert (found.cost, found.flags) == (500_000_000, {"surplus"})
-    assert len(reading.results(store, [(job, 1)])[0]) == 2
+    assert [item.raw["text"] for item in reading.results(store, [(job, 1)])[0]] == ["one"]
+    assert [item.raw["text"] for item in reading.surplus(store, job, 1)] == ["two"]
     audit(store, [job])
 
 
