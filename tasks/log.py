@@ -19,7 +19,7 @@ def configure() -> FilteringBoundLogger:
             structlog.dev.ConsoleRenderer(colors=False, repr_native_str=True, pad_event_to=16),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
     logger: FilteringBoundLogger = structlog.get_logger()
     return logger

@@ -39,5 +39,5 @@ def build(settings: Settings) -> Desk:
     store = Store.open(settings.store_url(), settings.namespace, timeout=STORE_TIMEOUT)
     log = configure()
     sink = cast("TextIO", Sink(sys.stderr.fileno()))
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sink))
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sink))
     return Desk(store, Gate(threads), settings.keyring(), log)
