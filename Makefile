@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 HOUSES := tasks batches worker webhooks console simulator
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test explore check lint format types contracts locks lock clean python
+.PHONY: help install demo test explore long check lint format types contracts locks lock clean python
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -39,6 +39,9 @@ test: $(VENV)/dev.stamp ## Run every test on real Redis, real HTTP and real proc
 
 explore: $(VENV)/dev.stamp ## Property tests on thousands of new examples (the gate repeats its own)
 	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest tests/unit tests/integration/test_store_property.py tests/integration/test_door_fuzz.py $(ARGS)
+
+long: $(VENV)/dev.stamp ## Every switch of the simulator, and two of each process, held against the truth
+	@$(BIN)/python -m pytest -m long $(ARGS)
 
 check: lint types contracts locks test ## What a reviewer runs: format, lint, types, import contracts, locks, tests
 
