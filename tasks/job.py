@@ -56,7 +56,9 @@ class Record:
     cost: int  # of all attempts
     winner: int | None  # the attempt whose results are the job's
     resends: int  # POSTs of the current attempt beyond the first
+    passed_over: int  # those before which it was lost while the provider took others
     empties: int  # answered polls in a row that knew nothing of the current attempt
+    lost_since: int | None  # set by the first POST of the attempt without a clear answer
     unclear_since: int | None  # set when a POST had no clear answer, then at the first silent poll
     sightings: int  # polls in a row that gave the same error
     signature: str  # of that error
@@ -111,7 +113,9 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
         cost=number("m"),
         winner=moment("w"),
         resends=number("rs"),
+        passed_over=number("po"),
         empties=number("em"),
+        lost_since=moment("ls"),
         unclear_since=moment("l"),
         sightings=number("xc"),
         signature=fields.get("x", ""),

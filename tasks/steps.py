@@ -40,7 +40,10 @@ from tasks.verdict import (
 from tasks.wire.answer import Item, Kind, Unreadable, items, parse
 
 RESENDS = 3
-"""Times a task that got no clear answer is sent again under its taskUUID before it is parked."""
+"""Times a task that got no clear answer is sent again under its taskUUID before it is parked.
+
+Only those count that were lost while the provider took other submissions.
+"""
 ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
 MOST_ITEMS = 64
@@ -279,7 +282,7 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         case _ if timing.past_deadline(settings, sent, task):
             _expire(context, moves, task)
         case Outcome.EMPTY if timing.certainly_absent(settings, sent, task):
-            _send_again(context, moves, task)
+            _send_again(context, moves, sent, task)
         case _:
             moves.snooze(task, sent, wait, found.outcome.value, found.signature)
 
@@ -303,16 +306,16 @@ def _next_attempt(
     moves.again(task, next_uuid, wait, found.error, verdict)
 
 
-def _send_again(context: Context, moves: Moves, task: Due) -> None:
+def _send_again(context: Context, moves: Moves, sent: int, task: Due) -> None:
     """Send a task that is not there again; give up on one that never gets a clear answer."""
-    if task.job.resends < RESENDS:
+    if task.job.passed_over < RESENDS and not timing.lost_for_long(context.settings, sent, task):
         moves.absent(task, f"not there after {context.settings.resolve_after:.0f} s")
         return
     code, message = reading.failures(context.store, [task.job.id])[0]
     if task.job.error_code:  # the provider named the task each time
         moves.fail(task, (code, message), Verdict((), 0, None, final=True))
     else:
-        moves.park(task, timing.RARELY, ("unresolved", f"{RESENDS + 1} POSTs had no clear answer"))
+        moves.park(task, timing.RARELY, ("unresolved", "none of its POSTs had a clear answer"))
 
 
 # -- receive: a callback

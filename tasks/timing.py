@@ -46,6 +46,12 @@ def certainly_absent(settings: Settings, sent: int, task: Due) -> bool:
     return lost and task.job.empties >= 1 and silent_for_long(settings, sent, task)
 
 
+def lost_for_long(settings: Settings, sent: int, task: Due) -> bool:
+    """Whether the attempt's POSTs have had no clear answer for as long as a job may take."""
+    since = task.job.lost_since
+    return since is not None and sent >= since + settings.deadline * 1000
+
+
 def silent_for_long(settings: Settings, sent: int, task: Due) -> bool:
     """Whether polls have answered, and told nothing, for longer than a task plausibly takes."""
     since = task.job.unclear_since

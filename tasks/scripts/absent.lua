@@ -8,6 +8,10 @@ local t, uuid = now(), task_uuid(job, tonumber(job.a))
 redis.call('ZREM', KEY.slots(), uuid)
 redis.call('ZREM', KEY.due(), uuid)
 set(job, 'rs', tonumber(job.rs or '0') + 1)
+-- Held against the task only where the provider took another since: an outage is no fault of it.
+if tonumber(redis.call('HGET', KEY.meta(), 'taken') or '0') >= tonumber(job['u' .. job.a] or '0') then
+  set(job, 'po', tonumber(job.po or '0') + 1)
+end
 forget(job, 'em', 'l')
 move(job, 'absent', t, ARGV[4])
 requeue(job, t, t)

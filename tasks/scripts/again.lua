@@ -10,7 +10,7 @@ redis.call('ZREM', KEY.leases(), job.id)
 redis.call('SET', KEY.failure(job.id), ARGV[7])
 redis.call('SET', KEY.task(ARGV[4]), job.id .. ':' .. (n + 1))
 set(job, 'a', n + 1, 'i' .. (n + 1), ARGV[4], 'ec', ARGV[6])
-forget(job, 'em', 'l', 'x', 'xc', 'rs', 'rf', 'ce', 'se')
+forget(job, 'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'ce', 'se')
 move(job, 'again', t, ARGV[8])
 requeue(job, t, t + tonumber(ARGV[5]))
 return 'moved'

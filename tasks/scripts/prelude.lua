@@ -180,7 +180,7 @@ end
 -- True where it moved.
 local function found(job, n, t, detail)
   if n ~= tonumber(job.a) or ENDED[job.s] then return false end
-  forget(job, 'em', 'l')
+  forget(job, 'em', 'l', 'ls')
   if job.s == 'queued' then set(job, 'se', 1) end
   if not move(job, 'found', t, detail) then return false end
   redis.call('ZREM', KEY.leases(), job.id)

@@ -149,14 +149,52 @@ def test_a_record_that_cannot_be_read_fails_alone(rig: Rig, simulator: Simulator
     assert set(agree(rig, simulator)) == {good}
 
 
-def test_a_task_that_never_gets_a_clear_answer_is_parked_and_not_bought(
+def test_a_task_that_no_post_survives_while_others_are_taken_is_parked_and_not_bought(
     rig: Rig, simulator: Simulator
 ) -> None:
     (job,) = rig.queue(told("drop=before"))
-    rig.run(lambda: "parked" in rig.only().flags, seconds=25)
-    assert rig.only().state is State.RESOLVING
-    assert agree(rig, simulator, unbought=[job])[job]["submissions"] == 4
+    others = 0
+
+    def parked() -> bool:
+        nonlocal others
+        if rig.records()[0].state is State.QUEUED and others < 20:
+            others += 1  # sent in the next turn, beside or before the poisoned one
+            rig.queue(row(f"Other {others}?"), name=f"other {others}")
+        return "parked" in rig.records()[0].flags
+
+    rig.run(parked, seconds=25)
+    assert rig.records()[0].state is State.RESOLVING
+    rig.run(lambda: all(one.state is State.COMPLETED for one in rig.records()[1:]))
+    assert agree(rig, simulator, unbought=[job])[job]["submissions"] >= 4
     assert rig.store.window()[1] == 0
+
+
+def test_an_outage_of_submissions_alone_parks_nothing_however_often_it_is_tried(
+    rig: Rig, simulator: Simulator
+) -> None:
+    simulator.change(outage="500", outage_scope="submissions")
+    (job,) = rig.queue(row())
+    rig.run(lambda: simulator.totals()["posts"] > 0 and history(rig, job).count("absent") >= 5)
+    assert (rig.only().flags, rig.only().passed_over) == (frozenset(), 0)
+    simulator.change(outage=None, outage_scope="all")
+    rig.run()
+    assert rig.only().state is State.COMPLETED
+    agree(rig, simulator)
+
+
+def test_a_task_lost_for_as_long_as_a_job_may_take_is_parked(
+    store: Store, simulator: Simulator
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=2.0)
+    simulator.change(outage="500", outage_scope="submissions")
+    rig.queue(row())
+    rig.run(lambda: "parked" in rig.only().flags)
+    assert rig.only().state is State.RESOLVING
+
+
+def history(rig: Rig, job: str) -> list[str]:
+    events = reading.history(rig.store, job)
+    return [event.what for event in events for _ in range(event.times)]
 
 
 def test_posts_are_no_larger_than_the_setting(store: Store, simulator: Simulator) -> None:
