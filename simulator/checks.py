@@ -59,7 +59,8 @@ def missing(name: str) -> dict[str, object]:
     return error(code, message, parameter=name, documentation=DOCUMENTATION)
 
 
-def _unknown(name: str) -> dict[str, object]:
+def unknown(name: str) -> dict[str, object]:
+    """Return the error of a field that the service does not know."""
     code = "unsupportedParameter" if name in _FOREIGN else "unknownParameter"
     message = f"The parameter '{name}' is not supported here."
     return error(code, message, parameter=name, documentation=DOCUMENTATION)
@@ -76,7 +77,7 @@ def check_fields(
         if name in checks:
             yield from checks[name](prefix + name, field)
         else:
-            yield _unknown((prefix + name)[:200])
+            yield unknown((prefix + name)[:200])
 
 
 def object_of(checks: Mapping[str, Check]) -> Check:

@@ -25,6 +25,7 @@ class Settings:
     max_body: int = 50_000_000
     max_tasks: int | None = None
     max_submissions: int | None = None
+    unsupported: str = ""
     max_polls: int | None = None
     uuids: str = "v4"
     data_uris: str = "images"

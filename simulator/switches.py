@@ -35,6 +35,7 @@ SWITCHES = {
     "max_tasks": Switch(optional(whole(1)), "tasks that one request may hold"),
     "max_submissions": Switch(optional(whole(1)), "textInference tasks one request may hold"),
     "max_polls": Switch(optional(whole(1)), "getResponse tasks one request may hold"),
+    "unsupported": Switch(str, "fields of a task it does not know: a,b"),
     "uuids": Switch(one_of("v4", "v7"), "v7 accepts taskUUIDs of version 7 besides 4"),
     "data_uris": Switch(one_of("images", "all"), "inputs that may be data URIs"),
     "latency": Switch(Span.parse, "seconds a task takes: 2, or 1.0-3.0"),

@@ -29,7 +29,9 @@ class TextInference:
     def __call__(self, task: Task) -> Opened:
         """Check a task, once for all that follows."""
         settings = self.board.current
-        problems = validation.errors_of(task.fields, settings.uuids, settings.data_uris)
+        problems = [
+            checks.unknown(name) for name in task.fields if name in settings.unsupported.split(",")
+        ] or validation.errors_of(task.fields, settings.uuids, settings.data_uris)
         problems = problems or _stream_problems(task) or self.media.problems(task.fields)
         if problems:
             return _Invalid(task, problems, settings.uuids, self.ledger)

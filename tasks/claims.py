@@ -32,6 +32,7 @@ class Claimed:
     refusals: int  # times this attempt was refused for now
     batch: str
     resends: int = 0  # times it was sent again because nothing was clear
+    lacking: int | None = None  # results to ask for where the job has the others
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,12 @@ class Verdict:
     final: bool
 
     def arguments(self) -> list[Argument]:
-        """Return it as the scripts read it (prelude, answer_from)."""
+        """Return it as the scripts read it (prelude_results, answer_from)."""
         cost = "" if self.cost is None else str(self.cost)
         digests = {item.digest for item in self.items}
-        return [pack(self.items), self.successes, cost, int(self.final), *sorted(digests)]
+        codes = [item.code for item in self.items if item.kind is Kind.ERROR]
+        told = (self.successes, cost, int(self.final), codes[0][:64] if codes else "")
+        return [pack(self.items), *told, *sorted(digests)]
 
 
 def pack(items: Iterable[Item]) -> bytes:
@@ -95,7 +98,7 @@ def failure(code: str, message: str) -> str:
 
 def claimed(fields: Sequence[Any]) -> Claimed:
     """Read one job of claim.lua's answer."""
-    id_, attempt, place, kid, expiry, uuid, refusals, batch, resends = fields
+    id_, attempt, place, kid, expiry, uuid, refusals, batch, resends, lacking = fields
     return Claimed(
         id=id_.decode(),
         attempt=int(attempt),
@@ -106,6 +109,7 @@ def claimed(fields: Sequence[Any]) -> Claimed:
         refusals=int(refusals),
         batch=batch.decode(),
         resends=int(resends),
+        lacking=int(lacking) if lacking else None,
     )
 
 

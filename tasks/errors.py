@@ -77,6 +77,13 @@ class Category(StrEnum):
     UNKNOWN = "unknown"
 
 
+MEDIUM_GONE = frozenset({"mediaExpired", "mediaNotFound"})
+"""Codes that say that the provider no longer has a medium: one that is uploaded anew is had."""
+
+UPLOAD_FAILED = "uploadFailed"
+"""Code of a job of which a local file could not be uploaded, so that nothing was sent. The provider
+has this code too, for tasks that it ran."""
+
 _CODES = {
     Category.AUTH: "invalidApiKey missingApiKey unauthorized forbidden tokenExpired "
     "accountSuspended",

@@ -1,10 +1,9 @@
 """How much may be at the provider, and when to stop sending."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
-from tasks import window
 from tasks.claims import Claim
 from tasks.errors import Category, Meaning, category
 from tasks.store import Store
@@ -55,10 +54,39 @@ def pause(
     log.warning("paused", what="all" if everyone else batch, code=code)
 
 
-def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> None:
-    """Keep what was accepted; grow while every claimed slot is filled."""
-    limit, taken = store.window()
-    if any(category(said.code) is Category.RATE_LIMIT for said in told):
-        store.resize(min(limit, window.shrunk(taken)))
-    elif claim.free == 0 and all(said.meaning is Meaning.ACCEPTED for said in told):
-        store.resize(window.grown(limit, len(told), most))
+def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> int:
+    """Keep what was accepted, grow while every claimed slot is filled; returns the window."""
+    refused = sum(category(said.code) is Category.RATE_LIMIT for said in told)
+    taken = sum(said.meaning is Meaning.ACCEPTED for said in told)
+    lost = sum(said.meaning is Meaning.UNCLEAR for said in told)
+    return store.fit(taken, refused, lost, most, full=claim.free == 0)
+
+
+def is_ripe(free: int, window: int, full: int) -> bool:
+    """Whether so many free slots are worth a POST of their own at once.
+
+    A chunk that is full is; below that a fortieth of the window, so that waiting for a chunk costs
+    a large window no more than its hundredth part.
+    """
+    return free >= max(1, min(full, window // 40))
+
+
+def takes_fewer(store: Store, log: FilteringBoundLogger, what: str, most: int) -> None:
+    """Remember that the provider took `most` (tasks, bytes, uuids) where it had refused more."""
+    known = store.limits().get(what)
+    if known is None or most < int(known):
+        store.learn(what, str(max(1, most)))
+        log.warning("limit.found", what=what, most=max(1, most))
+
+
+def leave_out(store: Store, log: FilteringBoundLogger, field: str) -> None:
+    """Remember that the provider refuses a field that a task can do without."""
+    known = without(store.limits())
+    if field not in known:
+        store.learn("without", ",".join(sorted(known | {field})))
+        log.warning("limit.found", what="field", refused=field)
+
+
+def without(limits: Mapping[str, str]) -> frozenset[str]:
+    """Return the fields that the provider refuses."""
+    return frozenset(filter(None, limits.get("without", "").split(",")))

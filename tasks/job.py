@@ -38,6 +38,8 @@ class Attempt:
     ended_at: int | None  # ms; set when the task is known to be over
     outcome: str  # how it ended; empty while open
     cost: int  # nano-dollars; grows with each result, replaced by an authoritative answer
+    expected: int  # results asked for: those of the job, or those it lacked; never changes
+    beside: int | None  # the attempt whose results this one only completes; never changes
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Record:
     queued_at: int
     ended_at: int | None  # set by the ending, moved by an amendment
     cost: int  # of all attempts
-    winner: int | None  # the attempt whose results are the job's
+    reserved: int  # the most that one purchase is reckoned to cost
+    winner: int | None  # the attempt whose results are the job's, with those it stands beside
     resends: int  # POSTs of the current attempt beyond the first
     passed_over: int  # those before which it was lost while the provider took others
     empties: int  # answered polls in a row that knew nothing of the current attempt
@@ -78,6 +81,15 @@ class Record:
         """The taskUUID the job's answer is, or will be, under."""
         return self.attempts[(self.winner or self.attempt) - 1].task_uuid
 
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The attempts whose results are the job's, in order; none before it has any."""
+        numbers, number = list[int](), self.winner
+        while number:
+            numbers.append(number)
+            number = self.attempts[number - 1].beside
+        return tuple(reversed(numbers))
+
 
 def record(job_id: str, fields: Mapping[str, str]) -> Record:
     """Read a record from the fields of its hash."""
@@ -97,6 +109,8 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
             ended_at=moment(f"e{n}"),
             outcome=fields.get(f"o{n}", ""),
             cost=number(f"m{n}"),
+            expected=number(f"n{n}") or number("n"),
+            beside=moment(f"h{n}"),
         )
         for n in range(1, current + 1)
     )
@@ -111,6 +125,7 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
         queued_at=number("q"),
         ended_at=moment("e"),
         cost=number("m"),
+        reserved=number("rv"),
         winner=moment("w"),
         resends=number("rs"),
         passed_over=number("po"),

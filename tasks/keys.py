@@ -16,6 +16,8 @@ NAMES = {
     "batch": "b:{id}",  # hash: name, flags, counters
     "rows": "b:{id}:rows",  # list: job ids in manifest order
     "queue": "b:{id}:q",  # list: job ids waiting
+    "causes": "b:{id}:causes",  # hash: n:code -> jobs that ended with it, j:code -> one
+    "pace": "b:{id}:pace",  # hash with expiry: endings by tens of seconds, of the last ten minutes
     "shared": "b:{id}:shared",  # hash: digest -> compressed request part shared by rows
     "batches": "batches",  # zset: batch ids by creation
     "names": "names",  # hash: batch name -> id
@@ -24,12 +26,14 @@ NAMES = {
     "leases": "leases",  # zset: claimed job ids by the end of their lease
     "slots": "slots",  # zset: taskUUIDs at the provider by their bound
     "due": "due",  # zset: taskUUIDs by the time of their next poll
+    "cancelling": "cancelling",  # zset: batches that are being cancelled, by when that began
     "paused": "paused",  # zset: batch ids, or * for all, by the time of the next probe
     "nudge": "nudge",  # list: at most one entry; the tick thread waits on it
     "ends": "ends",  # stream: the outbox, one entry per ending
     "unsettled": "unsettled",  # list: jobs whose ending could not be settled
     "quarantine": "q:{id}",  # hash: digest -> body that could not be understood, of a job
     "quarantined": "quarantined",  # zset: ids that have a quarantine, by the time of the last body
+    "limit": "limit:{id}",  # string with expiry: the least the provider was found to take
     "leader": "leader",  # string with expiry: which worker ticks
     "seat": "seat:{id}",  # string with expiry: a door that is running
     "probe": "probe",  # string with expiry: written by /readyz

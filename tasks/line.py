@@ -18,10 +18,17 @@ class Line:
     Timeouts of a socket start anew with every byte, so a slow answer would never meet one.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, stall: float | None = None) -> None:
+        """Set the limits of one exchange.
+
+        Args:
+            seconds: Until it is cut.
+            stall: Most seconds in which the other side takes nothing of one piece that is sent;
+                None: all the time, for a body that is sent in one.
+        """
+        self._seconds, self._stall = seconds, stall or seconds
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
+        self._timer = threading.Timer(seconds, self.cut)
         self._timer.daemon = True
         self._is_over = False
 
@@ -35,7 +42,7 @@ class Line:
 
     def carry(self, connected: socket.socket) -> None:
         """Take the socket that is about to be sent on; a large body may need all the time."""
-        connected.settimeout(self._seconds)
+        connected.settimeout(self._stall)
         self._socket = connected
         self.check()
 
@@ -49,7 +56,8 @@ class Line:
         if self._is_over:
             raise TimeoutError
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End it now, from any thread."""
         self._is_over = True
         if self._socket:
             with suppress(OSError):

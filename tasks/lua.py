@@ -16,6 +16,9 @@ from tasks.keys import Keys
 
 Argument = str | int | float | bytes
 
+PRELUDE = ("prelude", "prelude_moves", "prelude_results", "prelude_rows")
+"""What stands before every script, in this order, after the keys and the table of moves."""
+
 _UNWRITABLE = ("OOM", "MISCONF", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS")
 _AWAY = (
     *(redis.ConnectionError, redis.TimeoutError, redis.exceptions.InvalidResponse),
@@ -57,11 +60,12 @@ class Scripts:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client: Any = client  # redis-py leaves its commands half typed
         folder = files("tasks.scripts")
-        self._head = keys.as_lua() + moves.as_lua() + folder.joinpath("prelude.lua").read_text()
+        prelude = [folder.joinpath(f"{name}.lua").read_text() for name in PRELUDE]
+        self._head = "\n".join([keys.as_lua(), moves.as_lua(), *prelude])
         self._sources = {
             entry.name.removesuffix(".lua"): f"{self._head}\n{entry.read_text()}"
             for entry in folder.iterdir()
-            if entry.name.endswith(".lua") and entry.name != "prelude.lua"
+            if entry.name.endswith(".lua") and not entry.name.startswith("prelude")
         }
         # Redis names scripts by their SHA-1; nothing rests on its strength.
         self._hashes = {

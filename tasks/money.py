@@ -7,8 +7,13 @@ NANO = 10**9
 MOST_USD = 10**6
 """A single result above a million dollars is not a price but a broken number."""
 
+INPUT_NANO_PER_TOKEN = 2_000
 OUTPUT_NANO_PER_TOKEN = 12_000
-"""12 USD per million output tokens, prompts up to 200k tokens (contract §8, Pricing)."""
+"""2 and 12 USD per million tokens, prompts up to 200k tokens (contract §8, Pricing)."""
+LONG_PROMPT = 200_000
+"""Tokens of a prompt above which both prices are higher."""
+LONG_INPUT_NANO_PER_TOKEN = 4_000
+LONG_OUTPUT_NANO_PER_TOKEN = 18_000
 
 
 def nano_from_usd(amount: object) -> int | None:
@@ -33,9 +38,19 @@ def usd(nano: int) -> str:
     return f"{sign}{digits[:-9]}.{digits[-9:]}".rstrip("0").rstrip(".")
 
 
-def reservation(max_tokens: int, number_results: int) -> int:
-    """Return the most that a job's output can cost, in nano-dollars (input is bounded later)."""
-    return max_tokens * number_results * OUTPUT_NANO_PER_TOKEN
+def reservation(max_tokens: int, number_results: int, *, long: bool = False) -> int:
+    """Return the most that a job's output can cost, in nano-dollars (input is bounded later).
+
+    `long` is whether its prompt may be longer than LONG_PROMPT.
+    """
+    price = LONG_OUTPUT_NANO_PER_TOKEN if long else OUTPUT_NANO_PER_TOKEN
+    return max_tokens * number_results * price
+
+
+def input_cost(tokens: int) -> int:
+    """Return what a prompt of so many tokens costs, in nano-dollars."""
+    price = LONG_INPUT_NANO_PER_TOKEN if tokens > LONG_PROMPT else INPUT_NANO_PER_TOKEN
+    return tokens * price
 
 
 def total(amounts: Iterable[int | None]) -> int | None:

@@ -32,6 +32,7 @@ FACES = {
 
 MOVES: dict[str, dict[State, State]] = {
     "claim": {State.QUEUED: State.SUBMITTING},
+    "withhold": {State.QUEUED: State.FAILED},  # a file of it could not be uploaded: never sent
     "acknowledge": {State.SUBMITTING: State.PROCESSING},
     "refuse": {State.SUBMITTING: State.QUEUED},  # not bought; same taskUUID later
     "reject": {State.SUBMITTING: State.FAILED},  # not bought; would be refused again
@@ -45,6 +46,11 @@ MOVES: dict[str, dict[State, State]] = {
     "again": dict.fromkeys(_AT_PROVIDER, State.QUEUED),  # next attempt, next taskUUID
     "fail": dict.fromkeys(_AT_PROVIDER, State.FAILED),
     "expire": dict.fromkeys(_AT_PROVIDER, State.EXPIRED),
+    "amend": {State.PARTIAL: State.COMPLETED},  # another attempt than its own became whole
+    # The user's word.
+    "cancel": dict.fromkeys(OPEN, State.CANCELLED),
+    "retry": dict.fromkeys(ENDED - {State.COMPLETED}, State.QUEUED),
+    "unpark": {State.RESOLVING: State.QUEUED},  # send the same taskUUID again after all
 }
 """event: {state before: state after}. What is not here does not happen."""
 

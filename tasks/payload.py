@@ -16,40 +16,65 @@ UNSENDABLE = (ArithmeticError, LookupError, TypeError, ValueError, zlib.error)
 """What a stored request that is damaged, or no request of the provider, raises when it is read."""
 
 
-def bodies(store: Store, keyring: Keyring, jobs: Sequence[Claimed]) -> dict[str, bytes]:
+OPTIONAL = frozenset({"webhookURL", "includeCost", "includeUsage"})
+"""Fields of ours that a task can do without where the provider refuses them: results are polled
+for, or come without cost or usage. A refused task is not bought, so its bytes may change."""
+
+
+def bodies(
+    store: Store, keyring: Keyring, jobs: Sequence[Claimed], without: frozenset[str]
+) -> dict[str, bytes]:
     """Return each task, by job id, as the bytes that are sent: a pure function of its record.
 
-    A job whose stored request cannot be sent is left out; it takes no other with it.
+    A job whose stored request cannot be sent is left out; it takes no other with it. `without` are
+    fields that the provider refuses.
 
     Raises:
         StoreAway: the store did not answer.
     """
     places = store.places() if any(job.place for job in jobs) else {}
     try:
-        return _bodies(store, keyring, jobs, places)
+        return _bodies(store, keyring, jobs, places, without)
     except UNSENDABLE:
         found: dict[str, bytes] = {}
         for job in jobs:
             with suppress(*UNSENDABLE):
-                found |= _bodies(store, keyring, [job], places)
+                found |= _bodies(store, keyring, [job], places, without)
         return found
 
 
 def _bodies(
-    store: Store, keyring: Keyring, jobs: Sequence[Claimed], places: Mapping[str, str]
+    store: Store,
+    keyring: Keyring,
+    jobs: Sequence[Claimed],
+    places: Mapping[str, str],
+    without: frozenset[str],
 ) -> dict[str, bytes]:
     requests = reading.requests_of(store, [(job.id, job.batch) for job in jobs])
     return {
-        job.id: compose(request, job, keyring, places.get(job.place))
+        job.id: compose(request, job, keyring, places.get(job.place), without)
         for request, job in zip(requests, jobs, strict=True)
     }
+
+
+def lacks_files(store: Store, job: str) -> bool:
+    """Whether a job that cannot be sent is one whose local files were never uploaded."""
+    with suppress(*UNSENDABLE):
+        return reading.has_files(store, job)
+    return False
 
 
 SUSPECT = 2
 """Resends from which a task goes alone: one that no POST with it survives would sink the others."""
 
 
-def compose(request: Request, job: Claimed, keyring: Keyring, callback: str | None) -> bytes:
+def compose(
+    request: Request,
+    job: Claimed,
+    keyring: Keyring,
+    callback: str | None,
+    without: frozenset[str] = frozenset(),
+) -> bytes:
     """Return one task object for the wire; equal records give equal bytes.
 
     Without any key to sign with (no callbacks are configured any more) it asks for no callback.
@@ -61,15 +86,22 @@ def compose(request: Request, job: Claimed, keyring: Keyring, callback: str | No
         "includeCost": True,
         "includeUsage": True,
     }
+    if job.lacking:
+        fields["numberResults"] = job.lacking
     if callback and keyring.keys:
         fields["webhookURL"] = f"{callback}?{keyring.query(job.kid, job.id, job.expiry)}"
-    return dumps(TextInference(**fields).model_dump(exclude_none=True))
+    return dumps(TextInference(**fields).model_dump(exclude_none=True, exclude=set(without)))
+
+
+def holds(task: bytes, field: str) -> bool:
+    """Whether a task that was composed holds a field; within texts quotes are escaped."""
+    return f'"{field}":'.encode() in task
 
 
 def chunks(
-    jobs: Sequence[Claimed], tasks: dict[str, bytes], most_bytes: int
+    jobs: Sequence[Claimed], tasks: dict[str, bytes], most_bytes: int, most_tasks: int
 ) -> list[list[Claimed]]:
-    """Split jobs so that no POST is larger than `most_bytes`, unless one task alone is.
+    """Split jobs so that no POST has more than `most_tasks` or, unless one alone has, `most_bytes`.
 
     A suspect goes alone.
     """
@@ -78,7 +110,8 @@ def chunks(
     for job in jobs:
         size += len(tasks[job.id]) + 1
         was_alone, alone = alone, job.resends >= SUSPECT
-        if not chunks or size > most_bytes or alone or was_alone:
+        full = not chunks or size > most_bytes or len(chunks[-1]) == most_tasks
+        if full or alone or was_alone:
             chunks.append([])
             size = len(tasks[job.id]) + 2  # the brackets; above, a comma
         chunks[-1].append(job)

@@ -1,6 +1,6 @@
 """The one place that speaks HTTP to the provider, with every timeout and size cap."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from tasks.errors import ProviderAway
 from tasks.line import Adapter, Line
 from tasks.wire.answer import Item, Unreadable, items, parse
+from tasks.wire.media import Upload
 from tasks.wire.request import dumps
 from tasks.wire.stream import Event, events, is_stream, lines, whole
 
@@ -23,6 +24,13 @@ class Patience:
     connect: float = 5.0  # to reach one address of the provider
     silence: float = 15.0  # between two pieces of an answer
     total: float = 20.0  # from first to last: an async submit is acknowledged at once (contract §3)
+    stall: float | None = None  # in which nothing of a piece is taken; None: the total decides
+
+
+def patience_for(size: int) -> Patience:
+    """Return the patience for sending `size` bytes: a megabit a second, and time to store them."""
+    silence = 60.0 + size / 4_000_000
+    return Patience(silence=silence, total=silence + size / 125_000, stall=60.0)
 
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -63,6 +71,7 @@ class Provider:
         adapter = Adapter(pool_maxsize=connections, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+        self._lines: set[Line] = set()
 
     def submit(self, tasks: Sequence[bytes]) -> Answer:
         """Send several tasks, each already JSON, in one POST.
@@ -81,6 +90,16 @@ class Provider:
         body = [{"taskType": "getResponse", "taskUUID": uuid} for uuid in task_uuids]
         return self._post(dumps(body))
 
+    def upload(self, upload: Upload) -> Answer:
+        """Send one medium in a POST of its own, piece by piece.
+
+        Raises:
+            ProviderAway: as of `submit`; what was sent may be stored.
+            Exception: what reading the pieces raises, unless it is an OSError, which would pass for
+                the provider's; the provider has no whole request then.
+        """
+        return self._post(upload, patience_for(len(upload)))
+
     def ask(self, task: bytes, task_uuid: str, *, streamed: bool) -> Generator[Event, None, None]:
         """Send one `sync` or `stream` task; yield its answer as it comes (contract §3, §9).
 
@@ -98,20 +117,26 @@ class Provider:
         line = Line(self._patience.total)
         try:
             headers = _STREAMED if streamed else _HELD
-            with self._exchange(line, b"[" + task + b"]", headers) as response:
+            with self._exchange(line, b"[" + task + b"]", headers, self._patience) as response:
                 yield from _events(response, line, task_uuid)
         except (requests.RequestException, HTTPError, OSError) as exc:
             reason = _what_broke(exc, line, self._patience)
             raise ProviderAway(reason, sent=not _never_sent(exc)) from exc
 
+    def cut(self) -> None:
+        """End what is under way, from any thread; whoever waits for it gets ProviderAway."""
+        for line in tuple(self._lines):
+            line.cut()
+
     def close(self) -> None:
         """Close pooled connections."""
         self._session.close()
 
-    def _post(self, body: bytes) -> Answer:
-        line = Line(self._patience.total)
+    def _post(self, body: bytes | Upload, patience: Patience | None = None) -> Answer:
+        patience = patience or self._patience
+        line = Line(patience.total, patience.stall)
         try:
-            with self._exchange(line, body, _HELD) as response:
+            with self._exchange(line, body, _HELD, patience) as response:
                 answer = _read(response)
                 line.check()  # a line cut in the middle of an answer looks like its end
                 return _answer(response, answer)
@@ -120,10 +145,14 @@ class Provider:
 
     @contextmanager
     def _exchange(
-        self, line: Line, body: bytes, headers: Mapping[str, str]
+        self,
+        line: Line,
+        body: bytes | Iterable[bytes],
+        headers: Mapping[str, str],
+        patience: Patience,
     ) -> Iterator[requests.Response]:
-        patience = self._patience
         with (
+            self._listed(line),
             line,
             self._session.post(
                 self._url,
@@ -135,6 +164,14 @@ class Provider:
             ) as response,
         ):
             yield response
+
+    @contextmanager
+    def _listed(self, line: Line) -> Iterator[None]:
+        self._lines.add(line)
+        try:
+            yield
+        finally:
+            self._lines.discard(line)
 
 
 _HELD = {"Content-Type": "application/json"}

@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,15 @@ class Request:
     custom_id: str
     body: Mapping[str, Any]  # request fields of the provider, ours not yet among them
     columns: Mapping[str, Any]  # the user's columns, in their order
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Inputs as the manifest has them, by kind, where local files (`file:clips/7.mp4`) are among
+    them; the body has the media that these were uploaded as."""
+
+    @property
+    def local_files(self) -> list[str]:
+        """The paths of its local files, as the manifest's folder has them."""
+        media = [one for given in self.files.values() for one in given]
+        return [one.removeprefix("file:") for one in media if one.startswith("file:")]
 
 
 @dataclass(frozen=True)
@@ -44,11 +53,15 @@ class Batch:
     done: int | None
     sealed: bool
     priority: int
-    paused: str
+    paused: str  # why nothing is claimed: the user's word, else the provider's; empty: it is
+    cancelling: bool  # its jobs are being given up, a hundred at a time
+    cancelled: bool  # all that were open have been, and none was retried since
     total: int
     open: int
     cost: int
     reserved: int
+    parked: int  # jobs that are not sent again without the user's word
+    held: bool  # paused by the user, not by the provider
     states: Mapping[str, int]
 
 
@@ -85,9 +98,18 @@ def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
     parts = [(batch, row["shared"]) for (_, batch), row in zip(jobs, inputs, strict=True)]
     shared = _shared(store, sorted(set(parts)))
     return [
-        Request(row["custom_id"], {**shared[part], **row["body"]}, row["columns"])
+        Request(
+            row["custom_id"], {**shared[part], **row["body"]}, row["columns"], row.get("files", {})
+        )
         for part, row in zip(parts, inputs, strict=True)
     ]
+
+
+def has_files(store: Store, job: str) -> bool:
+    """Whether local files are among a job's media."""
+    with store_errors():
+        blob = store.client.get(store.keys("input", job))
+    return blob is not None and bool(_unpacked(blob).get("files"))
 
 
 def _shared(store: Store, parts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
@@ -130,12 +152,41 @@ def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
     """
     pipe = store.client.pipeline(transaction=False)
     for job, attempt in jobs:
-        pipe.hgetall(store.keys("results", job, attempt)).hget(store.keys("job", job), "n")
+        pipe.hgetall(store.keys("results", job, attempt))
+        pipe.hmget(store.keys("job", job), f"n{attempt}", "n")
     with store_errors():
         answers = pipe.execute()
     return [
-        _items(fields, int(expected or 1))
-        for fields, expected in zip(answers[::2], answers[1::2], strict=True)
+        _items(fields, int(lacking or expected or 1))
+        for fields, (lacking, expected) in zip(answers[::2], answers[1::2], strict=True)
+    ]
+
+
+def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
+    """Return the results that are the jobs', and the errors told in place of the others.
+
+    Where an attempt was for what a job lacked, the results of the attempts before it stand first;
+    of their errors none is left, for they were answered by that attempt.
+    """
+    numbers = [job.kept or (job.attempt,) for job in jobs]
+    tried = [
+        job.attempt if job.attempts[-1].beside == kept[-1] else kept[-1]
+        for job, kept in zip(jobs, numbers, strict=True)
+    ]
+    wanted = [
+        (job.id, number)
+        for job, kept, last in zip(jobs, numbers, tried, strict=True)
+        for number in dict.fromkeys((*kept, last))
+    ]
+    found = dict(zip(wanted, results(store, wanted), strict=True))
+    return [
+        [item for n in kept for item in found[job.id, n] if item.kind is Kind.SUCCESS or n == last]
+        + [
+            item
+            for item in found[job.id, last]
+            if last not in kept and item.kind is not Kind.SUCCESS
+        ]
+        for job, kept, last in zip(jobs, numbers, tried, strict=True)
     ]
 
 
@@ -190,7 +241,21 @@ def batches(store: Store) -> list[Batch]:
     """Return all batches, oldest first."""
     with store_errors():
         ids = [name.decode() for name in store.client.zrange(store.keys("batches"), 0, -1)]
-    return [found for found in (batch(store, batch_id) for batch_id in ids) if found]
+        pipe = store.client.pipeline(transaction=False)
+        for batch_id in ids:
+            pipe.hgetall(store.keys("batch", batch_id))
+        hashes = pipe.execute()
+    known = ((b, _text(fields)) for b, fields in zip(ids, hashes, strict=True))
+    return [_batch(batch_id, fields) for batch_id, fields in known if fields.get("name")]
+
+
+def latest(store: Store, most: int, after: str | None = None) -> list[Batch]:
+    """Return up to `most` batches, newest first; those older than batch `after`, where given."""
+    with store_errors():
+        rank = store.client.zrevrank(store.keys("batches"), after) if after else None
+        start = 0 if rank is None else rank + 1
+        ids = store.client.zrevrange(store.keys("batches"), start, start + most - 1)
+    return [found for found in (batch(store, id_.decode()) for id_ in ids) if found]
 
 
 def rows(store: Store, batch_id: str, page: int = 500) -> Iterator[list[str]]:
@@ -213,10 +278,14 @@ def _batch(batch_id: str, fields: Mapping[str, str]) -> Batch:
         done=int(fields["done"]) if fields.get("done") else None,
         sealed=fields.get("sealed") == "1",
         priority=int(fields.get("priority") or 1),
-        paused=fields.get("paused", ""),
+        paused=fields.get("held") or fields.get("paused", ""),
+        cancelling="cancelling" in fields,
+        cancelled="cancelled" in fields,
         total=int(fields.get("total") or 0),
         open=int(fields.get("open") or 0),
         cost=int(fields.get("cost") or 0),
         reserved=int(fields.get("reserved") or 0),
+        parked=int(fields.get("parked") or 0),
+        held="held" in fields,
         states={state: int(fields.get(f"n:{state}") or 0) for state in State},
     )

@@ -26,12 +26,16 @@ SECRETS = (
     "REELQUEUE_SECRETS",
     "REELQUEUE_INSTALLATION_SECRET",
     "REELQUEUE_FLOWER_AUTH",
+    "REELQUEUE_API_TOKEN",
 )
 """Settings that may come from a file, and that are never printed."""
 
 GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION_SECRET"})
 """Secrets that `up` writes below the data folder where the user gave none."""
 
+
+LEAST_TOKEN = 32
+"""Characters of REELQUEUE_API_TOKEN: 128 bits in hexadecimal."""
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA_DIR = CHECKOUT / ".reelqueue"
@@ -97,11 +101,13 @@ class Settings(BaseSettings):
     secrets: SecretStr | None = _named("REELQUEUE_SECRETS")
     installation_secret: SecretStr | None = _named("REELQUEUE_INSTALLATION_SECRET")
     flower_auth: SecretStr | None = _named("REELQUEUE_FLOWER_AUTH")
+    api_token: HeaderSecret | None = _named("REELQUEUE_API_TOKEN")
     data_dir: Path = _named("REELQUEUE_DATA_DIR", DEFAULT_DATA_DIR)
     namespace: str = _named("REELQUEUE_NAMESPACE", "reelqueue", pattern=r"^[a-z0-9_-]{1,32}$")
     host: str = _named("REELQUEUE_HOST", "127.0.0.1")
     port: int = _named("REELQUEUE_PORT", 8000, ge=1, le=65535)
     flower_port: int = _named("REELQUEUE_FLOWER_PORT", 5555, ge=1, le=65535)
+    api_port: int = _named("REELQUEUE_API_PORT", 8001, ge=1, le=65535)
     simulated: bool = _named("REELQUEUE_SIMULATED", default=False)
     max_attempts: int = _named("REELQUEUE_MAX_ATTEMPTS", 3, ge=1, le=20)
     deadline: Seconds = _named("REELQUEUE_DEADLINE", 7200.0)
@@ -113,6 +119,7 @@ class Settings(BaseSettings):
     uuids_per_poll: int = _named("REELQUEUE_UUIDS_PER_POLL", 100, ge=1, le=100)
     poll_first: Seconds | None = _named("REELQUEUE_POLL_FIRST")
     poll_max: Seconds = _named("REELQUEUE_POLL_MAX", 30.0)
+    uploads: int = _named("REELQUEUE_UPLOADS", 4, ge=1, le=64)
     workers: int = _named("REELQUEUE_WORKER_THREADS", 16, ge=2, le=256)
 
     @classmethod
@@ -165,6 +172,20 @@ class Settings(BaseSettings):
         if len(text) < 32:  # noqa: PLR2004  128 bits in hexadecimal
             raise ConfigurationError("REELQUEUE_INSTALLATION_SECRET: 32 characters are the least")
         return text.encode()
+
+    def bearer(self) -> str:
+        """Return the token that requests to the HTTP API bear.
+
+        Raises:
+            ConfigurationError: there is none, or it is short enough to be guessed.
+        """
+        text = self.api_token.get_secret_value() if self.api_token else ""
+        if len(text) < LEAST_TOKEN:
+            raise ConfigurationError(
+                f"REELQUEUE_API_TOKEN: the API needs a secret of {LEAST_TOKEN} characters or more; "
+                "`openssl rand -hex 32` makes one"
+            )
+        return text
 
 
 def _revealed(secret: SecretStr | None, name: str) -> str:
@@ -272,6 +293,11 @@ def _read(name: str, path: Path) -> str:
 def secret_file(data_dir: Path, name: str) -> Path:
     """Return where a generated secret stands: `<data>/secrets/redis_url` and so on."""
     return data_dir / "secrets" / name.lower()
+
+
+def simulator_file(data_dir: Path) -> Path:
+    """Return where `up` says under which address the simulator is that it runs."""
+    return data_dir / "simulator.url"
 
 
 def _told(exc: ValidationError) -> str:

@@ -1,6 +1,6 @@
 """Settle: the repeatable effects after a job has ended, from the outbox, at least once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
@@ -8,10 +8,14 @@ from structlog.typing import FilteringBoundLogger
 from tasks import reading
 from tasks.errors import StoreAway
 from tasks.job import Record
+from tasks.money import OUTPUT_NANO_PER_TOKEN, input_cost
 from tasks.outbox import Ending, Outbox
 from tasks.reading import Request
 from tasks.store import Store
 from tasks.wire.answer import Item
+
+MOST_TOKENS = 10**8
+"""Tokens of one answer from which on a count is a broken number."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,35 @@ def settle(outbox: Outbox, store: Store, effect: Effect, log: FilteringBoundLogg
 
 def _settle(outbox: Outbox, store: Store, effect: Effect, endings: Sequence[Ending]) -> None:
     if endings:
-        effect(ended(store, endings))
+        jobs = ended(store, endings)
+        _learn_bounds(store, jobs)
+        effect(jobs)
         outbox.settled(endings)
+
+
+def _learn_bounds(store: Store, jobs: Sequence[Ended]) -> None:
+    """Tell batches with a limit what an input may cost: half again as much as any has."""
+    most: dict[str, int] = {}
+    for job in jobs:
+        cost = _cost_of_input(job) * 3 // 2
+        most[job.record.batch] = max(cost, most.get(job.record.batch, 0))
+    for batch, cost in most.items():
+        if cost:
+            store.learn_bound(batch, cost)
+
+
+def _cost_of_input(job: Ended) -> int:
+    """Return what a job cost beyond its output, or what its prompt costs by the price table."""
+    usages = [item.raw.get("usage") for item in job.results]
+    told = [usage for usage in usages if isinstance(usage, dict)]
+    prompt = max((_tokens(usage, "promptTokens") for usage in told), default=0)
+    output = sum(_tokens(usage, "completionTokens") for usage in told)
+    return max(input_cost(prompt), job.record.cost - output * OUTPUT_NANO_PER_TOKEN)
+
+
+def _tokens(usage: Mapping[str, object], name: str) -> int:
+    value = usage.get(name)
+    return value if isinstance(value, int) and 0 < value < MOST_TOKENS else 0
 
 
 def ended(store: Store, endings: Sequence[Ending]) -> list[Ended]:
@@ -64,11 +95,10 @@ def ended(store: Store, endings: Sequence[Ending]) -> list[Ended]:
     jobs = list(dict.fromkeys(ending.job for ending in endings))
     known = [record for record in reading.records(store, jobs) if record]
     names = [record.id for record in known]
-    winners = [(record.id, record.winner or record.attempt) for record in known]
     columns = (
         known,
         reading.requests_of(store, [(record.id, record.batch) for record in known]),
         reading.failures(store, names),
-        reading.results(store, winners),
+        reading.answers(store, known),
     )
     return [Ended(*row) for row in zip(*columns, strict=True)]

@@ -4,16 +4,16 @@ Each step moves many jobs along and may be run by any number of processes at onc
 every move is guarded by its script. A door (a Celery task, a route) calls a step and nothing else.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from random import Random
+from enum import Enum, auto
 
-from structlog.typing import FilteringBoundLogger
-
-from tasks import flow, ids, payload, reading, timing, token
+from tasks import flow, ids, payload, reading, refusals, timing, token
 from tasks.backoff import exponential
 from tasks.claims import SLOT_MARGIN, Claim, Claimed, Due, Verdict
+from tasks.context import Context
 from tasks.errors import (
+    MEDIUM_GONE,
     VERDICTLESS_STATUSES,
     Category,
     Meaning,
@@ -22,8 +22,7 @@ from tasks.errors import (
 )
 from tasks.money import total
 from tasks.move_calls import Moves
-from tasks.provider import Answer, Provider
-from tasks.settings import Settings
+from tasks.provider import Answer
 from tasks.store import Store
 from tasks.verdict import (
     OK,
@@ -39,6 +38,7 @@ from tasks.verdict import (
 )
 from tasks.wire.answer import Item, Kind, Unreadable, items, parse
 
+TOO_LARGE = 413
 RESENDS = 3
 """Times a task that got no clear answer is sent again under its taskUUID before it is parked.
 
@@ -46,23 +46,9 @@ Only those count that were lost while the provider took other submissions.
 """
 ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
+FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"
 MOST_ITEMS = 64
 """Items of one callback that are read; the provider sends one, and a task has four at most."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the steps work with; each process builds one."""
-
-    store: Store
-    provider: Provider
-    settings: Settings
-    keyring: token.Keyring
-    place: str  # index of our callback URL in the store; empty: no callbacks
-    log: FilteringBoundLogger
-    random: Random
-    probe_after: float = flow.PROBE_AFTER  # seconds
-    portion: flow.Portion = field(default_factory=flow.Portion)
 
 
 # -- submit: queued -> submitting -> processing
@@ -74,7 +60,7 @@ def submit(context: Context) -> int:
     Raises:
         StoreAway: the claim's lease will run out and the sweep take over.
     """
-    settings = context.settings
+    settings, limits = context.settings, context.store.limits()
     claim = context.store.claim(
         settings.tasks_per_post,
         settings.deadline + SLOT_MARGIN,
@@ -82,57 +68,48 @@ def submit(context: Context) -> int:
         context.keyring.signing if context.place else "",
         token.LIFETIME,
     )
-    tasks = payload.bodies(context.store, context.keyring, claim.jobs)
-    _reject_unsendable(context, claim, [job for job in claim.jobs if job.id not in tasks])
+    tasks = payload.bodies(context.store, context.keyring, claim.jobs, flow.without(limits))
+    refusals.reject_unsendable(context, claim, [job for job in claim.jobs if job.id not in tasks])
     sendable = [job for job in claim.jobs if job.id in tasks]
-    for chunk in payload.chunks(sendable, tasks, settings.bytes_per_post):
+    most_bytes = min(settings.bytes_per_post, int(limits.get("bytes", settings.bytes_per_post)))
+    most_tasks = int(limits.get("tasks", settings.tasks_per_post))
+    for chunk in payload.chunks(sendable, tasks, most_bytes, most_tasks):
         _send(context, claim, chunk, tasks)
     return len(claim.jobs)
 
 
-def _reject_unsendable(context: Context, claim: Claim, jobs: Sequence[Claimed]) -> None:
-    with context.store.moves() as moves:
-        for job in jobs:
-            context.log.error("submit.unsendable", job=job.id)
-            moves.reject(job.id, claim.token, "unsendable", "its stored request cannot be read")
-
-
-def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[str, bytes]) -> None:
-    """Send one chunk and apply the answer task by task."""
+def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[str, bytes]) -> bool:
+    """Send one chunk and apply the answer task by task; true where all of it was accepted."""
     if claim.is_old:  # another may hold these jobs soon
-        _refuse_all(context, claim, jobs, 0.0, "claim too old to be sent")
-        return
+        refusals.refuse_all(context, claim, jobs, 0.0, "claim too old to be sent")
+        return False
     try:
         answer = context.provider.submit([tasks[job.id] for job in jobs])
     except ProviderAway as away:
-        _no_answer(context, claim, jobs, away)
-        return
+        refusals.no_answer(context, claim, jobs, away)
+        return False
     told = of_submit([job.task_uuid for job in jobs], answer.status, answer.items)
     if any(said.meaning is None for said in told.values()):  # it named nobody: find out whom
-        half = len(jobs) // 2
-        _send(context, claim, jobs[:half], tasks)
-        _send(context, claim, jobs[half:], tasks)
-        return
+        return _send_halves(context, claim, jobs, tasks, answer.status)
+    refusals.leave_out(context, jobs, told, tasks)
     _apply_submit(context, claim, jobs, told, answer)
+    return all(said.meaning is Meaning.ACCEPTED for said in told.values())
 
 
-def _no_answer(context: Context, claim: Claim, jobs: Sequence[Claimed], away: ProviderAway) -> None:
-    context.log.warning("submit.no_answer", reason=str(away), tasks=len(jobs), sent=away.sent)
-    if not away.sent:
-        wait = exponential(jobs[0].refusals, 1.0, 30.0, context.random)
-        _refuse_all(context, claim, jobs, wait, str(away))
-        return
-    with context.store.moves() as moves:
-        for job in jobs:
-            moves.lose(job.id, claim.token, "", str(away))
-
-
-def _refuse_all(
-    context: Context, claim: Claim, jobs: Sequence[Claimed], wait: float, detail: str
-) -> None:
-    with context.store.moves() as moves:
-        for job in jobs:
-            moves.refuse(job.id, claim.token, wait, "", detail)
+def _send_halves(
+    context: Context,
+    claim: Claim,
+    jobs: Sequence[Claimed],
+    tasks: dict[str, bytes],
+    status: int,
+) -> bool:
+    half = len(jobs) // 2
+    taken = [_send(context, claim, part, tasks) for part in (jobs[:half], jobs[half:])]
+    if all(taken):  # none was at fault: together they were too many, or too large
+        size = sum(len(tasks[job.id]) + 1 for job in jobs[:half])
+        what, most = ("bytes", size) if status == TOO_LARGE else ("tasks", half)
+        flow.takes_fewer(context.store, context.log, what, most)
+    return all(taken)
 
 
 def _apply_submit(
@@ -145,7 +122,7 @@ def _apply_submit(
     for job in jobs:
         said = told[job.task_uuid]
         if said.meaning is Meaning.PAUSE:
-            _pause(context, answer, job, said)
+            refusals.pause(context, answer, job, said)
     with context.store.moves() as moves:
         for job in jobs:
             said = told[job.task_uuid]
@@ -156,30 +133,19 @@ def _apply_submit(
     for job in jobs:
         if told[job.task_uuid].results:  # finished already in the acknowledgment
             context.store.deliver(job.id, told[job.task_uuid].results)
-    flow.fit_window(context.store, claim, list(told.values()), context.settings.window_max)
-    counts = [str(said.meaning) for said in told.values()]
-    context.log.info(
-        "submit", status=answer.status, **{word: counts.count(word) for word in counts}
-    )
-
-
-def _pause(context: Context, answer: Answer, job: Claimed, said: Told) -> None:
-    if any(item.task_uuid == job.task_uuid for item in answer.items):
-        _pause_batch(context, job.batch, said.code, said.message)
-    else:  # it refuses the whole POST
-        context.log.warning("paused", what="all", code=said.code)
-        flow.pause_all(context.store, f"{said.code}: {said.message}", context.probe_after)
-
-
-def _pause_batch(context: Context, batch: str, code: str, message: str) -> None:
-    flow.pause(context.store, context.log, batch, (code, message), context.probe_after)
+    most = context.settings.window_max
+    window = flow.fit_window(context.store, claim, list(told.values()), most)
+    counts = Counter(str(said.meaning) for said in told.values())
+    context.log.info("submit", status=answer.status, window=window, **counts)
 
 
 def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: Told) -> None:
     match said.meaning:
         case Meaning.ACCEPTED:
             # A conflict is history we lost: the task may be over, so look at once.
-            first = 0.0 if said.code else context.settings.first_poll
+            settings = context.settings
+            first = context.pace.wait(0.0, settings.first_poll, settings.poll_max)
+            first = 0.0 if said.code else first
             moves.acknowledge(job.id, fence, first, said.code)
         case Meaning.WAIT:
             wait = exponential(job.refusals, 0.5, 30.0, context.random)
@@ -187,9 +153,16 @@ def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: 
         case Meaning.PAUSE:
             moves.refuse(job.id, fence, 0.0, said.code, said.code)
         case Meaning.REJECTED:
-            moves.reject(job.id, fence, said.code, said.message)
+            message = _explained(context, job.id, said.code, said.message)
+            moves.reject(job.id, fence, said.code, message)
         case _:
             moves.lose(job.id, fence, said.code, said.message)
+
+
+def _explained(context: Context, job: str, code: str, message: str) -> str:
+    """Return what to tell of an error; where a file that we uploaded is gone, what to do."""
+    gone = code in MEDIUM_GONE and reading.has_files(context.store, job)
+    return FILE_GONE if gone else message
 
 
 # -- poll: resolving, processing -> completed, partial, failed, expired, or the next attempt
@@ -197,28 +170,36 @@ def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: 
 
 def poll(context: Context) -> int:
     """Ask for the tasks that are due and apply what is known; returns how many were asked for."""
-    most = context.portion.of(context.settings.uuids_per_poll)
+    setting = context.settings.uuids_per_poll
+    most = context.portion.of(min(setting, int(context.store.limits().get("uuids", setting))))
     sent, due = context.store.claim_due(most)
-    if due and _ask(context, sent, due):
+    if due and _ask(context, sent, due) is not Heard.NOTHING:
         context.portion.was_answered(len(due))
-    elif len(due) > 1 and _ask(context, sent, [context.random.choice(due)]):
+    elif len(due) > 1 and _ask(context, sent, [context.random.choice(due)]) is not Heard.NOTHING:
         # The provider is there: the answer to all is too large, or one task of them spoils it.
         context.portion.was_not(len(due))
     return len(due)
 
 
-def _ask(context: Context, sent: int, due: Sequence[Due]) -> bool:
-    """Ask for these tasks and apply what is known; false where there was no answer."""
+class Heard(Enum):
+    """What became of one poll."""
+
+    NOTHING = auto()  # there was no answer
+    REFUSED = auto()  # an answer that is no news of any task
+    NEWS = auto()
+
+
+def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
+    """Ask for these tasks and apply what is known."""
     try:
         answer = context.provider.poll([task.task_uuid for task in due])
     except ProviderAway as away:  # no news: each is due again when its hold is over
         context.log.warning("poll.no_answer", reason=str(away), tasks=len(due))
-        return False
+        return Heard.NOTHING
     named = by_task(answer.items)
     refused = not any(task.task_uuid in named for task in due) and answer.status != OK
     if refused or answer.problem:
-        _unanswered(context, sent, due, answer)
-        return True
+        return _unanswered(context, sent, due, answer)
     whole = is_whole(answer.status, answer.items)
     with context.store.moves() as moves:
         for task in due:
@@ -229,32 +210,35 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> bool:
             elif answer.status == OK and timing.past_deadline(context.settings, sent, task):
                 _expire(context, moves, task)  # else no news of it: due again after its hold
     context.log.info("poll", status=answer.status, tasks=len(due), named=len(named))
-    return True
+    return Heard.NEWS
 
 
-def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> None:
+def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> Heard:
     """A refused or unreadable answer is no news of any task; what may be one task's is halved."""
-    context.log.warning(
-        "poll.refused", status=answer.status, tasks=len(due), problem=answer.problem
-    )
+    problem = {"problem": answer.problem} if answer.problem else {}
+    context.log.warning("poll.refused", status=answer.status, tasks=len(due), **problem)
     codes = [item.code for item in answer.items if item.kind is Kind.ERROR]
     about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
     if answer.status in {401, 402, 403} or about_us:
         code = codes[0] if codes else f"http{answer.status}"
         flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
     elif answer.status not in VERDICTLESS_STATUSES and len(due) > 1:
-        _ask(context, sent, due[: len(due) // 2])
-        _ask(context, sent, due[len(due) // 2 :])
+        half = len(due) // 2
+        if {_ask(context, sent, part) for part in (due[:half], due[half:])} == {Heard.NEWS}:
+            flow.takes_fewer(context.store, context.log, "uuids", half)
+            return Heard.NEWS
+    return Heard.REFUSED
 
 
 def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status: int) -> Found:
     job = task.job
-    said = of_poll(told, job.expected, {job.signature: job.sightings}, status)
+    expected = job.attempts[task.attempt - 1].expected
+    said = of_poll(told, expected, {job.signature: job.sightings}, status)
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:
         successes, accusations = reading.delivered(context.store, job.id, task.attempt)
         # One error of several results may be followed by successes that take longer.
-        all_told = len(successes) + len(accusations) >= job.expected
+        all_told = len(successes) + len(accusations) >= expected
         if accusations and (all_told or timing.silent_for_long(context.settings, sent, task)):
             return judged(accusations)
     return said
@@ -269,16 +253,23 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         final=found.final or timing.past_deadline(context.settings, sent, task),
     )
     settings = context.settings
-    wait = timing.wait(settings, sent, task)
+    wait = timing.wait(settings, sent, task, context.pace)
     match found.outcome:
         case Outcome.RESULTS:
+            if found.final:
+                timing.learn(context.pace, settings, sent, task)
             moves.join(task, sent, wait, found.signature, verdict)
         case Outcome.FAILED:
-            moves.fail(task, found.error, verdict)
+            code, message = found.error
+            message = _explained(context, task.job.id, code, message)
+            moves.fail(task, (code, message), verdict)
         case Outcome.AGAIN:
             _next_attempt(context, moves, task, found, verdict)
         case _ if not timing.is_awaited(task):
-            moves.snooze(task, sent, timing.RARELY, found.outcome.value, found.signature)
+            later = timing.until_over(settings, sent, task, context.pace)
+            is_gone = found.outcome is Outcome.EMPTY and timing.needs_no_slot(settings, sent, task)
+            what = "absent" if is_gone else found.outcome.value
+            moves.snooze(task, sent, later, what, found.signature)
         case _ if timing.past_deadline(settings, sent, task):
             _expire(context, moves, task)
         case Outcome.EMPTY if timing.certainly_absent(settings, sent, task):
@@ -297,7 +288,7 @@ def _next_attempt(
 ) -> None:
     """Buy again where the provider failed the task, at most `max_attempts` times."""
     if found.pauses:  # no fault of the job, so no limit; the pause sets the pace
-        _pause_batch(context, task.job.batch, *found.error)
+        refusals.pause_batch(context, task.job.batch, *found.error)
     elif task.attempt >= context.settings.max_attempts:
         moves.fail(task, found.error, verdict)
         return

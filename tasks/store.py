@@ -22,6 +22,11 @@ UNSETTLED = 60.0
 QUARANTINE_MOST = 16
 """Bodies that cannot be understood kept per job."""
 FOREVER_MS = 3_600_000
+LIMITS = ("tasks", "bytes", "uuids", "without")
+"""What a provider may take less of than our settings say: tasks or bytes in one POST, taskUUIDs in
+one poll, fields of ours (contract §16 leaves all four open)."""
+FORGET = 600
+"""Seconds after which a limit that was found is tried again."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Outlook:
     """What there is to do."""
 
     claimable: int  # jobs that free slots could take at once
+    window: int  # slots, free or not
     due: int  # tasks to poll
     endings: int  # jobs whose ending is not settled
     overdue: bool  # something waits for the sweep
@@ -78,6 +84,17 @@ class Store:
         """Find or create the batch `name`; returns the id it has, ready to take rows."""
         return str(self.scripts.run("open_batch", name, batch_id, priority).decode())
 
+    def budget(self, batch: str, most: int, bound: int | None) -> None:
+        """Let a batch cost at most `most`, its inputs at most `bound` each (nano-dollars).
+
+        Without a bound it is learned from the first jobs, which go one at a time.
+        """
+        self.scripts.run("budget", batch, most, "" if bound is None else bound)
+
+    def learn_bound(self, batch: str, nano: int) -> None:
+        """Learn what an input of a batch may cost at most, where the user gave no bound."""
+        self.scripts.run("bound", batch, nano)
+
     def share(self, batch: str, parts: Mapping[str, bytes]) -> None:
         """Store the request parts that rows of a batch have in common, by digest."""
         if parts:
@@ -90,8 +107,22 @@ class Store:
         Raises:
             StoreRefused: another submit of the same batch has sealed it.
         """
-        flat = [value for row in rows for value in row]
-        told = self.scripts.run("enqueue", batch, *flat)
+        return self._record("enqueue", batch, rows)
+
+    def withhold(self, batch: str, rows: Iterable[Sequence[Argument]]) -> list[str]:
+        """Record rows, each with its failure, as jobs that have failed; 'added' or 'known'.
+
+        Raises:
+            StoreRefused: as of `enqueue`.
+        """
+        return self._record("withhold", batch, rows)
+
+    def _record(self, script: str, batch: str, rows: Iterable[Sequence[Argument]]) -> list[str]:
+        told = self.scripts.run(script, batch, *(value for row in rows for value in row))
+        if told == b"cancelling":
+            raise StoreRefused(
+                "this batch is being cancelled, so it takes no rows; submit again when that is over"
+            )
         if told == b"sealed":
             raise StoreRefused("another submit of this batch has just ended; submit it again")
         return [word.decode() for word in told]
@@ -162,14 +193,19 @@ class Store:
         self.scripts.run("pause", batch, reason[:200], ms(probe_after))
 
     def paused(self) -> dict[str, str]:
-        """Return the reasons of all pauses by batch id, `*` for the whole queue."""
+        """Return the reasons of the provider's pauses by batch id, `*` for the whole queue.
+
+        Where the user has paused all, the user's word stands for the whole queue.
+        """
         with store_errors():
             ids = [name.decode() for name in self.client.zrange(self.keys("paused"), 0, -1)]
             reasons = [
                 self.client.hget(self.keys("meta") if b == "*" else self.keys("batch", b), "paused")
                 for b in ids
             ]
-        return {b: (reason or b"").decode() for b, reason in zip(ids, reasons, strict=True)}
+            held = self.client.hget(self.keys("meta"), "held")
+        told = {b: (reason or b"").decode() for b, reason in zip(ids, reasons, strict=True)}
+        return told | ({"*": held.decode()} if held else {})
 
     def window(self) -> tuple[int, int]:
         """Return the window and how many of its slots are taken."""
@@ -177,10 +213,28 @@ class Store:
             limit = self.client.hget(self.keys("meta"), "window")
             return int(limit or 0), int(self.client.zcard(self.keys("slots")))
 
-    def resize(self, window: int) -> None:
-        """Set the window; the last of two racing processes wins, which harms nothing."""
+    def fit(self, taken: int, refused: int, lost: int, most: int, *, full: bool) -> int:
+        """Fit the window to what one POST showed, at most to `most`; returns the window.
+
+        Args:
+            taken: Tasks that the provider took.
+            refused: Tasks that it refused for capacity.
+            lost: Tasks without a clear answer.
+            most: Largest window.
+            full: Whether the claim filled every free slot.
+        """
+        return int(self.scripts.run("fit", taken, refused, lost, int(full), most))
+
+    def limits(self) -> dict[str, str]:
+        """Return what the provider was found to take at most, by what is limited; shared by all."""
         with store_errors():
-            self.client.hset(self.keys("meta"), "window", window)
+            found = self.client.mget([self.keys("limit", what) for what in LIMITS])
+        return {what: text.decode() for what, text in zip(LIMITS, found, strict=True) if text}
+
+    def learn(self, what: str, limit: str) -> None:
+        """Remember a limit; it is forgotten, and so tried again, after `FORGET` seconds."""
+        with store_errors():
+            self.client.set(self.keys("limit", what), limit, ex=FORGET)
 
     def sweep(self) -> tuple[int, int, int, int]:
         """Do what time alone decides; returns leases, delays, slots, pauses dealt with."""
@@ -189,10 +243,11 @@ class Store:
 
     def outlook(self) -> Outlook:
         """Return what there is to do now."""
-        now, claimable, due_now, endings, *times = map(int, self.scripts.run("outlook"))
+        now, claimable, window, due_now, endings, *times = map(int, self.scripts.run("outlook"))
         coming = [at - now for at in times if at]
         return Outlook(
             claimable=claimable,
+            window=window,
             due=due_now,
             endings=endings,
             overdue=0 < times[1] <= now,
@@ -209,6 +264,12 @@ class Store:
         """Wait until something may be to do, at most `seconds`."""
         with store_errors():
             waiting.blpop([self.keys("nudge")], timeout=seconds)
+
+    def now(self) -> int:
+        """Return the store's time in ms, which all its records have."""
+        with store_errors():
+            seconds, micros = self.client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
 
     def probe(self) -> None:
         """Write something, to see whether a callback could be stored."""

@@ -2,7 +2,7 @@
 
 from tasks.backoff import next_poll
 from tasks.claims import Due
-from tasks.job import State
+from tasks.job import ENDED, State
 from tasks.settings import Settings
 
 RARELY = 600.0
@@ -15,13 +15,71 @@ AT_PROVIDER = frozenset({State.SUBMITTING, State.RESOLVING, State.PROCESSING})
 """States in which a poll can tell what becomes of the job."""
 
 
-def wait(settings: Settings, sent: int, task: Due) -> float:
+class Pace:
+    """How long tasks take here, learned from results that polls found.
+
+    Callbacks tell of results as they come, so where they are asked for nothing is learned.
+    """
+
+    def __init__(self) -> None:
+        self._quick: float | None = None
+
+    def saw(self, seconds: float) -> None:
+        """Learn that a poll found a result so long after its submission."""
+        if self._quick is None:
+            self._quick = seconds
+        # A running estimate of the duration that one task in four stays below.
+        self._quick *= 1 - SHIFT * 0.75 if seconds < self._quick else 1 + SHIFT * 0.25
+
+    def wait(self, age: float, first: float, most: float) -> float:
+        """Return in how many seconds a task of that age is worth a poll, the first one or another.
+
+        Nothing learned: next_poll. Else not before one in four is done, then every quarter of its
+        age, because most end soon after.
+        """
+        if self._quick is None:
+            return next_poll(age, first, most)
+        until = self._quick - age
+        return max(first, min(most, until if until > 0 else age / 4))
+
+
+SHIFT = 0.1
+"""How far one observation moves the estimate: a tenth of it, so about forty follow any change."""
+
+
+def wait(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
     """Return in how many seconds a task polled at `sent` (ms) is worth another poll."""
     job = task.job
     since = job.unclear_since or job.attempts[task.attempt - 1].submitted_at or sent
     first = LOOKED_FOR if job.unclear_since or job.accused else settings.first_poll
     most = ACCUSED if job.accused else settings.poll_max
-    return next_poll((sent - since) / 1000, first, max(first, most))
+    return pace.wait((sent - since) / 1000, first, max(first, most))
+
+
+def learn(pace: Pace, settings: Settings, sent: int, task: Due) -> None:
+    """Learn from a result that a poll sent at `sent` (ms) found."""
+    submitted = task.job.attempts[task.attempt - 1].submitted_at
+    if submitted and is_awaited(task) and not settings.callback_url:
+        pace.saw((sent - submitted) / 1000)
+
+
+def until_over(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
+    """Return in how many seconds to ask again for a task that its job no longer hangs on.
+
+    Until its time is over it runs as any other, and holds a slot that others may be waiting for.
+    """
+    job = task.job
+    submitted = job.attempts[task.attempt - 1].submitted_at or 0
+    is_left = job.state in ENDED or task.attempt != job.attempt
+    runs = is_left and sent < submitted + settings.deadline * 1000
+    return wait(settings, sent, task, pace) if runs else RARELY
+
+
+def needs_no_slot(settings: Settings, sent: int, task: Due) -> bool:
+    """Whether a task that the user gave up was silent for as long as one that is sent again."""
+    job = task.job
+    gone = job.state is State.CANCELLED and task.attempt == job.attempt and job.empties >= 1
+    return gone and silent_for_long(settings, sent, task)
 
 
 def is_awaited(task: Due) -> bool:

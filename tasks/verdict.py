@@ -62,6 +62,7 @@ class Told:
     code: str = ""
     message: str = ""
     results: tuple[Item, ...] = ()  # finished already in the acknowledgment
+    parameter: str = ""  # the field that the error names
 
 
 def of_submit(uuids: Sequence[str], status: int, items: Sequence[Item]) -> dict[str, Told]:
@@ -99,7 +100,8 @@ def _heaviest(errors: Sequence[Item]) -> Told:
     """Return what several errors say together; their order says nothing."""
     by_meaning = {meaning(Road.SUBMIT, error.code): error for error in reversed(errors)}
     decided = min(by_meaning, key=PRECEDENCE.index)
-    return Told(decided, by_meaning[decided].code, by_meaning[decided].message)
+    error = by_meaning[decided]
+    return Told(decided, error.code, error.message, parameter=error.parameter)
 
 
 def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
+from tasks.context import Context
 from tasks.errors import ConfigurationError
 from tasks.log import configure
 from tasks.outbox import Outbox
 from tasks.provider import Provider
 from tasks.settings import Settings, load
-from tasks.steps import Context
 from tasks.store import Store
 from tasks.token import Keyring
 

@@ -6,11 +6,12 @@ They send no events: Flower shows jobs, and thousands of polls would push them o
 from collections.abc import Callable
 from time import monotonic
 
-from tasks import steps
+from tasks import flow, steps
+from tasks.context import Context
 from tasks.settle import settle
 from tasks.sweep import sweep
 from worker.app import app
-from worker.build import Crew, crew
+from worker.build import crew
 from worker.events import show_endings
 from worker.seats import Seat
 
@@ -21,41 +22,56 @@ STINT = 15.0
 @app.task(name="reelqueue.submit", send_events=False)
 def submit_door(seat: str, holder: str) -> dict[str, int]:
     """Claim and send jobs."""
-    full = crew().context.settings.tasks_per_post
-    return _work(seat, holder, lambda c: steps.submit(c.context), full)
+    return _work(seat, holder, steps.submit, _worth_a_post)
 
 
 @app.task(name="reelqueue.poll", send_events=False)
 def poll_door(seat: str, holder: str) -> dict[str, int]:
     """Ask for tasks that are due."""
-    full = crew().context.settings.uuids_per_poll
-    return _work(seat, holder, lambda c: steps.poll(c.context), full)
+    return _work(seat, holder, steps.poll, _worth_a_poll)
 
 
 @app.task(name="reelqueue.settle", send_events=False)
 def settle_door(seat: str, holder: str) -> dict[str, int]:
     """Show what has ended."""
-    return _work(seat, holder, _settle, 1)
+    outbox = crew().outbox
+    return _work(seat, holder, lambda c: settle(outbox, c.store, show_endings, c.log))
 
 
 @app.task(name="reelqueue.sweep", send_events=False)
 def sweep_door(seat: str, holder: str) -> dict[str, int]:
     """Deal with what time alone decides."""
-    return _work(seat, holder, lambda c: sweep(c.context.store, c.context.log), 1)
+    return _work(seat, holder, lambda c: sweep(c.store, c.log))
 
 
-def _settle(member: Crew) -> int:
-    return settle(member.outbox, member.context.store, show_endings, member.context.log)
+def _worth_a_post(context: Context, _moved: int) -> bool:
+    window, taken = context.store.window()
+    return flow.is_ripe(window - taken, window, context.settings.tasks_per_post)
 
 
-def _work(name: str, holder: str, step: Callable[[Crew], int], full: int) -> dict[str, int]:
-    """Run a step while each run is a full one; a seat that was given to another ends it."""
-    member, until, done, moved = crew(), monotonic() + STINT, 0, full
-    seat = Seat(member.context.store, name, holder)
+def _worth_a_poll(context: Context, moved: int) -> bool:
+    return context.store.outlook().due >= moved
+
+
+def _anything(_context: Context, _moved: int) -> bool:
+    return True
+
+
+def _work(
+    name: str,
+    holder: str,
+    step: Callable[[Context], int],
+    goes_on: Callable[[Context, int], bool] = _anything,
+) -> dict[str, int]:
+    """Run a step while it moves jobs and goes on; a seat that was given to another ends it."""
+    context, until, done = crew().context, monotonic() + STINT, 0
+    seat = Seat(context.store, name, holder)
     try:
-        while moved >= full and monotonic() < until and seat.keep():
-            moved = step(member)
+        while monotonic() < until and seat.keep():
+            moved = step(context)
             done += moved
+            if not moved or not goes_on(context, moved):
+                break
     finally:
         seat.leave()
     return {"done": done}

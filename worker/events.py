@@ -64,14 +64,20 @@ def fields(job: Ended, batch: str) -> dict[str, Any]:
 
 
 def _described(job: Ended, batch: str) -> Mapping[str, str]:
-    inputs = job.request.body.get("inputs") or {}
+    inputs = {**(job.request.body.get("inputs") or {}), **job.request.files}
     kind = next((name for name in MEDIA if inputs.get(name)), None)
     if kind is None:
         return {"batch": batch}
-    medium = inputs[kind][0]
-    # The end of a URL names the file; its query may hold a signature.
-    name = medium.split("?")[0].rsplit("/", 1)[-1][:60] if medium.startswith("http") else ""
-    return {kind.removesuffix("s"): name, "batch": batch}
+    return {kind.removesuffix("s"): _name(inputs[kind][0]), "batch": batch}
+
+
+def _name(medium: str) -> str:
+    """Return the end of a path or URL, without a query, which may hold a signature."""
+    if medium.startswith("http"):
+        medium = medium.partition("?")[0]
+    elif not medium.startswith("file:"):
+        return ""
+    return medium.removeprefix("file:").rsplit("/", 1)[-1][:60]
 
 
 def _told(record: Record, job: Ended) -> Mapping[str, Any]:

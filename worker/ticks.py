@@ -12,9 +12,11 @@ from typing import Any
 from celery import bootsteps
 from kombu.exceptions import OperationalError
 
+from tasks import flow
 from tasks.errors import StoreAway
 from tasks.lua import connect
 from tasks.outbox import MOST
+from tasks.store import Outlook
 from worker.app import app
 from worker.build import Crew, crew
 from worker.seats import Seat, lead, resign
@@ -76,18 +78,19 @@ class Ticker(threading.Thread):
         self._seat("settle", int(self._worth_settling(outlook.endings)))
         self._seat("sweep", int(outlook.overdue))
         self._seat("poll", -(-outlook.due // settings.uuids_per_poll))
-        if self._worth_a_post(outlook.claimable, settings.tasks_per_post):
+        if self._worth_a_post(outlook, settings.tasks_per_post):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)
         self._store.await_nudge(self._waiting, self._patience(outlook.wait, outlook.has_work))
 
-    def _worth_a_post(self, claimable: int, full: int) -> bool:
-        """Submit when a chunk is full, or BUSY seconds after the first slot was free."""
-        if not claimable:
+    def _worth_a_post(self, outlook: Outlook, full: int) -> bool:
+        """Submit when enough slots are free, or BUSY seconds after the first one was."""
+        if not outlook.claimable:
             self._room_since = None
             return False
         self._room_since = self._room_since or time.monotonic()
-        ripe = claimable >= full or time.monotonic() - self._room_since >= BUSY
+        enough = flow.is_ripe(outlook.claimable, outlook.window, full)
+        ripe = enough or time.monotonic() - self._room_since >= BUSY
         if ripe:
             self._room_since = None
         return ripe

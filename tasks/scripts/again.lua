@@ -1,6 +1,6 @@
 -- The attempt has failed and another may succeed: any state at the provider -> queued, next taskUUID.
 -- ARGV: job id, attempt, poll sequence, next taskUUID, wait ms, code, failure (JSON), detail,
---       then the answer (prelude, answer_from)
+--       then the answer (prelude_results, answer_from)
 -- returns: 'moved', 'ended' (results were here after all) or 'stale'
 local job = fetch(ARGV[1])
 if not job or stale(job, ARGV[3]) then return 'stale' end
@@ -8,9 +8,9 @@ local t, n = now(), tonumber(ARGV[2])
 if joined(job, n, t, answer_from(9)) or not MOVES.again[job.s] then return 'ended' end
 redis.call('ZREM', KEY.leases(), job.id)
 redis.call('SET', KEY.failure(job.id), ARGV[7])
-redis.call('SET', KEY.task(ARGV[4]), job.id .. ':' .. (n + 1))
-set(job, 'a', n + 1, 'i' .. (n + 1), ARGV[4], 'ec', ARGV[6])
-forget(job, 'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'ce', 'se')
+set(job, 'ec', ARGV[6])
+next_attempt(job, ARGV[4])
+if job['h' .. n] then beside(job, n + 1, job['h' .. n], job['n' .. n]) end
 move(job, 'again', t, ARGV[8])
 requeue(job, t, t + tonumber(ARGV[5]))
 return 'moved'

@@ -75,11 +75,11 @@ end
 for n in pairs(fresh) do
   told = 'stored'
   local ok, loose = weigh(job, n)
-  if ok + loose == tonumber(job.n) and (ok == 0 or ENDED[job.s]) then
+  if ok + loose == wanted(job, n) and (ok == 0 or ENDED[job.s]) then
     whole(job, n, t)
   elseif ok > 0 and not ENDED[job.s] then
     doubtful[n] = true -- the provider has told of some itself: it decides which this is
-  elseif ok + loose > tonumber(job.n) then
+  elseif ok + loose > wanted(job, n) then
     flag(job, 'surplus')
     doubtful[n] = true
   elseif ENDED[job.s] then

@@ -4,10 +4,32 @@
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
 --       most age ms of the oldest unsettled end
 -- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID, refusals, batch,
---          resends
+--          resends, results asked for where fewer than the row's, else ''
+
+-- A batch with a limit: may the job be sent? Cost, reservations and the most that it can cost itself
+-- must stay within. HINCRBY adds, and only the sign is looked at. Until the cost of an input is known
+-- or given, the batch's jobs go one at a time.
+local function affordable(job)
+  local batch, own = KEY.batch(job.b), KEY.job(job.id)
+  local cap, bound, cost, reserved = unpack(redis.call('HMGET', batch, 'cap', 'bound', 'cost', 'reserved'))
+  if not cap then return true end
+  if not bound and reserved ~= '0' then return false end
+  if not job.ro then set(job, 'ro', job.rv) end
+  redis.call('HSET', own, 'rv', job.ro)
+  redis.call('HINCRBY', own, 'rv', bound or '0')
+  job.rv = redis.call('HGET', own, 'rv')
+  redis.call('HSET', batch, 'room', cap)
+  for _, amount in ipairs({cost, reserved, job.rv}) do
+    if amount ~= '0' then redis.call('HINCRBY', batch, 'room', '-' .. amount) end
+  end
+  return string.sub(redis.call('HGET', batch, 'room'), 1, 1) ~= '-'
+end
+
 local most, lease, bound = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
-if redis.call('ZSCORE', KEY.paused(), '*') then return {t, '', 0} end
+if redis.call('ZSCORE', KEY.paused(), '*') or redis.call('HGET', KEY.meta(), 'held') then
+  return {t, '', 0}
+end
 local oldest = redis.call('XRANGE', KEY.ends(), '-', '+', 'COUNT', 1)[1]
 if oldest and t - tonumber(string.match(oldest[1], '^%d+')) > tonumber(ARGV[7]) then
   return {t, '', 0} -- effects have fallen behind: do not make more
@@ -23,6 +45,10 @@ while taken < math.min(most, free) and looked < 4 * most do
   local job = id and fetch(id)
   if not id then
     redis.call('HSET', KEY.batch(batch), 'vt', string.format('%.17g', vt))
+    redis.call('ZREM', KEY.ready(), batch)
+  elseif job and job.s == 'queued' and not job.se and not affordable(job) then
+    redis.call('LPUSH', KEY.queue(batch), id)
+    redis.call('HSET', KEY.batch(batch), 'vt', string.format('%.17g', vt), 'broke', job.rv)
     redis.call('ZREM', KEY.ready(), batch)
   elseif job and job.s == 'queued' then -- it may have been completed while it waited
     local n = tonumber(job.a)
@@ -41,7 +67,8 @@ while taken < math.min(most, free) and looked < 4 * most do
         set(job, 'k', ARGV[5], 'kp', ARGV[4], 'ke', math.floor(t / 1000) + tonumber(ARGV[6]))
       end
       redis.call('ZADD', KEY.leases(), t + lease, id)
-      claimed[#claimed + 1] = {id, n, job.kp, job.k, job.ke, uuid, job.rf or '0', batch, job.rs or '0'}
+      claimed[#claimed + 1] = {id, n, job.kp, job.k, job.ke, uuid, job.rf or '0', batch, job.rs or '0',
+        job['n' .. n] or ''}
     end
     local priority = tonumber(redis.call('HGET', KEY.batch(batch), 'priority') or '1')
     redis.call('ZINCRBY', KEY.ready(), 1 / priority, batch)

@@ -2,29 +2,23 @@
 -- ARGV: batch id, then per row: job id, row number, expected results, content digest,
 --       reservation, input blob
 -- returns: per row 'added', 'known' (same content) or 'differs' (same custom_id, other content);
---          'sealed' where the batch takes no rows
+--          'sealed' or 'cancelling' where the batch takes no rows
 local batch, t, told, added = ARGV[1], now(), {}, 0
-if redis.call('HGET', KEY.batch(batch), 'sealed') ~= '0' then return 'sealed' end
+if closed(batch) then return closed(batch) end
 for i = 2, #ARGV, 6 do
   local id, row, expected, digest, reservation = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local known = redis.call('HGET', KEY.job(id), 'd')
   if known then
     told[#told + 1] = known == digest and 'known' or 'differs'
   else
-    redis.call('HSET', KEY.job(id), 'v', 1, 's', 'queued', 'b', batch, 'r', row, 'n', expected,
-      'd', digest, 'rv', reservation, 'a', 1, 'q', t)
-    redis.call('SET', KEY.input(id), ARGV[i + 5])
-    redis.call('RPUSH', KEY.rows(batch), id)
+    record(batch, t, id, row, expected, digest, reservation, ARGV[i + 5])
     redis.call('RPUSH', KEY.queue(batch), id)
     added = added + 1
     told[#told + 1] = 'added'
   end
 end
 if added > 0 then
-  redis.call('HINCRBY', KEY.batch(batch), 'total', added)
-  redis.call('HINCRBY', KEY.batch(batch), 'open', added)
-  redis.call('HINCRBY', KEY.batch(batch), 'n:queued', added)
-  redis.call('HINCRBY', KEY.counts(), 'n:queued', added)
+  counted(batch, added)
   ready(batch)
   nudge()
 end

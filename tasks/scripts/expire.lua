@@ -1,4 +1,5 @@
--- A poll sent after the deadline still had no result: any state at the provider -> expired.
+-- A poll sent after the deadline still had no result: any state at the provider -> expired,
+-- or partial (prelude_moves, give_up).
 -- The task may be running yet: it keeps its slot, and is polled rarely until its bound has passed,
 -- which is moved where there is less time left than for that (a computer that slept).
 -- ARGV: job id, attempt, poll sequence, next poll ms, failure (JSON), detail, least slot bound ms
@@ -9,7 +10,7 @@ local t, uuid = now(), task_uuid(job, tonumber(job.a))
 if concluded(job, tonumber(job.a), t) then return 'ended' end -- what callbacks brought is all there is
 redis.call('SET', KEY.failure(job.id), ARGV[5])
 set(job, 'ec', 'expired')
-move(job, 'expire', t, ARGV[6])
+give_up(job, 'expire', t, ARGV[6])
 redis.call('ZADD', KEY.due(), t + tonumber(ARGV[4]), uuid)
 redis.call('ZADD', KEY.slots(), 'GT', t + tonumber(ARGV[7]), uuid)
 return 'moved'

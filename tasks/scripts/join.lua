@@ -1,12 +1,12 @@
 -- A getResponse answer with results: kept, and the job completed, partial, or still waiting.
 -- ARGV: job id, attempt, poll sequence, poll sent ms, wait ms, error signature,
---       then the answer (prelude, answer_from)
+--       then the answer (prelude_results, answer_from)
 -- returns: 'ended', 'kept' (not whole yet) or 'stale'
 local job = fetch(ARGV[1])
 if not job or stale(job, ARGV[3]) then return 'stale' end
 local t, n = now(), tonumber(ARGV[2])
 local answer = answer_from(7)
-note(job.id, t, 'poll', answer.ok .. ' of ' .. job.n)
+note(job.id, t, 'poll', answer.ok .. ' of ' .. wanted(job, n))
 if joined(job, n, t, answer) then return 'ended' end
 if ARGV[2] == job.a then
   if ARGV[6] ~= '' then sight(job, ARGV[6]) else forget(job, 'x', 'xc') end

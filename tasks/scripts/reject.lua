@@ -1,4 +1,4 @@
--- Not bought, and never will be: submitting -> failed.
+-- Not bought, and never will be: submitting -> failed, or partial (prelude_moves, give_up).
 -- ARGV: job id, fencing token, code, failure (JSON), detail
 -- returns: 'moved' or 'stale'
 local job = fetch(ARGV[1])
@@ -10,5 +10,5 @@ local t = now()
 set(job, 'ec', ARGV[3])
 redis.call('SET', KEY.failure(job.id), ARGV[4])
 over(job, tonumber(job.a), t, 'rejected')
-move(job, 'reject', t, ARGV[5])
+give_up(job, 'reject', t, ARGV[5])
 return 'moved'

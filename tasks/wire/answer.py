@@ -53,6 +53,13 @@ class Item:
     about_poll: bool  # the error speaks of the getResponse task itself, not of the one asked for
     raw: Mapping[str, Any]
 
+    @property
+    def parameter(self) -> str:
+        """The field of the task that an error names; empty where it names none."""
+        named = self.raw.get("parameter")
+        first = named[0] if isinstance(named, list) and named else named
+        return first if isinstance(first, str) else ""
+
 
 def parse(body: bytes) -> Any:  # noqa: ANN401  any JSON value
     """Read a body strictly: UTF-8 without BOM, no NaN, no twin keys, bounded depth and numbers.

@@ -210,3 +210,14 @@ def test_every_ending_stands_in_the_outbox(rig: Rig, simulator: Simulator) -> No
     assert all(one.state in ENDED for one in rig.records())
     assert rig.store.outlook().endings == 3
     agree(rig, simulator)
+
+
+def test_a_provider_that_takes_one_task_in_a_poll_is_found_out(
+    rig: Rig, simulator: Simulator
+) -> None:
+    simulator.change(max_polls=1)
+    rig.queue(*[row(f"Look {n}. [[sim: latency=0.3]]") for n in range(5)])
+    rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    assert rig.store.limits()["uuids"] == "1"
+    agree(rig, simulator)

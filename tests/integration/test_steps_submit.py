@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from core_driver import Rig, agree, fresh_store, row
+from core_driver import KEYRING, Rig, agree, fresh_store, resize, row
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
@@ -112,7 +112,7 @@ def test_the_window_finds_the_capacity_and_grows_again(rig: Rig, simulator: Simu
 
 
 def test_a_window_of_one_grows(rig: Rig, simulator: Simulator) -> None:
-    rig.store.resize(1)
+    resize(rig.store, 1)
     rig.queue(*[row(f"Video {n}?") for n in range(12)])
     rig.run()
     assert rig.store.window()[0] > 3
@@ -120,14 +120,60 @@ def test_a_window_of_one_grows(rig: Rig, simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_a_request_of_too_many_tasks_is_halved_until_it_is_taken(
+def test_a_provider_that_takes_fewer_tasks_is_found_out_once(
     rig: Rig, simulator: Simulator, most: int
 ) -> None:
     simulator.change(max_tasks=most)
     rig.queue(*[row(f"Video {n}?") for n in range(7)])
     rig.run()
+    assert int(rig.store.limits()["tasks"]) <= most
+    refused = simulator.totals()["posts"]
+    rig.queue(*[row(f"Next {n}?") for n in range(6)], name="next")
+    steps.submit(rig.context)
+    assert simulator.totals()["posts"] - refused == 6 / int(rig.store.limits()["tasks"])
+    rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
     agree(rig, simulator)
+
+
+def test_a_provider_that_takes_less_bytes_is_found_out(rig: Rig, simulator: Simulator) -> None:
+    simulator.change(max_body=2000)
+    rig.queue(*[row("x" * 300 + str(n)) for n in range(8)])
+    rig.run()
+    assert 500 < int(rig.store.limits()["bytes"]) < 2000
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    agree(rig, simulator)
+
+
+def test_one_task_that_is_too_large_limits_no_other(rig: Rig, simulator: Simulator) -> None:
+    simulator.change(max_body=20_000)
+    rig.queue(row("One?"), row("x" * 30_000), row("Two?"))
+    rig.run()
+    states = [one.state for one in rig.records()]
+    assert states == [State.COMPLETED, State.FAILED, State.COMPLETED]
+    assert rig.store.limits() == {}
+
+
+def test_fields_that_the_provider_refuses_are_left_out_and_nobody_fails(
+    rig: Rig, simulator: Simulator
+) -> None:
+    simulator.change(unsupported="includeUsage,webhookURL")
+    rig.adopt(place=rig.store.place("https://hooks.example/webhooks/runware"), keyring=KEYRING)
+    rig.queue(row("One?"), row("Two?"))
+    rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    assert rig.store.limits()["without"] == "includeUsage,webhookURL"
+    assert simulator.totals()["purchases"] == 2
+
+
+def test_a_field_of_the_row_that_the_provider_refuses_fails_the_row(
+    rig: Rig, simulator: Simulator
+) -> None:
+    simulator.change(unsupported="seed")
+    rig.queue(row("One?", seed=7), row("Two?"))
+    rig.run()
+    assert [one.state for one in rig.records()] == [State.FAILED, State.COMPLETED]
+    assert rig.store.limits() == {}
 
 
 def test_a_bad_task_fails_alone_and_unbought(rig: Rig, simulator: Simulator) -> None:

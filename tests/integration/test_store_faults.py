@@ -92,7 +92,7 @@ def test_a_full_store_is_away_and_nothing_is_half_written(own: StoreServer) -> N
     with pytest.raises(StoreAway, match="cannot write"):
         store.probe()
     with pytest.raises(StoreAway, match="cannot write"):
-        store.resize(3)
+        store.learn("tasks", "3")
     store.client.config_set("maxmemory", 0)
     assert contents(store) == before
     assert store.deliver(job, [success(job)]) == "stored"

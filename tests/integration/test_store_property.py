@@ -4,7 +4,7 @@ import uuid
 from typing import Any, ClassVar
 
 import pytest
-from core_driver import asked, audit, error, queue, record, row, success, verdict
+from core_driver import SECRET, asked, audit, error, queue, record, row, success, verdict
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tasks import reading
+from tasks import reading, verbs
 from tasks.job import ENDED, Record, State
 from tasks.moves import MOVES
 from tasks.store import Store
@@ -28,6 +28,7 @@ STEPS = EDGES | {(a, c) for a, b in EDGES for b2, c in EDGES if b == b2}
 attempts = st.integers(1, 4)
 places = st.integers(0, 3)
 behind = st.integers(0, 1)
+RETRIED = {State.FAILED, State.PARTIAL, State.EXPIRED, State.CANCELLED}
 
 
 class Books(RuleBasedStateMachine):
@@ -58,7 +59,8 @@ class Books(RuleBasedStateMachine):
 
     def results(self, attempt: int) -> list[Item]:
         name = self.now.attempts[attempt - 1].task_uuid
-        texts = [f"{attempt}" if self.alike else f"{attempt} {n}" for n in range(self.expected)]
+        wanted = self.now.attempts[attempt - 1].expected
+        texts = [f"{attempt}" if self.alike else f"{attempt} {n}" for n in range(wanted)]
         return [
             success(name, text, 0.25 + n / 8 * (not self.alike)) for n, text in enumerate(texts)
         ]
@@ -93,7 +95,8 @@ class Books(RuleBasedStateMachine):
     @rule(attempt=attempts, place=places)
     def callback_success(self, attempt: int, place: int) -> None:
         attempt = min(attempt, self.now.attempt)
-        item = self.results(attempt)[min(place, self.expected - 1)]
+        results = self.results(attempt)
+        item = results[min(place, len(results) - 1)]
         assert self.store.deliver(self.job, [item]) in {"stored", "known"}
         self.told.setdefault(attempt, set()).add(item.digest)
 
@@ -127,10 +130,10 @@ class Books(RuleBasedStateMachine):
     def poll_with_results(self, attempt: int, back: int, good: int, rest: bool) -> None:  # noqa: FBT001 - drawn
         attempt = min(attempt, self.now.attempt)
         ask = asked(self.store, self.job, attempt, behind=back)
-        good = min(good, self.expected)
-        items = self.results(attempt)[:good]
-        bad = [error(ask.task_uuid)] * (rest and good < self.expected)
-        answer = verdict(*items, *bad, final=bool(bad) or good == self.expected)
+        results = self.results(attempt)
+        good = min(good, len(results))
+        bad = [error(ask.task_uuid)] * (rest and good < len(results))
+        answer = verdict(*results[:good], *bad, final=bool(bad) or good == len(results))
         with self.store.moves() as moves:
             moves.join(ask, 0, 0.001, "sign" * bool(bad), answer)
         if ask.sequence >= int(self.field("p")):
@@ -142,7 +145,7 @@ class Books(RuleBasedStateMachine):
         ask = asked(self.store, self.job, min(attempt, self.now.attempt), behind=back)
         answer = verdict(error(ask.task_uuid), final=True)
         with self.store.moves() as moves:
-            if last or ask.attempt > 3:
+            if last or self.now.attempt > 3:
                 moves.fail(ask, ("unsafe", "no"), answer)
             else:
                 moves.again(ask, str(uuid.uuid4()), 0.001, ("timeoutProvider", "no"), answer)
@@ -156,6 +159,72 @@ class Books(RuleBasedStateMachine):
     @rule()
     def take_due(self) -> None:
         self.store.claim_due(9)
+
+    @precondition(lambda self: self.job)
+    @rule(whole=st.booleans())
+    def cancel(self, whole: bool) -> None:  # noqa: FBT001 - drawn
+        before = self.now
+        if whole:
+            verbs.cancel_batch(self.store, before.batch)
+            assert verbs.retry(self.store, SECRET, [before])[0] in {"cancelling", "stale"}
+            progress = verbs.cancel_pass(self.store)
+            assert progress
+            assert progress.over
+            told = {(1, 0): "sent", (0, 1): "unsent", (0, 0): "ended"}[
+                progress.sent, progress.unsent
+            ]
+        else:
+            (told,) = verbs.cancel(self.store, [before])
+        assert (told == "ended") == (before.state in ENDED)
+        if told == "unsent":
+            assert self.store.window()[1] == 0, "the provider may have it"
+
+    @precondition(lambda self: self.job and self.now.state in RETRIED)
+    @rule()
+    def retry(self) -> None:
+        before = self.now
+        (told,) = verbs.retry(self.store, SECRET, [before])
+        self.states.append(State.QUEUED)
+        assert self.now.cost == before.cost
+        if told == "completed":
+            assert self.now.state is State.COMPLETED
+            return
+        assert (told, self.now.state) == ("moved", State.QUEUED)
+        attempt = self.now.attempts[-1]
+        have = self.kept() if attempt.beside else 0
+        assert attempt.expected == self.expected - have, "asks for what is there, or too little"
+        # Only one that was never sent keeps its taskUUID.
+        last = before.attempts[-1]
+        was_sent = last.submitted_at is not None or last.ended_at is not None
+        assert self.now.attempt == before.attempt + was_sent
+
+    @precondition(lambda self: self.job)
+    @rule()
+    def unpark(self) -> None:
+        before = self.now
+        (told,) = verbs.unpark(self.store, [before])
+        assert (self.now.state is State.QUEUED) if told == "moved" else self.now == before
+
+    @precondition(lambda self: self.job)
+    @rule(hold=st.booleans(), what=st.sampled_from(["batch_batch", "*"]))
+    def pause_or_resume(self, hold: bool, what: str) -> None:  # noqa: FBT001 - drawn
+        if hold:
+            verbs.hold(self.store, what, "held")
+            assert not self.store.claim(5, 60, "", "", 60).jobs, "claimed although held"
+        else:
+            verbs.resume(self.store, what)
+
+    @precondition(lambda self: self.job)
+    @rule(priority=st.integers(1, 100))
+    def prioritize(self, priority: int) -> None:
+        verbs.prioritize(self.store, "batch_batch", priority)
+
+    def kept(self) -> int:
+        good = [
+            sum(item.kind is Kind.SUCCESS for item in items)
+            for items in reading.results(self.store, [(self.job, n) for n in self.now.kept])
+        ]
+        return sum(good)
 
     def field(self, name: str) -> str:
         found: bytes = self.store.client.hget(self.store.keys("job", self.job), name) or b"0"
@@ -172,7 +241,7 @@ class Books(RuleBasedStateMachine):
             return
         before, after = self.states[-1], self.now.state
         assert before == after or (before, after) in STEPS, (before, after)
-        assert before not in ENDED or after in ENDED
+        assert before not in ENDED or after in ENDED, "reopened, and not by the user"
         self.states.append(after)
 
     @invariant()
@@ -185,9 +254,21 @@ class Books(RuleBasedStateMachine):
             assert {item.digest for item in good} == loose | {item.digest for item in polled}
             assert len(good) == len(polled) + len(loose), "kept twice"
             assert self.now.attempts[number - 1].cost == sum(item.cost or 0 for item in good)
-            if len(good) >= self.expected:
+            wanted = self.now.attempts[number - 1].expected
+            # Beside results that the provider told of itself a callback's may be one of them.
+            if len(polled) >= wanted or (not polled and len(loose) >= wanted):
                 assert self.now.state not in {State.FAILED, State.EXPIRED}
                 assert self.now.state in ENDED, "whole, and not ended"
+
+    @invariant()
+    def what_the_table_shows_is_what_the_job_has(self) -> None:
+        if not self.job or not self.now.winner:
+            return
+        (items,) = reading.answers(self.store, [self.now])
+        good = [item for item in items if item.kind is Kind.SUCCESS]
+        assert len(good) == self.kept()
+        if self.now.state is State.COMPLETED:
+            assert len(good) >= self.expected, "completed, and not whole"
 
     def teardown(self) -> None:
         keys: list[Any] = list(self.store.client.scan_iter(f"{self.store.keys.namespace}:*"))

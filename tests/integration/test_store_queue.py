@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from core_driver import audit, bring_to, queue, record, row, take
+from core_driver import audit, bring_to, queue, record, resize, row, take
 
 from tasks import reading
 from tasks.errors import StoreRefused
@@ -16,7 +16,7 @@ def batches_of(store: Store, jobs: list[str]) -> list[str]:
 
 
 def claimed_one_by_one(store: Store, count: int) -> list[str]:
-    store.resize(1000)
+    resize(store, 1000)
     return batches_of(store, [store.claim(1, 60, "", "", 60).jobs[0].id for _ in range(count)])
 
 
@@ -114,7 +114,7 @@ def test_no_more_is_claimed_than_the_window_has_room_for(store: Store) -> None:
     queue(store, *[row() for _ in range(20)])
     assert len(take(store)[1]) == 8
     assert take(store)[1] == ()
-    store.resize(10)
+    resize(store, 10)
     assert len(take(store)[1]) == 2
 
 

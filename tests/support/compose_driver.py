@@ -19,7 +19,15 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-LISTENING = {"redis": 6379, "webhooks": 8000, "flower": 5555, "simulator": 8999, "proxy": 80}
+LISTENING = {
+    "redis": 6379,
+    "webhooks": 8000,
+    "api": 8001,
+    "flower": 5555,
+    "simulator": 8999,
+    "proxy": 80,
+    "proxy-health": 2020,
+}
 
 
 class Deployment:
@@ -40,7 +48,7 @@ class Deployment:
         self.secrets = folder / "deploy" / "secrets"
         url = self.secrets / "redis_url"
         url.chmod(0o600)
-        url.write_text(self._here(url.read_text()))
+        url.write_text(self.here(url.read_text()))
         self.variables = {
             "REELQUEUE_SIMULATED": "true",
             "RUNWARE_BASE_URL": "http://simulator:8999/v1",
@@ -48,18 +56,24 @@ class Deployment:
         }
 
     def start(self, name: str, *argv: str, **environment: str) -> None:
-        command = argv or [self._here(part) for part in SERVICES[name]["command"]]
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=self.environment(name) | environment, stderr=subprocess.DEVNULL
-        )
+        command = argv or [self.here(part) for part in SERVICES[name]["command"]]
+        with self.log(name).open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment(name) | environment, stderr=log
+            )
         self._stack.callback(process.wait, timeout=10)
         self._stack.callback(process.terminate)
 
+    def log(self, name: str) -> Path:
+        """Where a service's standard error goes."""
+        return self.folder / f"{name}.log"
+
     def environment(self, name: str) -> dict[str, str]:
         given = SERVICES[name].get("environment", {})
-        written = {key: self._here(self._filled(str(value))) for key, value in given.items()}
+        written = {key: self.here(self._filled(str(value))) for key, value in given.items()}
         moved = {
             "REELQUEUE_PORT": str(self.ports["webhooks"]),
+            "REELQUEUE_API_PORT": str(self.ports["api"]),
             "REELQUEUE_FLOWER_PORT": str(self.ports["flower"]),
             "REELQUEUE_DATA_DIR": str(self.folder / "data"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -68,7 +82,7 @@ class Deployment:
 
     def healthy(self, name: str) -> bool:
         kind, *argv = SERVICES[name]["healthcheck"]["test"]
-        argv = [self._here(part) for part in argv]
+        argv = [self.here(part) for part in argv]
         return not subprocess.run(
             ["sh", "-c", argv[0]] if kind == "CMD-SHELL" else argv,
             env=self.environment(name),
@@ -81,7 +95,8 @@ class Deployment:
     def _filled(self, text: str) -> str:
         return VARIABLE.sub(lambda m: self.variables.get(m[1], m[2] or ""), text)
 
-    def _here(self, text: str) -> str:
+    def here(self, text: str) -> str:
+        """Return what is written, with addresses and paths of this machine."""
         text = text.replace("$$", "$").replace("/run/secrets/", f"{self.folder}/deploy/secrets/")
         for name, port in LISTENING.items():
             here = str(self.ports[name])

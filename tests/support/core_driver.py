@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,8 +18,9 @@ from simulator_driver import Simulator
 from store_driver import StoreServer
 from structlog.typing import FilteringBoundLogger
 
-from tasks import ids, reading, steps
+from tasks import ids, reading, steps, verbs
 from tasks.claims import Claimed, Due, Verdict
+from tasks.context import Context
 from tasks.job import ENDED, Record, State
 from tasks.provider import Patience, Provider
 from tasks.settings import load
@@ -35,6 +37,7 @@ LOG: FilteringBoundLogger = structlog.wrap_logger(
 )
 BOOKS = threading.Lock()
 """Held by whoever changes or recounts the books while the other could."""
+LACKING = (State.FAILED, State.PARTIAL, State.EXPIRED)
 AT_PROVIDER = (State.SUBMITTING, State.RESOLVING, State.PROCESSING)
 
 
@@ -68,6 +71,10 @@ def queue(store: Store, *rows: Mapping[str, Any], name: str = "batch", priority:
     store.enqueue(batch, records)
     store.seal(batch)
     return made
+
+
+def resize(store: Store, window: int) -> None:
+    store.client.hset(store.keys("meta"), "window", window)
 
 
 def record(store: Store, job: str) -> Record:
@@ -133,22 +140,9 @@ def bring_to(store: Store, job: str, state: State) -> str:
         if state is State.EXPIRED:
             moves.expire(ask, 60, "too late")
     if state is State.CANCELLED:
-        _cancel(store, job)
+        assert verbs.cancel(store, [record(store, job)]) == ["sent"]
     assert record(store, job).state is state
     return token
-
-
-def _cancel(store: Store, job: str) -> None:
-    # There is no verb for it yet; its state is in the table, and stored answers may meet it.
-    fields, batch = store.keys("job", job), store.keys("batch", record(store, job).batch)
-    store.client.hset(fields, "s", "cancelled")
-    store.client.hincrby(batch, "open", -1)
-    store.client.hset(batch, "done", 1)
-    for totals in (batch, store.keys("counts")):
-        store.client.hincrby(totals, "n:processing", -1)
-        store.client.hincrby(totals, "n:cancelled", 1)
-    store.client.hincrby(batch, "reserved", -7)
-    store.client.hincrby(store.keys("counts"), "reserved", -7)
 
 
 def contents(store: Store) -> dict[str, Any]:
@@ -201,8 +195,25 @@ def _audit_totals(store: Store, batch: str, records: Sequence[Record]) -> None:
     assert told.total == len(records)
     assert told.open == sum(one.state not in ENDED for one in records)
     assert told.cost == sum(one.cost for one in records)
-    assert told.reserved == 7 * sum(one.state in AT_PROVIDER for one in records)
+    assert told.parked == sum(
+        one.state is State.RESOLVING and "parked" in one.flags for one in records
+    )
+    _audit_causes(store, batch, [one for one in records if one.state in LACKING])
+    held = [
+        store.client.hget(store.keys("job", o.id), "rv") for o in records if o.state in AT_PROVIDER
+    ]
+    assert told.reserved == sum(map(int, held))
     assert (told.done is not None) == (told.sealed and told.open == 0)
+
+
+def _audit_causes(store: Store, batch: str, lacking: Sequence[Record]) -> None:
+    fields = store.client.hgetall(store.keys("causes", batch))
+    blamed = {name[2:]: int(count) for name, count in fields.items() if name[:2] == b"n:"}
+    codes = Counter(store.client.hget(store.keys("job", one.id), "fc") for one in lacking)
+    assert blamed == codes
+    for one in lacking:
+        assert not one.error_code or one.error_code.encode() in {*codes} or b"other" in codes
+    assert {name[2:] for name in fields} == {*codes}
 
 
 def _will_move(store: Store, one: Record) -> bool:
@@ -211,8 +222,9 @@ def _will_move(store: Store, one: Record) -> bool:
         case State.QUEUED:
             queued = client.lpos(keys("queue", one.batch), one.id) is not None
             stirred = [client.zscore(keys(name), one.batch) for name in ("ready", "paused")]
+            stirred += client.hmget(keys("batch", one.batch), "held", "cancelling", "broke")
             later = client.zscore(keys("later"), one.id) is not None
-            return later or (queued and stirred != [None, None])
+            return later or (queued and any(sign is not None for sign in stirred))
         case State.SUBMITTING:
             return client.zscore(keys("leases"), one.id) is not None
         case _:
@@ -268,7 +280,7 @@ class Rig:
             }
         )
         patience = Patience(connect=1.0, silence=1.0, total=2.0)
-        self.context = steps.Context(
+        self.context = Context(
             store=store,
             provider=Provider(url, "rw-test-key", 4, patience),
             settings=settings,

@@ -31,6 +31,8 @@ NAMESPACE = "door"
 class Door:
     """The callback door as a process, over one store, with the key that opens it."""
 
+    module = "webhooks"
+
     def __init__(
         self, store_url: str, folder: Path, *, log: str = "", env: Mapping[str, str] | None = None
     ) -> None:
@@ -49,6 +51,7 @@ class Door:
             "REELQUEUE_DATA_DIR": str(folder / "data"),
             "REELQUEUE_NAMESPACE": self.namespace,
             "REELQUEUE_PORT": str(self.port),
+            "REELQUEUE_API_PORT": str(self.port),
             "REELQUEUE_SECRETS": keys,
             "REDIS_URL": store_url,
         } | dict(env or {})
@@ -57,7 +60,7 @@ class Door:
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as stderr:
             return subprocess.Popen(
-                [sys.executable, "-m", "webhooks"], cwd=ROOT, env=self._env, stderr=stderr
+                [sys.executable, "-m", self.module], cwd=ROOT, env=self._env, stderr=stderr
             )
 
     def __enter__(self) -> Self:
@@ -99,11 +102,15 @@ class Door:
         batch = store.open_batch(job, f"batch_{job}", 1)
         store.enqueue(batch, [(job, 1, expected, "digest", 0, b"input")])
         store.seal(batch)
-        # No worker settles endings here, and one left for a minute would stop all claims.
-        store.client.delete(store.keys("ends"))
-        (claimed,) = store.claim(1, 7200.0, "", self.keyring.signing, LIFETIME).jobs
-        assert claimed.id == job
+        assert self.claim(1) == [job]
         return job
+
+    def claim(self, most: int) -> list[str]:
+        """Claim jobs, as a worker does before it submits; returns their ids."""
+        # No worker settles endings here, and one left for a minute would stop all claims.
+        self.store.client.delete(self.store.keys("ends"))
+        claim = self.store.claim(most, 7200.0, "", self.keyring.signing, LIFETIME)
+        return [claimed.id for claimed in claim.jobs]
 
     def query(self, job: str, expiry: int | None = None) -> str:
         """Return the query of the URL that the provider was given for this job."""

@@ -249,7 +249,8 @@ def assert_agrees(rows: Sequence[Mapping[str, Any]], simulator: Simulator) -> No
         jobs.setdefault(row["job_id"], []).append(row)
     for told in jobs.values():
         task = truth[told[0]["task_uuid"]]
-        attempts = [t for t in truth.values() if t["fingerprint"] == task["fingerprint"]]
+        alike = task["fingerprint"]  # none where it was refused before it was understood
+        attempts = [t for t in truth.values() if t["fingerprint"] == alike] if alike else [task]
         _agrees(told, task, attempts, simulator)
 
 
@@ -353,6 +354,11 @@ class Stage:
     def are(self, name: str, state: State) -> bool:
         """Whether all jobs of a batch are in a state."""
         return {one.state for one in self.records(name)} == {state}
+
+    def sent(self, name: str) -> bool:
+        """Whether every job of a batch has been sent, and told of; some may have ended by now."""
+        waiting = {State.QUEUED, State.SUBMITTING}
+        return all(one.state not in waiting for one in self.records(name))
 
     @contextmanager
     def changed(self, **settings: object) -> Iterator[None]:

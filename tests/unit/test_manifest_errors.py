@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.row import OUTPUT, BadRow, RowError, read_row, shown
+from batches.columns import OUTPUT
+from batches.problems import BadRow, RowError, shown
+from batches.row import read_row
 from tasks.wire.request import dumps
 
 
@@ -22,14 +24,16 @@ def one(**given: object) -> str:
 
 
 def test_an_error_names_line_column_value_and_fix() -> None:
-    assert one(maxTokens=0) == ("line 7, maxTokens (0): Input should be greater than or equal to 1")
+    assert one(maxTokens=0) == ("line 7, maxTokens (0): must be a whole number from 1 to 128000")
     assert one(temperature=Decimal("0.005")) == (
-        "line 7, temperature (0.005): must be a multiple of 0.01"
+        "line 7, temperature (0.005): must be a number from 0 to 2 in steps of 0.01"
     )
     assert one(video="clip.mp4") == (
         "line 7, video ('clip.mp4'): must be an http(s) URL, a media UUID or base64"
     )
-    assert told() == ["line 7, prompt: is missing; give prompt, or messages"]
+    assert told() == [
+        "line 7, prompt: is missing; give the row a prompt, or all of them one with --prompt"
+    ]
 
 
 def test_a_column_is_named_as_the_user_wrote_it() -> None:
@@ -37,7 +41,46 @@ def test_a_column_is_named_as_the_user_wrote_it() -> None:
     assert one(inputs={"videos": ["x"]}).startswith("line 7, inputs.videos.0 ('x')")
     assert one(settings={"topP": 5}).startswith("line 7, settings.topP (5)")
     assert one(stopSequences=["x", ""]).startswith("line 7, stopSequences.1 ('')")
-    assert told(prompt=5) == ["line 7, prompt (5): Input should be a valid string"]
+    assert told(prompt=5) == ["line 7, prompt (5): must be text, not empty"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "problem"),
+    [
+        ("maxTokens", "900", "must be a whole number from 1 to 128000"),
+        ("maxTokens", True, "must be a whole number from 1 to 128000"),
+        ("numberResults", 5, "must be a whole number from 1 to 4"),
+        ("seed", -1, "must be a whole number from 0 to 4294967295"),
+        ("topP", "high", "must be a number from 0 to 1 in steps of 0.01"),
+        ("systemPrompt", "", "must be text of 1 to 200000 characters"),
+        ("stopSequences", "x", "must be a list of at most 5 texts of 1 to 50 characters"),
+        ("model", "gpt", "must be google:gemini@3.1-pro, or left out"),
+        ("settings", 5, 'must be an object like {"maxTokens": 900}'),
+        ("videos", "x", "must be a list of at least one medium, each an http(s) URL, a media"),
+        ("custom_id", 7, 'must be text, in quotes: "7", not 7'),
+        ("custom_id", "a\x07", "must be printable characters; take out U+0007"),
+        ("note", "x" * 1000, ""),
+    ],
+)
+def test_an_error_says_what_the_column_takes(column: str, value: object, problem: str) -> None:
+    given = {"custom_id": "a", "prompt": "What?", column: value}
+    errors: list[RowError] = []
+    try:
+        read_row(7, given)
+    except BadRow as exc:
+        errors = exc.errors
+    assert [(error.column, error.problem[: len(problem)]) for error in errors] == (
+        [(column, problem)] if problem else []
+    )
+
+
+def test_roles_and_contents_of_a_conversation_are_told_by_their_place() -> None:
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": ""}, 5]
+    assert [text.split(": must")[0] for text in told(messages=turns)] == [
+        "line 7, messages.0.role ('system')",
+        "line 7, messages.1.content ('')",
+        "line 7, messages.2 (5)",
+    ]
 
 
 def test_a_conversation_that_ends_with_the_model_is_told_as_such() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batches import manifest
-from batches.manifest import MOST_ERRORS, BadManifest
+from batches.checking import MOST_COUNTED, MOST_ERRORS
+from batches.manifest import manifest_at
+from batches.problems import BadManifest
 
 BOM = b"\xef\xbb\xbf"
 
@@ -24,17 +25,21 @@ def file(tmp_path: Path) -> Path:
 def refusal(file: Path, content: bytes | None = None) -> str:
     if content is not None:
         file.write_bytes(content)
+    return refusal_of(file)
+
+
+def refusal_of(path: Path) -> str:
     with pytest.raises(BadManifest) as caught:
-        manifest.check(file)
-    assert str(file) in str(caught.value)
+        manifest_at(path).check()
+    assert str(path) in str(caught.value)
     return str(caught.value)
 
 
 def test_a_good_manifest_is_counted_and_read_in_order(file: Path) -> None:
     file.write_bytes(b"\n".join(line(str(n), numberResults=n) for n in (3, 1, 2)))
-    checked = manifest.check(file)
+    checked = manifest_at(file).check()
     assert (checked.rows, checked.results, checked.warnings) == (3, 6, [])
-    rows = [(row.line, row.custom_id) for row in manifest.rows(file)]
+    rows = [(row.line, row.custom_id) for row in manifest_at(file).rows()]
     assert rows == [(1, "3"), (2, "1"), (3, "2")]
 
 
@@ -50,8 +55,8 @@ def test_a_good_manifest_is_counted_and_read_in_order(file: Path) -> None:
 )
 def test_a_manifest_may_come_from_any_editor(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    assert manifest.check(file).rows == 2
-    assert [row.custom_id for row in manifest.rows(file)] == ["a", "b"]
+    assert manifest_at(file).check().rows == 2
+    assert [row.custom_id for row in manifest_at(file).rows()] == ["a", "b"]
 
 
 def test_lines_are_counted_as_an_editor_counts_them(file: Path) -> None:
@@ -66,12 +71,16 @@ def test_a_manifest_without_rows_is_told_what_to_hold(file: Path, content: bytes
 
 def test_a_manifest_that_cannot_be_read_is_told_why(file: Path, tmp_path: Path) -> None:
     assert "No such file or directory" in refusal(file)
-    assert "Is a directory" in refusal(tmp_path)
+    assert "holds no media files" in refusal_of(tmp_path)
+    (tmp_path / "x.jsonl").mkdir()
+    assert "holds no media files" in refusal_of(tmp_path / "x.jsonl")
+    (tmp_path / "jobs.dat").touch()
+    assert "say what it holds with --format jsonl|csv|tsv|urls" in refusal_of(tmp_path / "jobs.dat")
 
 
 def test_a_binary_file_is_refused_in_a_screenful(file: Path) -> None:
     text = refusal(file, os.urandom(200_000))
-    assert "is not a JSON object" in text
+    assert "is not UTF-8" in text
     assert len(text) < 10_000
     assert text.isascii() or text.replace("\n", "").isprintable()
 
@@ -94,9 +103,19 @@ def test_one_bad_line_at_the_end_refuses_the_whole_manifest(file: Path) -> None:
 
 
 def test_many_errors_are_told_as_twenty(file: Path) -> None:
-    text = refusal(file, b"{}\n" * 5000)
+    text = refusal(file, b"[]\n" * 5000)
     assert text.count("line ") == MOST_ERRORS
-    assert text.endswith("... and more")
+    assert text.endswith("... and 4980 more")
+    text = refusal(file, b"[]\n" * 2 * MOST_COUNTED)
+    assert text.endswith("... and at least 9980 more")
+
+
+def test_what_is_wrong_with_a_column_is_told_once_for_all_its_rows(file: Path) -> None:
+    text = refusal(file, b'{"vidoe": "x", "prompt": "y"}\n' * 5000 + line("a", seed=-1))
+    assert text.count("\n") == 2
+    assert "line 1, vidoe: is not sent: did you mean video?" in text
+    assert "(also on 4999 more)" in text
+    assert "line 5001, seed (-1)" in text
 
 
 def test_one_row_of_many_errors_is_told_as_twenty(file: Path) -> None:
@@ -106,7 +125,7 @@ def test_one_row_of_many_errors_is_told_as_twenty(file: Path) -> None:
 
 def test_a_line_of_ten_megabytes_is_one_row(file: Path) -> None:
     file.write_bytes(line("a", video="A" * 10_000_000) + b"\n" + line("b", note="x" * 10_000_000))
-    assert manifest.check(file).rows == 2
+    assert manifest_at(file).check().rows == 2
 
 
 def test_a_bad_line_of_ten_megabytes_is_told_in_one_short_line(file: Path) -> None:
@@ -123,24 +142,103 @@ def test_a_bad_line_of_ten_megabytes_is_told_in_one_short_line(file: Path) -> No
         b'{"custom_id": "a", "prompt": "x", "note": 1e400}',
         b'{"custom_id": "a", "prompt": "\xff"}',
         b'{"custom_id": "a", "prompt": "\\ud800"}',
-        line().decode().encode("utf-16"),
+        line() + b"\x00",
+        b'{"custom_id": "a", "prompt": "x", "note": ["\\ud800"]}',
+        b'{"custom_id": "a", "prompt": "x", "note": ' + b"[" * 100 + b"]" * 100 + b"}",
         line() + line("b"),
     ],
-    ids=["twin keys", "NaN", "1e400", "no UTF-8", "half a character", "UTF-16", "two rows"],
+    ids=[
+        "twin keys",
+        "NaN",
+        "1e400",
+        "no UTF-8",
+        "half a character",
+        "NUL",
+        "half a note",
+        "deep",
+        "two rows",
+    ],
 )
 def test_a_line_that_two_readers_would_read_differently_is_refused(file: Path, bad: bytes) -> None:
     assert "line 1, " in refusal(file, bad)
 
 
 def test_warnings_carry_their_line(file: Path) -> None:
-    file.write_bytes(line("a") + b'\n{"prompt": "x"}')
-    assert manifest.check(file).warnings == ["line 2: no custom_id: the line number is used"]
+    file.write_bytes(line("a") + b"\n" + line("b", thinkingLevel="minimal"))
+    text = "line 2: thinkingLevel 'minimal' is none of low, medium, high; it is sent as it is"
+    assert manifest_at(file).check().warnings == [text]
+    file.write_bytes(line("a", thinkingLevel="x") + b"\n" + line("b", thinkingLevel="x"))
+    (told,) = manifest_at(file).check().warnings
+    assert told.startswith("line 1: ")
+    assert told.endswith("(also on 1 more)")
+
+
+def test_rows_without_custom_id_are_one_warning_that_says_what_inserting_lines_does(
+    file: Path,
+) -> None:
+    file.write_bytes(line("a") + b'\n{"prompt": "x"}' * 5000)
+    (told,) = manifest_at(file).check().warnings
+    assert told.startswith("line 2: 5000 rows have no custom_id, so the line number is used: ")
+    assert "inserting lines shifts it" in told
+    assert [row.custom_id for row in manifest_at(file).rows()][:3] == ["a", "2", "3"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_a_manifest_may_be_in_utf_16_with_its_mark(file: Path, encoding: str) -> None:
+    mark = "" if encoding in ("utf-16", "utf-8-sig") else "\ufeff"
+    rows = [line(str(n), prompt="Où? 🎬\u2028" + "x" * n) for n in range(2000)]
+    text = mark + "\n".join(json.dumps(json.loads(r), ensure_ascii=False) for r in rows)
+    file.write_bytes(text.encode(encoding))
+    assert manifest_at(file).check().rows == 2000
+    found = [row.body["messages"][0]["content"] for row in manifest_at(file).rows()]
+    assert found == ["Où? 🎬\u2028" + "x" * n for n in range(2000)]
+
+
+def test_a_wrong_encoding_is_told_with_line_and_byte(file: Path) -> None:
+    text = refusal(file, line("a") + b'\n{"custom_id": "\xe9"}')
+    assert "line 2" in text
+    assert "byte 16 of the line (0xe9) is not UTF-8: save the file as UTF-8" in text
+    text = refusal(file, "\ufeff{}\n".encode("utf-16-le") + b"\x00\xd8\x41\x00\n\x00")
+    assert "line 2, row: byte 9 of the file is not UTF-16 though its BOM says so" in text
+    assert "is UTF-32" in refusal(file, line("a").decode().encode("utf-32"))
+
+
+def test_a_row_that_never_ends_does_not_fill_the_memory(file: Path) -> None:
+    with file.open("wb") as stream:
+        stream.truncate(70_000_000)
+    assert "line 1, row: is longer than 64 MB" in refusal(file)
+
+
+def test_twins_are_told_where_their_rows_have_other_errors_too(file: Path) -> None:
+    text = refusal(file, line("a", seed=-1) + b"\n" + line("b") + b"\n" + line("a", seed=-1))
+    assert "line 1, seed (-1)" in text
+    assert "line 3, custom_id ('a'): stands on line 1 already" in text
+
+
+def test_many_twins_are_counted(file: Path) -> None:
+    text = refusal(file, b"\n".join(line(str(n % 1000)) for n in range(3000)))
+    assert "line 1001, custom_id ('0'): stands on line 1 already" in text
+    assert text.endswith("... and 1980 more")
 
 
 def test_a_manifest_that_changes_while_it_is_queued_is_noticed(file: Path) -> None:
     file.write_bytes(line("a") + b"\n" + line("b"))
-    rows = manifest.rows(file)
+    rows = manifest_at(file).rows()
     assert next(rows).custom_id == "a"
     file.write_bytes(line("a") + b"\n{}\n")
     with pytest.raises(BadManifest, match="changed while it was queued: line 2"):
-        list(manifest.rows(file))
+        list(manifest_at(file).rows())
+
+
+def test_a_manifest_that_grew_or_shrank_since_its_check_is_noticed(file: Path) -> None:
+    file.write_bytes(line("a") + b"\n")
+    manifest = manifest_at(file)
+    manifest.check()
+    rows = manifest.rows()
+    assert next(rows).custom_id == "a"
+    with file.open("ab") as stream:
+        stream.write(line("b") + b"\n")
+    with pytest.raises(BadManifest, match="changed while it was queued; submit it again"):
+        list(rows)
+    with pytest.raises(BadManifest, match="changed while it was queued; submit it again"):
+        list(manifest.rows())

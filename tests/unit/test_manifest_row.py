@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from batches.row import OURS, OUTPUT, BadRow, Row, RowError, read_row
+from batches.columns import OURS, OUTPUT
+from batches.problems import BadRow, RowError
+from batches.row import Row, Rules, read_row
 
 URL = "https://assets.runware.ai/a.mp4"
 IMAGE = "https://assets.runware.ai/b.jpg"
@@ -89,6 +91,14 @@ def test_a_column_that_the_results_have_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "field"),
     [
+        ("vidoe", "video"),
+        ("promt", "prompt"),
+        ("maxToken", "maxTokens"),
+        ("tempurature", "temperature"),
+        ("systm_promt", "systemPrompt"),
+        ("Custom-Id", "custom_id"),
+        ("seed2", "seed"),
+        ("input", "inputs"),
         ("max_tokens", "maxTokens"),
         ("MaxTokens", "maxTokens"),
         ("top-p", "topP"),
@@ -99,7 +109,39 @@ def test_a_column_that_the_results_have_is_refused(name: str) -> None:
     ],
 )
 def test_a_field_in_another_spelling_is_refused_rather_than_carried(name: str, field: str) -> None:
-    assert told(**{name: 5}) == [(name, f"is not sent; write {field}, or rename it")]
+    ((column, problem),) = told(**{name: 5})
+    assert column == name
+    assert problem.startswith(f"is not sent: did you mean {field}?")
+
+
+@pytest.mark.parametrize(
+    "name", ["top", "id", "stage", "radio", "side", "name", "video_id", "imageNo", "model id"]
+)
+def test_a_column_that_only_resembles_a_field_is_carried(name: str) -> None:
+    assert row(**{name: "x"}).columns == {name: "x"}
+
+
+def test_a_column_may_be_called_almost_as_a_field_where_it_is_named_a_passenger() -> None:
+    given = {"custom_id": "a", "prompt": "x", "speed": 5, "mode": 7}
+    allowed = Rules(passengers=frozenset({"speed", "mode"}))
+    assert read_row(1, given, allowed)[0].columns == {"speed": 5, "mode": 7}
+    with pytest.raises(BadRow) as caught:
+        read_row(1, given, Rules(passengers=frozenset({"speed"})))
+    (error,) = caught.value.errors
+    assert error.problem.endswith("carry it along with --passenger mode")
+
+
+@pytest.mark.parametrize("name", ["url", "video_url", "imageUrl", "file", "Path", "file name"])
+def test_a_medium_in_a_column_that_is_not_sent_is_told_rather_than_paid_for(name: str) -> None:
+    ((column, problem),) = told(**{name: "https://assets.runware.ai/b.jpg"})
+    assert column == name
+    assert problem.startswith("is not sent, and the row has no medium: rename it image")
+    assert row(video=URL, **{name: IMAGE}).columns == {name: IMAGE}
+
+
+def test_a_null_is_as_good_as_no_value() -> None:
+    nulls = dict.fromkeys(["video", "images", "maxTokens", "seed", "settings", "messages"])
+    assert row(**nulls).body == row().body
 
 
 def test_all_other_columns_are_carried_in_their_order() -> None:
@@ -120,10 +162,8 @@ def test_a_custom_id_that_is_none_is_refused(custom_id: object) -> None:
     assert [column for column, _ in told(custom_id=custom_id)] == ["custom_id"]
 
 
-def test_a_row_without_custom_id_goes_by_its_line_with_a_warning() -> None:
-    found, warnings = read_row(7, {"prompt": "What?"})
-    assert found.custom_id == "7"
-    assert warnings == ["no custom_id: the line number is used"]
+def test_a_row_without_custom_id_goes_by_its_line() -> None:
+    assert read_row(7, {"prompt": "What?"})[0].custom_id == "7"
 
 
 def test_an_unknown_thinking_level_is_a_warning_of_its_row() -> None:

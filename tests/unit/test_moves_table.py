@@ -45,14 +45,26 @@ def test_every_state_has_a_face() -> None:
     assert not OPEN & ENDED
 
 
-@pytest.mark.parametrize("state", [State.COMPLETED, State.PARTIAL, State.CANCELLED])
-def test_nothing_leaves_a_job_that_has_its_answer_or_was_given_up(state: State) -> None:
-    assert not [edge for edge in EDGES if edge[0] is state]
+def test_nothing_leaves_a_job_that_has_its_answer() -> None:
+    assert not [edge for edge in EDGES if edge[0] is State.COMPLETED]
 
 
-@pytest.mark.parametrize("state", [State.FAILED, State.EXPIRED])
-def test_a_job_that_failed_can_only_be_amended_by_a_late_success(state: State) -> None:
-    assert {edge for edge in EDGES if edge[0] is state} == {(state, State.COMPLETED, "complete")}
+AMENDS = {State.FAILED: "complete", State.EXPIRED: "complete", State.PARTIAL: "amend"}
+
+
+@pytest.mark.parametrize("state", sorted(ENDED - {State.COMPLETED}))
+def test_a_job_that_lacks_results_is_amended_by_late_ones_or_retried_by_the_user_alone(
+    state: State,
+) -> None:
+    edges = {(state, State.QUEUED, "retry")}
+    if state in AMENDS:
+        edges.add((state, State.COMPLETED, AMENDS[state]))
+    assert {edge for edge in EDGES if edge[0] is state} == edges
+
+
+def test_the_user_can_give_up_every_open_job_and_no_other() -> None:
+    assert MOVES["cancel"] == dict.fromkeys(OPEN, State.CANCELLED)
+    assert {event for _, after, event in EDGES if after is State.CANCELLED} == {"cancel"}
 
 
 @pytest.mark.parametrize("state", sorted(OPEN))
@@ -70,7 +82,8 @@ def test_nothing_goes_to_the_provider_but_by_a_claim() -> None:
 
 def test_only_what_is_not_bought_or_has_failed_goes_back_to_the_queue() -> None:
     back = {event for _, after, event in EDGES if after is State.QUEUED}
-    assert back == {"refuse", "absent", "again"}
+    assert back == {"refuse", "absent", "again", "retry", "unpark"}
+    assert set(MOVES["unpark"]) == {State.RESOLVING}
     for event in ("refuse", "reject"):  # only the answer to a POST refuses
         assert set(MOVES[event]) == {State.SUBMITTING}
     assert set(MOVES["absent"]) == {State.RESOLVING}

@@ -6,8 +6,9 @@ import pytest
 
 from batches.journal import Journal
 from batches.manifest import BadManifest
-from batches.queueing import CHUNK, Queueing
+from batches.queueing import Queueing
 from batches.row import Row, read_row
+from batches.supply import CHUNK
 from tasks import ids, reading
 from tasks.job import State
 from tasks.store import Store
@@ -26,7 +27,7 @@ def queueing(store: Store, tmp_path: Path) -> Queueing:
 
 def queue(queueing: Queueing, rows: list[Row]) -> str:
     heard: list[int] = []
-    batch_id = queueing.queue(rows, heard.append)
+    batch_id = queueing.queue(rows, heard.append).batch_id
     assert sum(heard) == len(rows)
     return batch_id
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_samples import OURS, request
 
-from batches import manifest
+from batches.manifest import manifest_at
 from tasks.claims import Claimed
 from tasks.payload import compose
 from tasks.reading import Request
@@ -35,7 +35,7 @@ def sent(body: dict[str, Any], uuid: str = OURS, callback: str | None = None) ->
 
 
 def test_the_example_manifest_becomes_exactly_the_official_requests() -> None:
-    rows = {row.custom_id: row for row in manifest.rows(EXAMPLES)}
+    rows = {row.custom_id: row for row in manifest_at(EXAMPLES).rows()}
     assert rows.keys() == OFFICIAL.keys()
     for name, official in OFFICIAL.items():
         body = json.loads(sent(rows[name].body, official["taskUUID"]))

@@ -81,6 +81,25 @@ def test_each_result_has_a_row_and_so_has_each_failed_one() -> None:
     ]
 
 
+def test_a_rest_that_was_refused_has_its_error_below_the_results_that_are_here() -> None:
+    uuid = "ead5ba1a-9a2d-46e3-8ee2-373fb66251f6"
+    retried = {"s": "partial", "n": "2", "a": "2", "i2": uuid, "n2": "1", "h2": "1", "m": "7"}
+    found = rows(ENDED | retried, answer(success(text="a", cost=0.000000007)), ("unsafe", "No."))
+    assert [(row["result_index"], row["text"], row["error_code"]) for row in found] == [
+        (0, "a", None),
+        (1, None, "unsafe"),
+    ]
+    assert [row["cost"] for row in found] == [Decimal("0.000000007"), None]
+
+
+def test_each_result_stands_under_the_task_uuid_it_was_bought_under() -> None:
+    uuid = "ead5ba1a-9a2d-46e3-8ee2-373fb66251f6"
+    retried = {"n": "2", "w": "2", "a": "2", "i2": uuid, "n2": "1", "h2": "1"}
+    items = answer(success(text="a"), success(text="b", taskUUID=uuid))
+    found = rows(ENDED | retried, items)
+    assert [row["task_uuid"] for row in found] == [items[0].task_uuid, uuid]
+
+
 def test_a_job_that_failed_says_why() -> None:
     (row,) = rows({"s": "failed", "m": "5"}, [], ("timeoutProvider", "Late."))
     assert (row["error_code"], row["error_message"]) == ("timeoutProvider", "Late.")

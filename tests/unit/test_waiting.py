@@ -1,4 +1,4 @@
-"""Waiting times, and how many tasks may be at the provider."""
+"""Waiting times."""
 
 from random import Random
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.backoff import exponential, next_poll
-from tasks.window import grown, shrunk
+from tasks.timing import Pace
 
 
 @given(st.integers(0, 10_000), st.floats(0.01, 10), st.floats(10, 1000), st.randoms())
@@ -38,15 +38,28 @@ def test_the_number_of_polls_grows_with_the_logarithm_of_the_duration() -> None:
     assert polls < 25
 
 
-@pytest.mark.parametrize(
-    ("window", "accepted", "most", "after"),
-    [(8, 8, 1000, 12), (12, 12, 1000, 18), (1, 1, 1000, 2), (999, 50, 1000, 1000), (50, 9, 20, 20)],
-)
-def test_the_window_grows_by_half_of_what_was_taken(
-    window: int, accepted: int, most: int, after: int
-) -> None:
-    assert grown(window, accepted, most) == after
+def polls_until(pace: Pace, duration: float) -> int:
+    age, polls = pace.wait(0.0, 1.0, 30.0), 1
+    while age < duration:
+        age += pace.wait(age, 1.0, 30.0)
+        polls += 1
+    return polls
 
 
-def test_the_window_shrinks_to_what_is_kept_and_never_shuts() -> None:
-    assert [shrunk(kept) for kept in (17, 1, 0)] == [17, 1, 1]
+def test_a_pace_that_was_learned_saves_polls_and_finds_results_soon_after() -> None:
+    pace, random = Pace(), Random(1)
+    unlearned = polls_until(pace, 90)
+    for _ in range(200):
+        pace.saw(random.uniform(60, 120))
+    assert polls_until(pace, 90) <= unlearned - 4
+    assert polls_until(pace, 65) <= 4  # the longest wait is 30 s
+    age = 70.0
+    assert pace.wait(age, 1.0, 30.0) <= age / 4 + 1
+
+
+def test_a_pace_follows_tasks_that_became_quicker_or_slower() -> None:
+    pace = Pace()
+    for seconds in (100.0, 2.0, 100.0):
+        for _ in range(200):
+            pace.saw(seconds)
+        assert pace.wait(0.0, 0.1, 1000.0) == pytest.approx(seconds, rel=0.2)

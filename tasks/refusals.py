@@ -1,0 +1,73 @@
+"""What is no job's own fault: a POST that no answer came to, a refused key, a refused field."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tasks import flow, payload
+from tasks.backoff import exponential
+from tasks.claims import Claim, Claimed
+from tasks.context import Context
+from tasks.errors import UPLOAD_FAILED, Meaning, ProviderAway
+from tasks.provider import Answer
+from tasks.verdict import Told
+
+NEVER_UPLOADED = "a file of it was never uploaded: submit the same manifest again"
+
+
+def reject_unsendable(context: Context, claim: Claim, jobs: Sequence[Claimed]) -> None:
+    """Fail jobs whose stored request cannot be sent; nothing of them was bought."""
+    with context.store.moves() as moves:
+        for job in jobs:
+            context.log.error("submit.unsendable", job=job.id)
+            error = ("unsendable", "its stored request cannot be read")
+            if payload.lacks_files(context.store, job.id):
+                error = (UPLOAD_FAILED, NEVER_UPLOADED)
+            moves.reject(job.id, claim.token, *error)
+
+
+def leave_out(
+    context: Context, jobs: Sequence[Claimed], told: dict[str, Told], tasks: dict[str, bytes]
+) -> None:
+    """Where the provider refuses a field that a task can do without: send it again without."""
+    for job in jobs:
+        said = told[job.task_uuid]
+        refused = said.meaning is Meaning.REJECTED and said.parameter in payload.OPTIONAL
+        if refused and payload.holds(tasks[job.id], said.parameter):
+            flow.leave_out(context.store, context.log, said.parameter)
+            told[job.task_uuid] = replace(said, meaning=Meaning.WAIT)
+
+
+def no_answer(context: Context, claim: Claim, jobs: Sequence[Claimed], away: ProviderAway) -> None:
+    """Look for tasks that may have arrived; send those again that cannot have."""
+    context.log.warning("submit.no_answer", reason=str(away), tasks=len(jobs), sent=away.sent)
+    if not away.sent:
+        wait = exponential(jobs[0].refusals, 1.0, 30.0, context.random)
+        refuse_all(context, claim, jobs, wait, str(away))
+        return
+    with context.store.moves() as moves:
+        for job in jobs:
+            moves.lose(job.id, claim.token, "", str(away))
+    context.store.fit(0, 0, len(jobs), context.settings.window_max, full=False)
+
+
+def refuse_all(
+    context: Context, claim: Claim, jobs: Sequence[Claimed], wait: float, detail: str
+) -> None:
+    """Put jobs back that were not bought, to be sent after `wait` seconds."""
+    with context.store.moves() as moves:
+        for job in jobs:
+            moves.refuse(job.id, claim.token, wait, "", detail)
+
+
+def pause(context: Context, answer: Answer, job: Claimed, said: Told) -> None:
+    """Pause the batch whose task the key or the credit refused, or all where none was named."""
+    if any(item.task_uuid == job.task_uuid for item in answer.items):
+        pause_batch(context, job.batch, said.code, said.message)
+    else:  # it refuses the whole POST
+        context.log.warning("paused", what="all", code=said.code)
+        flow.pause_all(context.store, f"{said.code}: {said.message}", context.probe_after)
+
+
+def pause_batch(context: Context, batch: str, code: str, message: str) -> None:
+    """Pause a batch; all of them where another was paused for the same."""
+    flow.pause(context.store, context.log, batch, (code, message), context.probe_after)

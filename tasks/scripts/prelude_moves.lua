@@ -1,0 +1,196 @@
+-- Stands in every script after prelude.lua: the moves, and what each brings with it.
+
+-- A job has ended, or its ending was amended: the outbox entry, and the batch's end.
+local function ended(job, from, event, t)
+  set(job, 'e', t)
+  redis.call('XADD', KEY.ends(), '*', 'job', job.id, 'event', event, 'from', from, 'to', job.s)
+  nudge()
+  if ENDED[from] then return end
+  if job.s ~= 'cancelled' then keep_pace(job, t) end
+  if from == 'submitting' and not job['e' .. job.a] then
+    -- Nobody waits for its POST's answer any more: after the lease a poll finds what that bought.
+    local at = redis.call('ZSCORE', KEY.leases(), job.id) or t
+    redis.call('ZADD', KEY.due(), 'NX', at, task_uuid(job, tonumber(job.a)))
+  end
+  redis.call('ZREM', KEY.leases(), job.id)
+  redis.call('ZREM', KEY.later(), job.id)
+  local batch = KEY.batch(job.b)
+  local open = redis.call('HINCRBY', batch, 'open', -1)
+  if open == 0 and redis.call('HGET', batch, 'sealed') == '1' then
+    redis.call('HSET', batch, 'done', t)
+  end
+end
+
+-- A job that had ended goes on, and its batch with it.
+local function reopened(job)
+  forget(job, 'e')
+  redis.call('HINCRBY', KEY.batch(job.b), 'open', 1)
+  redis.call('HDEL', KEY.batch(job.b), 'done', 'cancelled')
+end
+
+-- One move along the table; false, and nothing done, where the table has no such edge.
+local function move(job, event, t, detail)
+  local from, to = job.s, MOVES[event][job.s]
+  if not to then return false end
+  note(job.id, t, event, detail)
+  if to ~= from then
+    tally(job, 'n:' .. from, -1)
+    tally(job, 'n:' .. to, 1)
+    if ACTIVE[to] and not ACTIVE[from] then tally(job, 'reserved', job.rv or '0') end
+    if ACTIVE[from] and not ACTIVE[to] and (job.rv or '0') ~= '0' then
+      tally(job, 'reserved', '-' .. job.rv)
+      affords_again(job.b)
+    end
+    set(job, 's', to)
+    if job.fc then absolve(job) end
+    if LACKING[to] then blame(job) end
+  end
+  recount_parked(job)
+  if ENDED[to] then ended(job, from, event, t) end
+  if ENDED[from] and not ENDED[to] then reopened(job) end
+  return true
+end
+
+-- Nothing more comes of the current attempt: the job fails or expires, or is partial again where
+-- the attempt was for what it lacked.
+local function give_up(job, event, t, detail)
+  if job['h' .. job.a] and MOVES[event][job.s] then event = 'complete_partly' end
+  move(job, event, t, detail)
+end
+
+-- Is the claim that this answer belongs to still the job's claim?
+local function held(job, token)
+  return job and job.s == 'submitting' and job.t == token
+end
+
+-- The claim's POST bought nothing, but its job has ended meanwhile, and may wait for the next attempt
+-- already: no task of it is running.
+local function unbought(job, token)
+  if not job or job.t ~= token then return end
+  local n = tonumber(job.a)
+  if job.s == 'queued' and n > 1 and not job['u' .. n] then
+    n = n - 1
+  elseif not ENDED[job.s] then
+    return
+  end
+  local uuid = task_uuid(job, n)
+  redis.call('ZREM', KEY.slots(), uuid)
+  redis.call('ZREM', KEY.due(), uuid)
+  nudge()
+end
+
+-- The attempt that a taskUUID belongs to; without one, the current attempt.
+local function attempt_of(job, uuid)
+  if uuid == '' then return tonumber(job.a) end
+  for n = 1, tonumber(job.a) do
+    if task_uuid(job, n) == uuid then return n end
+  end
+  return nil
+end
+
+-- The task of attempt n is known to be over: its slot is free, nothing of it is due.
+local function over(job, n, t, outcome)
+  local uuid = task_uuid(job, n)
+  redis.call('ZREM', KEY.slots(), uuid)
+  redis.call('ZREM', KEY.due(), uuid)
+  if not job['e' .. n] then set(job, 'e' .. n, t, 'o' .. n, outcome) end
+  nudge()
+end
+
+local function requeue(job, t, not_before)
+  if not_before > t then
+    redis.call('ZADD', KEY.later(), not_before, job.id)
+  else
+    redis.call('LPUSH', KEY.queue(job.b), job.id)
+    ready(job.b)
+  end
+  nudge()
+end
+
+-- The job goes on with its next attempt, of which nothing is known.
+local function next_attempt(job, uuid)
+  local n = tonumber(job.a) + 1
+  redis.call('SET', KEY.task(uuid), job.id .. ':' .. n)
+  set(job, 'a', n, 'i' .. n, uuid)
+  forget(job, 'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'ce', 'se')
+  unflag(job, 'parked')
+end
+
+-- The attempt lacks what its job lacked before: n{k} results, beside those of attempt h{k}.
+local function beside(job, n, base, missing)
+  set(job, 'n' .. n, missing, 'h' .. n, base)
+end
+
+-- Let the attempt be polled soon: something was delivered that only a poll can decide.
+local function prompt(job, n, t)
+  local at = math.min(t + PROMPT_MS, math.max(t, tonumber(job.lp or '0') + PROMPT_MS))
+  set(job, 'lp', at)
+  redis.call('ZADD', KEY.due(), 'LT', at, task_uuid(job, n))
+  nudge()
+end
+
+-- Is nobody waiting for a task any more, and its time over? That of a job the user gave up is looked
+-- for as long as it may run, whether or not it holds a slot.
+local function forsaken(job, uuid, t)
+  local is_held = redis.call('ZSCORE', KEY.slots(), uuid) or tonumber(job.cu or '0') > t
+  return ENDED[job.s] and not is_held
+end
+
+-- When to poll again: as planned, unless something was delivered after the poll was sent.
+local function schedule(job, n, t, sent, planned)
+  if tonumber(job.lp or '0') > sent then planned = math.min(planned, t + PROMPT_MS) end
+  local uuid = task_uuid(job, n)
+  if forsaken(job, uuid, t) then
+    redis.call('ZREM', KEY.due(), uuid)
+  else
+    redis.call('ZADD', KEY.due(), planned, uuid)
+  end
+end
+
+-- The provider has the current attempt's task, whatever the POST's answer was or will be: to
+-- processing. A job that waits to be sent (again) is marked, so that claim.lua does not send it.
+-- True where it moved.
+local function found(job, n, t, detail)
+  if n ~= tonumber(job.a) or ENDED[job.s] then return false end
+  forget(job, 'em', 'l', 'ls')
+  if job.s == 'queued' then set(job, 'se', 1) end
+  if not move(job, 'found', t, detail) then return false end
+  redis.call('ZREM', KEY.leases(), job.id)
+  return true
+end
+
+-- A poll gave this error: how often in a row?
+local function sight(job, signature)
+  set(job, 'xc', job.x == signature and tonumber(job.xc) + 1 or 1, 'x', signature)
+end
+
+-- An answer to a poll older than one already applied says nothing.
+local function stale(job, seq)
+  if tonumber(seq) < tonumber(job.p or '0') then return true end
+  set(job, 'p', seq)
+  return false
+end
+
+-- Does the provider perhaps have a task of the job? It holds a slot until it is known to be over.
+local function at_provider(job)
+  for n = 1, tonumber(job.a) do
+    if redis.call('ZSCORE', KEY.slots(), task_uuid(job, n)) then return true end
+  end
+  return false
+end
+
+-- The user gives a job up. Its task cannot be stopped: it keeps its slot and is polled, so that late
+-- results are kept, costed and flagged. 'sent', 'unsent', or 'ended' where it has ended before.
+local function cancel(job, t, bound)
+  local n = tonumber(job.a)
+  local uuid, may_run = task_uuid(job, n), ACTIVE[job.s] or job.se
+  local is_unclear = may_run and job.s ~= 'processing' and not job.l
+  if not move(job, 'cancel', t, 'by the user') then return 'ended' end
+  if is_unclear then set(job, 'l', t, 'em', 0) end
+  if may_run then
+    set(job, 'cu', t + bound)
+    redis.call('ZADD', KEY.slots(), 'GT', t + bound, uuid)
+    redis.call('ZADD', KEY.due(), 'NX', t, uuid)
+  end
+  return at_provider(job) and 'sent' or 'unsent'
+end

@@ -1,0 +1,166 @@
+-- Stands in every script after prelude_moves.lua: the results of attempts, how they are joined, and
+-- what they cost.
+
+-- Replace what attempt n has cost by the sum of amounts (strings of nano-dollars).
+local function charge(job, n, amounts)
+  local key, field = KEY.job(job.id), 'm' .. n
+  local old = job[field] or '0'
+  redis.call('HSET', key, field, '0')
+  for _, amount in ipairs(amounts) do redis.call('HINCRBY', key, field, amount) end
+  job[field] = redis.call('HGET', key, field)
+  if job[field] == old then return end
+  local totals = {{key, 'm'}, {KEY.batch(job.b), 'cost'}, {KEY.counts(), 'cost'}}
+  for _, total in ipairs(totals) do
+    if old ~= '0' then redis.call('HINCRBY', total[1], total[2], '-' .. old) end
+    redis.call('HINCRBY', total[1], total[2], job[field])
+  end
+end
+
+-- What is known of attempt n: successes of the authoritative answer, provisional successes that it
+-- does not hold. Sets the attempt's cost accordingly: the provider's own answer decides it, callbacks
+-- where it names none. A surplus over what was asked for is kept but not believed to be a charge.
+local function weigh(job, n)
+  local key, told, loose = KEY.results(job.id, n), {}, {}
+  local ok, cost = tonumber(redis.call('HGET', key, 'ok') or '0'), redis.call('HGET', key, 'cost')
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    local kind, price = string.sub(field, 1, 2), 'c:' .. string.sub(field, 3)
+    if kind == 'd:' then told[#told + 1] = price end
+    if kind == 's:' then loose[#loose + 1] = price end
+  end
+  local expected, amounts = wanted(job, n), {cost or nil}
+  local function add(prices)
+    if #prices == 0 then return end
+    for _, amount in ipairs(redis.call('HMGET', key, unpack(prices))) do
+      if amount then amounts[#amounts + 1] = amount end
+    end
+  end
+  if not cost then add(told) end
+  if ok + #loose <= expected then add(loose) end
+  -- A surplus beside a part: nobody can tell which is charged, so it stays as it was.
+  if ok + #loose <= expected or ok >= expected then charge(job, n, amounts) end
+  return ok, #loose
+end
+
+-- The attempt that a job's next one can build on, and how many results it has with those it builds
+-- on itself; nil and 0 where there are none.
+local function kept(job)
+  local function have(n)
+    local ok, loose = weigh(job, n)
+    local before = job['h' .. n]
+    return math.min(ok + loose, wanted(job, n)) + (before and have(tonumber(before)) or 0)
+  end
+  if job.w then return tonumber(job.w), have(tonumber(job.w)) end
+  local best, most = nil, 0
+  for n = 1, tonumber(job.a) do -- late ones, of a job that had ended
+    local count = job['e' .. n] and have(n) or 0
+    if count > most then best, most = n, count end
+  end
+  return best, most
+end
+
+-- Every result of attempt n is here: an error that a callback brought beside them is none of it.
+local function contradict(job, n)
+  local key = KEY.results(job.id, n)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, 2) == 'x:' then
+      redis.call('HDEL', key, field)
+      flag(job, 'contradiction')
+    end
+  end
+end
+
+-- Do late results of attempt n become the job's, though it stays ended as it is?
+local function adds(job, n)
+  return not job.w or (job.s ~= 'completed' and job.w == job['h' .. n])
+end
+
+-- Every result of attempt n is here. The first attempt to be whole ends the job.
+local function whole(job, n, t)
+  over(job, n, t, 'completed')
+  contradict(job, n)
+  if job.w == tostring(n) and not MOVES.complete[job.s] then -- told before
+    if job.s == 'partial' then flag(job, 'late') end
+    return
+  end
+  local was_ended = ENDED[job.s]
+  local event = MOVES.complete[job.s] and 'complete' or 'amend'
+  if MOVES[event][job.s] then
+    set(job, 'w', n)
+    forget(job, 'ec')
+    move(job, event, t, 'attempt ' .. n)
+  elseif adds(job, n) then
+    set(job, 'w', n)
+  else
+    flag(job, 'superseded')
+  end
+  if was_ended then
+    flag(job, 'late')
+    note(job.id, t, 'late', 'attempt ' .. n)
+  end
+end
+
+-- No more will come for attempt n: end the job with the results that are here, by whatever road.
+-- False where there is none.
+local function concluded(job, n, t)
+  local ok, loose = weigh(job, n)
+  if ok + loose >= wanted(job, n) then
+    whole(job, n, t)
+    return true
+  end
+  if ok + loose == 0 then return false end
+  over(job, n, t, 'partial')
+  if n == tonumber(job.a) and MOVES.complete_partly[job.s] then
+    set(job, 'w', n)
+    move(job, 'complete_partly', t, 'attempt ' .. n)
+  elseif ENDED[job.s] then
+    flag(job, 'late')
+    if adds(job, n) then set(job, 'w', n) end
+  end
+  return true
+end
+
+-- Keep an authoritative (getResponse) answer for attempt n in place of the provisional set, and end
+-- the job where its results say so. True where nothing is left to decide about the attempt. While
+-- the provider says that more is running, only its own results count: one that a callback brought
+-- may be one of them, told a little differently.
+-- answer: blob, ok, cost, final ('1' or '0'), code, digests
+local function joined(job, n, t, answer)
+  local key = KEY.results(job.id, n)
+  if answer.ok >= tonumber(redis.call('HGET', key, 'ok') or '0') then -- it is cumulative
+    for _, field in ipairs(redis.call('HKEYS', key)) do
+      if string.sub(field, 1, 2) == 'd:' then redis.call('HDEL', key, field) end
+    end
+    redis.call('HSET', key, 'A', answer.blob, 'ok', answer.ok)
+    for _, digest in ipairs(answer.digests) do
+      redis.call('HSET', key, 'd:' .. digest, '1')
+      redis.call('HDEL', key, 's:' .. digest, 'x:' .. digest)
+    end
+    if answer.cost ~= '' then redis.call('HSET', key, 'cost', answer.cost) end -- else not told: as before
+  end
+  local ok, loose = weigh(job, n)
+  if ok + loose > wanted(job, n) then flag(job, 'surplus') end
+  if ok >= wanted(job, n) then
+    whole(job, n, t)
+    return true
+  end
+  if answer.final ~= '1' then return false end
+  if job.s == 'queued' and n == tonumber(job.a) then -- decided when the job is looked for again
+    found(job, n, t, '')
+    return true
+  end
+  if n == tonumber(job.a) and not ENDED[job.s] and answer.code ~= '' then set(job, 'ec', answer.code) end
+  if concluded(job, n, t) then return true end
+  over(job, n, t, 'failed')
+  return ENDED[job.s] ~= nil or n ~= tonumber(job.a)
+end
+
+-- Read the answer of `joined` from ARGV[first] on: blob, ok, cost, final, code of its first error
+-- or '', digests to the end.
+local function answer_from(first)
+  local answer = {
+    blob = ARGV[first], ok = tonumber(ARGV[first + 1]), cost = ARGV[first + 2],
+    final = ARGV[first + 3], code = ARGV[first + 4], digests = {},
+  }
+  for i = first + 5, #ARGV do answer.digests[#answer.digests + 1] = ARGV[i] end
+  return answer
+end

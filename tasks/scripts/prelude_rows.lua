@@ -1,0 +1,25 @@
+-- Stands in every script after prelude_results.lua: recording the rows of a manifest.
+
+-- Record a row as a queued job. Whoever calls it counts it, and lets it be claimed or ends it.
+local function record(batch, t, id, row, expected, digest, reservation, input)
+  redis.call('HSET', KEY.job(id), 'v', 1, 's', 'queued', 'b', batch, 'r', row, 'n', expected,
+    'd', digest, 'rv', reservation, 'a', 1, 'q', t)
+  redis.call('SET', KEY.input(id), input)
+  redis.call('RPUSH', KEY.rows(batch), id)
+end
+
+-- Count rows that `record` took.
+local function counted(batch, added)
+  redis.call('HDEL', KEY.batch(batch), 'cancelled')
+  redis.call('HINCRBY', KEY.batch(batch), 'total', added)
+  redis.call('HINCRBY', KEY.batch(batch), 'open', added)
+  redis.call('HINCRBY', KEY.batch(batch), 'n:queued', added)
+  redis.call('HINCRBY', KEY.counts(), 'n:queued', added)
+end
+
+-- Why a batch takes no rows: 'sealed' or 'cancelling'; nil where it does.
+local function closed(batch)
+  if redis.call('HEXISTS', KEY.batch(batch), 'cancelling') == 1 then return 'cancelling' end
+  if redis.call('HGET', KEY.batch(batch), 'sealed') ~= '0' then return 'sealed' end
+  return nil
+end

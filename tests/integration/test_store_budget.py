@@ -1,0 +1,145 @@
+"""A batch with a limit: claimed only as far as its cost, come what may, stays within."""
+
+from collections.abc import Iterator
+
+import pytest
+from core_driver import (
+    LOG,
+    Rig,
+    agree,
+    asked,
+    audit,
+    fresh_store,
+    queue,
+    record,
+    row,
+    success,
+    take,
+    verdict,
+)
+from simulator_driver import Simulator
+from store_driver import StoreServer
+
+from tasks import reading
+from tasks.job import State
+from tasks.money import NANO
+from tasks.outbox import Outbox
+from tasks.settle import settle
+from tasks.store import Store
+
+BATCH = "batch_batch"
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+def reserve(store: Store, jobs: list[str], nano: int) -> None:
+    for job in jobs:
+        store.client.hset(store.keys("job", job), "rv", nano)
+
+
+def end(store: Store, job: str, cost: float) -> None:
+    with store.moves() as moves:
+        moves.join(asked(store, job), 0, 1.0, "", verdict(success(job, cost=cost), final=True))
+
+
+def test_no_more_is_claimed_than_the_limit_can_pay_for(store: Store) -> None:
+    jobs = queue(store, *[row() for _ in range(6)])
+    reserve(store, jobs, NANO // 10)
+    store.budget(BATCH, NANO, 2 * NANO // 10)  # a job may cost 0.3
+    assert len(take(store)[1]) == 3
+    assert take(store)[1] == ()
+    assert store.outlook().claimable == 0
+    audit(store, jobs)
+
+
+def test_what_a_job_did_not_need_pays_for_the_next(store: Store) -> None:
+    jobs = queue(store, *[row() for _ in range(4)])
+    reserve(store, jobs, NANO // 2)
+    store.budget(BATCH, NANO, 0)
+    token, first = take(store)
+    assert len(first) == 2
+    with store.moves() as moves:
+        moves.acknowledge(first[0].id, token, 60.0, "")
+    end(store, first[0].id, 0.1)
+    assert take(store)[1] == ()  # 0.1 spent, 0.5 reserved, 0.5 needed
+    with store.moves() as moves:
+        moves.acknowledge(first[1].id, token, 60.0, "")
+    end(store, first[1].id, 0.1)
+    assert len(take(store)[1]) == 1
+    audit(store, jobs)
+
+
+def test_a_job_that_is_refused_gives_its_reservation_back(store: Store) -> None:
+    jobs = queue(store, row(), row())
+    reserve(store, jobs, NANO)
+    store.budget(BATCH, NANO, 0)
+    token, (job,) = take(store)
+    with store.moves() as moves:
+        moves.refuse(job.id, token, 0.0, "", "")
+    assert len(take(store)[1]) == 1
+
+
+def test_until_an_input_has_a_price_jobs_go_one_at_a_time(store: Store) -> None:
+    jobs = queue(store, *[row() for _ in range(5)])
+    reserve(store, jobs, 1000)
+    store.budget(BATCH, NANO, None)
+    assert len(take(store)[1]) == 1
+    assert take(store)[1] == ()
+    store.learn_bound(BATCH, NANO // 4)
+    assert len(take(store)[1]) == 3  # 0.75 of 1 dollar; the first was reserved without an input
+
+
+def test_a_bound_that_the_user_gave_is_not_learned_over(store: Store) -> None:
+    jobs = queue(store, *[row() for _ in range(3)])
+    reserve(store, jobs, 0)
+    store.budget(BATCH, NANO, NANO // 2)
+    store.learn_bound(BATCH, NANO)
+    assert len(take(store)[1]) == 2
+
+
+def test_a_raised_limit_lets_the_batch_go_on(store: Store) -> None:
+    jobs = queue(store, *[row() for _ in range(3)])
+    reserve(store, jobs, NANO)
+    store.budget(BATCH, NANO, 0)
+    assert len(take(store)[1]) == 1
+    store.budget(BATCH, 3 * NANO, 0)
+    assert len(take(store)[1]) == 2
+
+
+def test_a_limit_stops_its_own_batch_alone(store: Store) -> None:
+    poor = queue(store, row(), name="poor")
+    reserve(store, poor, NANO)
+    store.budget("batch_poor", NANO - 1, 0)
+    rich = queue(store, row(), name="rich")
+    assert [job.id for job in take(store)[1]] == rich
+
+
+def test_a_batch_is_never_charged_more_than_its_limit(store: Store, simulator: Simulator) -> None:
+    rig = Rig(store, simulator.v1)
+    rig.queue(
+        *[row(f"Look {n}. [[sim: latency=0.05]]", settings={"maxTokens": 900}) for n in range(9)]
+    )
+    reserve(store, rig.jobs, 900 * 12_000)
+    limit = 5 * 900 * 12_000
+    store.budget(BATCH, limit, None)
+    outbox = Outbox(store, "me")
+    outbox.create()
+
+    def stuck() -> bool:
+        settle(outbox, store, lambda _: None, LOG)
+        states = [one.state for one in rig.records()]
+        return states.count(State.COMPLETED) >= 2 and not store.window()[1]
+
+    rig.run(stuck)
+    batch = reading.batch(store, BATCH)
+    assert batch is not None
+    assert 0 < batch.cost <= limit
+    assert batch.cost == simulator.totals()["charged_nano"]
+    assert State.QUEUED in {record(store, job).state for job in rig.jobs}
+    store.budget(BATCH, 100 * limit, None)
+    rig.run()
+    agree(rig, simulator)
