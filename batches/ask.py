@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from batches.row import MEDIA, SETTINGS, BadRow, RowError, read_row, shown
+from batches import defaults
+from batches.columns import MEDIA
+from batches.problems import BadRow, RowError
+from batches.row import read_row
 from tasks.errors import Category, category
 from tasks.money import usd
-from tasks.wire.answer import Item, Unreadable, parse
+from tasks.wire.answer import Item
 from tasks.wire.request import TextInference, dumps
 from tasks.wire.result import Usage
 from tasks.wire.stream import Event
 
-SETTABLE = (*(name for name in SETTINGS if name != "systemPrompt"), "seed")
-"""What may be set beside the system prompt, under the provider's own names."""
+SETTABLE = tuple(name for name in defaults.SETTABLE if name != "numberResults")
+"""What may be set beside the system prompt: a stream has one result."""
 
 _FINISH = {
     "length": "cut by maxTokens (it counts thinking too)",
@@ -41,33 +44,6 @@ class Question:
     task_uuid: str
     streamed: bool
     warnings: tuple[str, ...]
-
-
-def settings_from(pairs: Sequence[str]) -> dict[str, Any]:
-    """Read NAME=VALUE pairs; a value is JSON where it reads as such, else text.
-
-    Raises:
-        BadQuestion: a pair is none, names no setting, or stands twice.
-    """
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise BadQuestion(f"{shown(pair)} is not NAME=VALUE, for example maxTokens=900")
-        if name not in SETTABLE:
-            known = ", ".join(SETTABLE)
-            raise BadQuestion(f"there is no {shown(name)}: use {known}, or --system-prompt")
-        if name in found:
-            raise BadQuestion(f"{name} is given twice: give it once")
-        found[name] = _value(value)
-    return found
-
-
-def _value(text: str) -> object:
-    try:
-        return parse(text.encode("utf-8", "replace"))
-    except Unreadable:
-        return text
 
 
 def question(

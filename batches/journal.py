@@ -6,11 +6,15 @@ which its rows were bought, because the id of its batch was on disk before the f
 
 import json
 import os
+import re
 from pathlib import Path
 
 from filelock import FileLock
 
 from tasks.ids import new_batch_id
+
+BATCH_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+"""What a batch may be called; its id is of the same letters."""
 
 
 class Journal:
@@ -31,6 +35,10 @@ class Journal:
             if batch_id != recorded:
                 self._append({"name": name, "id": batch_id})
         return batch_id
+
+    def known(self, name: str) -> str | None:
+        """Return the id of batch `name` if it had one before; nothing is written."""
+        return self._recorded(name)
 
     def _recorded(self, name: str) -> str | None:
         if not self._path.exists():

@@ -1,97 +1,101 @@
-"""Reading a manifest: JSON Lines, checked whole before anything is recorded."""
+"""A manifest: checked whole before anything is recorded, then read again row by row."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from batches.row import BadRow, Row, RowError, read_row, shown
-from tasks.errors import Error
-from tasks.wire.answer import Unreadable, parse
-
-MOST_ERRORS = 20
-"""Errors told at once; a file with more of them has one cause."""
-
-BOM = b"\xef\xbb\xbf"
+from batches.checking import Check, Checked
+from batches.problems import BadManifest, BadRow
+from batches.row import PLAIN, Row, Rules, read_row
+from batches.sources import Format, Source, source_at
+from batches.twins import twins
 
 
-class BadManifest(Error):
-    """A manifest that cannot be queued; the text names every line, column, value and fix."""
+class Manifest:
+    """Rows, read from their source each time: nothing of them is kept in memory.
+
+    Args:
+        source: Where they come from.
+        rules: How they are read.
+    """
+
+    def __init__(self, source: Source, rules: Rules = PLAIN) -> None:
+        self.source, self.rules = source, rules
+        self._stamp: object = None
+        self._count: int | None = None  # of the rows that were checked
+
+    def check(self) -> Checked:
+        """Read it whole and say what is in it.
+
+        Raises:
+            BadManifest: with the first errors found.
+        """
+        self._stamp = self.source.stamp()
+        with twins() as ids:
+            check = Check(self.rules, ids)
+            try:
+                for line, given in self.source.rows(check.done.warnings.append):
+                    check.row(line, given)
+                    if check.is_hopeless:
+                        break
+            except BadRow as exc:
+                check.refuse(exc.errors)
+            checked = check.ended(self.source)
+        self._count = checked.rows
+        return checked
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows of a manifest that `check` has passed.
+
+        Raises:
+            BadManifest: it changed since.
+        """
+        changed = f"{self.source.name} changed while it was queued"
+        rules = replace(self.rules, checked=True)
+        if self._has_changed():
+            raise BadManifest(f"{changed}; submit it again")
+        count = 0
+        try:
+            for line, given in self.source.rows(lambda _sentence: None):
+                if isinstance(given, BadRow):
+                    raise given
+                yield read_row(line, given, rules)[0]
+                count += 1
+        except BadRow as exc:
+            raise BadManifest(f"{changed}: {exc.errors[0]}") from exc
+        if self._has_changed() or self._count not in (None, count):
+            raise BadManifest(f"{changed}; submit it again")
+
+    def _has_changed(self) -> bool:
+        return self._stamp not in (None, self.source.stamp())
 
 
-@dataclass
-class Checked:
-    """What a whole manifest holds."""
+def manifest_at(
+    path: Path,
+    rules: Rules = PLAIN,
+    format_: Format | None = None,
+    media_roots: Sequence[Path] | None = None,
+    folder: Path | None = None,
+) -> Manifest:
+    """Return the manifest at a path.
 
-    rows: int = 0
-    results: int = 0  # the sum of numberResults
-    warnings: list[str] = field(default_factory=list)
-
-
-def check(path: Path) -> Checked:
-    """Read the whole manifest and say what is in it.
+    Args:
+        path: Of a text file, a folder or one medium, or a pattern of media files.
+        rules: How its rows are read.
+        format_: Of a text file; else its name's ending says it.
+        media_roots: Folders beside its own that local media may lie in. None: it must name no
+            local media, as befits a file from somewhere else.
+        folder: Where the media of a text file lie; else beside it.
 
     Raises:
-        BadManifest: with the first errors found.
+        BadManifest: there is none.
     """
-    checked = Checked()
-    errors: list[RowError] = []
-    seen: dict[str, int] = {}  # custom_id: line
-    for line, raw in _lines(path):
-        try:
-            row, warnings = _row(line, raw)
-        except BadRow as exc:
-            errors += exc.errors
-        else:
-            first = seen.setdefault(row.custom_id, line)
-            if first != line:
-                problem = f"stands on line {first} already; each row needs its own"
-                errors.append(RowError(line, "custom_id", shown(row.custom_id), problem))
-            checked.rows += 1
-            checked.results += row.body.get("numberResults", 1)
-            checked.warnings += [f"line {line}: {text}" for text in warnings]
-        if len(errors) >= MOST_ERRORS:
-            break
-    if errors:
-        raise BadManifest(_listed(path, errors))
-    if not checked.rows:
-        raise BadManifest(f"{path} holds no rows; write one JSON object per line")
-    return checked
+    source = source_at(path, format_, folder)
+    if media_roots is None:
+        return Manifest(source, rules)
+    return Manifest(source, replace(rules, roots=_resolved(source.folder, *media_roots)))
 
 
-def rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a manifest that `check` has passed.
-
-    Raises:
-        BadManifest: where it changed since.
-    """
-    for line, raw in _lines(path):
-        try:
-            yield _row(line, raw)[0]
-        except BadRow as exc:
-            raise BadManifest(f"{path} changed while it was queued: {exc.errors[0]}") from exc
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    try:
-        with path.open("rb") as file:
-            for line, raw in enumerate(file, start=1):
-                text = raw.removeprefix(BOM) if line == 1 else raw
-                if text.strip():
-                    yield line, text
-    except OSError as exc:
-        raise BadManifest(f"cannot read {path}: {exc.strerror}") from exc
-
-
-def _row(line: int, raw: bytes) -> tuple[Row, list[str]]:
-    try:
-        given = parse(raw)
-    except Unreadable as exc:
-        excerpt = shown(raw.strip().decode("utf-8", "replace"))
-        raise BadRow([RowError(line, "row", excerpt, f"is not a JSON object: {exc}")]) from exc
-    return read_row(line, given)
-
-
-def _listed(path: Path, errors: list[RowError]) -> str:
-    told = "\n".join(f"  {error}" for error in errors[:MOST_ERRORS])
-    more = "\n  ... and more" if len(errors) >= MOST_ERRORS else ""
-    return f"{path} was not queued, nothing was spent:\n{told}{more}"
+def _resolved(*roots: Path) -> tuple[Path, ...]:
+    return tuple(Path(os.path.realpath(root)) for root in roots)

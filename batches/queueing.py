@@ -4,24 +4,34 @@ A crash leaves an unsealed batch; the same call completes it.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from typing import Final
 
 from batches.journal import Journal
-from batches.manifest import BadManifest
+from batches.problems import BadManifest
 from batches.row import Row
-from tasks import ids, reading
-from tasks.lua import Argument
+from batches.supply import Supplied, chunked, looked_up, supplied
+from batches.uploads import Uploads
+from tasks import ids, reading, verbs
+from tasks.claims import failure
+from tasks.errors import UPLOAD_FAILED
+from tasks.job import Record
 from tasks.money import reservation
 from tasks.store import Store
 from tasks.wire.request import DEFAULT_MAX_TOKENS, dumps
 
-CHUNK = 100
-"""Rows per script call: a script touches at most a hundred jobs."""
-
 OWN = ("inputs", "seed")
 """Request fields that differ from row to row; the rest is stored once per batch."""
+
+MOST_TOLD = 20
+"""Rows that a message names; more of them have one cause."""
+DIGEST: Final = 3
+INPUT: Final = 5
+"""Places in what is recorded of a row, as enqueue.lua reads it."""
+_Fields = tuple[str, int, int, str, int, bytes]
+_Entry = tuple[Supplied, _Fields]
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,27 @@ class Plan:
     new: int
     known: int
     batch_exists: bool
+    again: int = 0  # of the known: jobs that ended for want of their files, to be retried
+
+
+@dataclass
+class Queued:
+    """What became of a manifest's rows."""
+
+    batch_id: str
+    added: int = 0
+    withheld: int = 0  # of those added: recorded as failed, because a file could not be uploaded
+    again: int = 0  # retried with fresh uploads
+    still: int = 0  # rows whose jobs failed for want of files before, and lack them yet
+    lacking: list[str] = field(default_factory=list)
+    """The first of the rows that lack files: line, custom_id, why."""
+    differ: list[str] = field(default_factory=list)
+    """Rows that are recorded with other content, and were left as they are: line, custom_id."""
+
+    def tell_lacking(self, rows: Iterable[Supplied]) -> None:
+        """Keep what to tell of rows whose files could not be uploaded."""
+        told = (f"{_line(one)}: {one.problem}" for one in rows if one.problem)
+        self.lacking += islice(told, max(0, MOST_TOLD - len(self.lacking)))
 
 
 @dataclass(frozen=True)
@@ -41,6 +72,7 @@ class Queueing:
     journal: Journal
     secret: bytes  # that ids are derived from
     name: str
+    uploads: Uploads | None = None  # needed where rows have local files
 
     def plan(self, rows: Iterable[Row]) -> Plan:
         """Compare a manifest with what is recorded; nothing is written.
@@ -51,83 +83,127 @@ class Queueing:
         batch = reading.batch_named(self.store, self.name)
         if batch is None:
             return Plan(new=sum(1 for _ in rows), known=0, batch_exists=False)
-        new, known, changed = 0, 0, []
-        for chunk in _chunked(rows):
-            jobs = [ids.job_id(self.secret, batch.id, row.custom_id) for row in chunk]
-            for row, record in zip(chunk, reading.records(self.store, jobs), strict=True):
-                new += record is None
-                known += record is not None
-                if record and record.digest != _digest(row):
-                    changed.append(f"  line {row.line}: {row.custom_id}")
+        new, known, again, changed = 0, 0, 0, []
+        for chunk in chunked(rows):
+            records = self._records(batch.id, chunk)
+            for one in looked_up(chunk, records, self.uploads):
+                new += one.record is None
+                known += one.record is not None
+                again += bool(one.row.files) and one.lacked
+                if one.differs:
+                    changed.append(_line(one))
         if changed:
             raise BadManifest(
                 f"batch {self.name} has these rows with other content; nothing was added. Give the "
                 "changed rows a new custom_id, or the batch a new --name:\n"
-                + "\n".join(changed[:20])
+                + "\n".join(changed[:MOST_TOLD])
             )
-        return Plan(new, known, batch_exists=True)
+        return Plan(new, known, batch_exists=True, again=again)
 
-    def queue(self, rows: Iterable[Row], told: Callable[[int], None]) -> str:
-        """Record the rows and seal the batch; `told` hears how many were handled each time.
+    def _records(self, batch_id: str, rows: Sequence[Row]) -> list[Record | None]:
+        jobs = [ids.job_id(self.secret, batch_id, row.custom_id) for row in rows]
+        return reading.records(self.store, jobs) if jobs else []
 
-        Returns:
-            The batch's id.
+    def queue(self, rows: Iterable[Row], told: Callable[[int], None]) -> Queued:
+        """Record the rows, uploading their files, and seal the batch.
+
+        Args:
+            rows: Of a manifest.
+            told: Hears how many were handled each time, and 0 several times a second while uploads
+                are waited for; may raise. The same call completes the batch.
 
         Raises:
             BadManifest: rows were recorded with other content since `plan`; the others are queued.
+            Error: no file can be uploaded now; what was recorded stays.
         """
         known = reading.batch_named(self.store, self.name)
         batch_id = self.journal.batch_id(self.name, known.id if known else None)
         batch_id = self.store.open_batch(self.name, batch_id, priority=1)
-        differ: list[str] = []
-        for chunk in _chunked(rows):
-            differ += self._record(batch_id, chunk)
+        queued = Queued(batch_id)
+
+        def records(some: Sequence[Row]) -> list[Record | None]:
+            return self._records(batch_id, some)
+
+        for chunk in supplied(rows, records, self.uploads, lambda: told(0)):
+            self._record(queued, chunk)
             told(len(chunk))
         self.store.seal(batch_id)
-        if differ:
+        if queued.differ:
             raise BadManifest(
                 f"batch {self.name} has these rows with other content, recorded by another "
-                "submission meanwhile; they are left as they were:\n" + "\n".join(differ[:20])
+                "submission meanwhile; they are left as they were:\n"
+                + "\n".join(queued.differ[:MOST_TOLD])
             )
-        return batch_id
+        return queued
 
-    def _record(self, batch_id: str, chunk: Sequence[Row]) -> list[str]:
-        """Record rows; returns those that are recorded with other content."""
+    def _record(self, queued: Queued, chunk: Sequence[Supplied]) -> None:
+        """Record rows in their order."""
         shared: dict[str, bytes] = {}
-        records = [self._entry(batch_id, row, shared) for row in chunk]
-        self.store.share(batch_id, shared)
-        told = self.store.enqueue(batch_id, records)
-        rows = zip(chunk, told, strict=True)
-        return [f"  line {row.line}: {row.custom_id}" for row, word in rows if word == "differs"]
+        entries = [(one, self._entry(queued.batch_id, one, shared)) for one in chunk]
+        self.store.share(queued.batch_id, shared)
+        for is_withheld, run in groupby(
+            ((one, entry) for one, entry in entries if one.record is None),
+            key=lambda pair: bool(pair[0].problem),
+        ):
+            (self._withhold if is_withheld else self._enqueue)(queued, list(run))
+        self._retry(queued, [(one, entry) for one, entry in entries if one.record])
 
-    def _entry(self, batch_id: str, row: Row, shared: dict[str, bytes]) -> Sequence[Argument]:
-        common = {k: v for k, v in row.body.items() if k not in OWN}
+    def _enqueue(self, queued: Queued, run: Sequence[_Entry]) -> None:
+        told = self.store.enqueue(queued.batch_id, [entry for _, entry in run])
+        queued.added += told.count("added")
+        rows = zip(run, told, strict=True)
+        queued.differ += [_line(one) for (one, _), word in rows if word == "differs"]
+
+    def _withhold(self, queued: Queued, run: Sequence[_Entry]) -> None:
+        told = self.store.withhold(
+            queued.batch_id,
+            [(*entry, failure(UPLOAD_FAILED, one.problem)) for one, entry in run],
+        )
+        queued.added += told.count("added")
+        queued.withheld += told.count("added")
+        queued.tell_lacking([one for one, _ in run])
+
+    def _retry(self, queued: Queued, known: Sequence[_Entry]) -> None:
+        """Retry those jobs that lacked files and have them now; the others stay as they are."""
+        lacking = [(one, entry) for one, entry in known if one.lacked and not one.differs]
+        queued.differ += [_line(one) for one, _ in known if one.differs]
+        queued.still += sum(bool(one.problem) for one, _ in lacking)
+        queued.tell_lacking([one for one, _ in lacking])
+        again = [
+            (one.record, entry[DIGEST], entry[INPUT])
+            for one, entry in lacking
+            if one.record and not one.problem
+        ]
+        if again:
+            told = verbs.resupply(self.store, self.secret, again)
+            queued.again += len(told) - told.count("stale") - told.count("cancelling")
+
+    def _entry(self, batch_id: str, one: Supplied, shared: dict[str, bytes]) -> _Fields:
+        row, body = one.row, one.body
+        common = {k: v for k, v in body.items() if k not in OWN}
         digest = ids.content_digest(common)
         if digest not in shared:
             shared[digest] = zlib.compress(dumps(common))
         own = {
             "custom_id": row.custom_id,
             "shared": digest,
-            "body": {k: v for k, v in row.body.items() if k in OWN},
+            "body": {k: v for k, v in body.items() if k in OWN},
             "columns": dict(row.columns),
         }
+        if row.files:
+            inputs = row.body["inputs"].items()
+            own["files"] = {kind: given for kind, given in inputs if row.files.keys() & {*given}}
         expected = row.body.get("numberResults", 1)
         most_tokens = row.body.get("settings", {}).get("maxTokens", DEFAULT_MAX_TOKENS)
         return (
             ids.job_id(self.secret, batch_id, row.custom_id),
             row.line,
             expected,
-            _digest(row),
+            one.digest,
             reservation(most_tokens, expected),
             zlib.compress(dumps(own)),
         )
 
 
-def _digest(row: Row) -> str:
-    return ids.content_digest(row.body, row.columns)
-
-
-def _chunked(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
+def _line(one: Supplied) -> str:
+    return f"  line {one.row.line}: {one.row.custom_id}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks import reading
-from tasks.job import Record, State
+from tasks.job import ENDED, Record, State
 from tasks.money import usd
 from tasks.reading import Request
 from tasks.store import Store
@@ -33,7 +33,7 @@ def table(store: Store, batch_id: str, *, simulated: bool) -> Iterator[dict[str,
             known,
             reading.requests_of(store, [(record.id, batch_id) for record in known]),
             reading.failures(store, [record.id for record in known]),
-            reading.results(store, [(r.id, r.winner or r.attempt) for r in known]),
+            reading.answers(store, known),
         )
         for record, request, failure, items in zip(*columns, strict=True):
             yield from job_rows(record, request, failure, items, simulated=simulated)
@@ -63,13 +63,23 @@ def job_rows(
     }
     shown = items if record.winner else []
     answers = [_answer(item) for item in shown] or [_no_answer(record, failure)]
+    if _fell_short(record, shown):
+        answers.append(_no_answer(record, failure) | {"cost": None})
     # What other attempts cost stands on the first row, so that the column adds up to the bill.
     others = record.cost - sum(item.cost or 0 for item in shown)
     if shown and others > 0:
         answers[0]["cost"] = (answers[0]["cost"] or 0) + Decimal(usd(others))
     for index, answer in enumerate(answers):
-        position = {"result_index": index if shown else None}
+        position: dict[str, Any] = {"result_index": index if shown else None}
+        if index < len(shown) and shown[index].task_uuid:  # of several attempts each has its own
+            position["task_uuid"] = shown[index].task_uuid
         yield _ordered({**common, **position, **answer, **after}) | dict(request.columns)
+
+
+def _fell_short(record: Record, shown: Sequence[Item]) -> bool:
+    """Whether a job lacks results of which its last attempt brought not even an error."""
+    tried = record.state is State.PARTIAL and record.attempt not in record.kept
+    return tried and bool(shown) and all(item.kind is Kind.SUCCESS for item in shown)
 
 
 def _ordered(row: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +107,7 @@ def _answer(item: Item) -> dict[str, Any]:
 
 
 def _no_answer(record: Record, failure: tuple[str, str]) -> dict[str, Any]:
-    ended_badly = record.state in {State.FAILED, State.EXPIRED, State.CANCELLED}
+    ended_badly = record.state in ENDED and record.state is not State.COMPLETED
     code, message = failure if ended_badly else ("", "")
     empty = dict.fromkeys(_ANSWER)
     return {

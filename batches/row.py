@@ -1,84 +1,38 @@
-"""One manifest row: from the user's flat columns to a request, or to errors a person can act on."""
+"""One row of a manifest: from the user's flat columns to a request, or to errors.
 
-import re
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+Every error names line, column, value and fix.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
-from pydantic import ValidationError
+from batches.body import checked, clashes, merged, nested
+from batches.columns import IGNORED, OURS, OUTPUT, REQUEST, is_alias, meant
+from batches.defaults import Defaults
+from batches.files import NoFile, find, kind_of
+from batches.problems import BadRow, RowError, shown
+from batches.prompt import Prompt
+from batches.sentences import column
 
-from tasks.wire.request import MODEL, TextInference
-
-MEDIA = {"video": "videos", "image": "images", "audio": "audios", "document": "documents"}
-SETTINGS = (
-    "systemPrompt",
-    "temperature",
-    "topP",
-    "maxTokens",
-    "stopSequences",
-    "thinkingLevel",
-)
-OURS = {
-    "taskType": "it is always textInference",
-    "taskUUID": "it is derived from the batch and custom_id, so that nothing is bought twice",
-    "deliveryMethod": "jobs are always submitted async",
-    "webhookURL": "callbacks go to PUBLIC_URL; set it in the environment",
-    "includeCost": "cost is always asked for",
-    "includeUsage": "usage is always asked for",
-}
-OUTPUT = (
-    "custom_id",
-    "job_id",
-    "task_uuid",
-    "state",
-    "result_index",
-    "text",
-    "finish_reason",
-    "reasoning",
-    "seed",
-    "cost",
-    "prompt_tokens",
-    "completion_tokens",
-    "thinking_tokens",
-    "attempts",
-    "error_code",
-    "error_message",
-    "queued_at",
-    "submitted_at",
-    "completed_at",
-    "simulated",
-)
-"""Columns of the results; a column of the user's with such a name would be overwritten."""
-
-REQUEST = frozenset(
-    {
-        *("custom_id", "prompt", "messages", "model", "numberResults", "seed"),
-        *("inputs", "settings", *MEDIA, *MEDIA.values(), *SETTINGS),
-    }
-)
-IGNORED = frozenset({"_error"})  # written by `results --failed`
-_PLAIN = {name.lower().replace("_", ""): name for name in sorted(REQUEST)}
 LONGEST_ID = 256
-SHOWN = 60
-"""Characters of a value or name that a message repeats."""
-_ANY_TASK = "00000000-0000-4000-8000-000000000000"
+MOST_NAMES = 200
+"""Characters of column names that a message lists."""
+_TAKEN = frozenset(OUTPUT) - REQUEST
+_NULLABLE = REQUEST - {"custom_id"}
+_ANY_MEDIUM = "00000000-0000-4000-8000-000000000000"
+"""Stands for a local file while its row is checked: it will be a UUID like this."""
 
 
 @dataclass(frozen=True)
-class RowError:
-    """What is wrong with one value of one row."""
+class LocalFile:
+    """A medium on this machine, found to be there and not empty when its row was read."""
 
-    line: int
-    column: str
-    value: str
-    problem: str
-
-    def __str__(self) -> str:
-        value = f" ({self.value})" if self.value else ""
-        column = self.column if self.column.isprintable() else shown(self.column)
-        return f"line {self.line}, {column[:SHOWN]}{value}: {self.problem}"
+    path: Path  # absolute, links resolved
+    size: int  # bytes
+    trouble: str = ""  # what became of it since the manifest was checked: it cannot be read
 
 
 @dataclass(frozen=True)
@@ -89,151 +43,154 @@ class Row:
     custom_id: str
     body: Mapping[str, Any]  # request fields, nested as the provider has them
     columns: Mapping[str, Any]  # everything else, carried to the results
+    files: Mapping[str, LocalFile] = field(default_factory=dict)
+    """Local media, by the placeholders (`file:clips/7.mp4`) that stand for them in the body."""
 
 
-class BadRow(ValueError):
-    """A row with one or more errors."""
+@dataclass(frozen=True)
+class Rules:
+    """How the rows of one manifest are read."""
 
-    def __init__(self, errors: list[RowError]) -> None:
-        super().__init__(errors)
-        self.errors = errors
+    defaults: Defaults = field(default_factory=Defaults)
+    passengers: frozenset[str] = frozenset()  # columns that are carried, however they are called
+    roots: tuple[Path, ...] = ()
+    """Folders, absolute and without links, that local media may lie in; none: there are none."""
+    checked: bool = False  # it was before: a file that is gone since is its own row's trouble
 
 
-def read_row(line: int, given: object) -> tuple[Row, list[str]]:
-    """Check one parsed row; returns it with warnings.
+PLAIN = Rules()
+
+
+def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[str]]:
+    """Check one parsed row; returns it with warnings. A null is as good as no value.
 
     Raises:
         BadRow: with every error of the row.
     """
     if not isinstance(given, dict):
         raise BadRow([RowError(line, "row", shown(given), "must be a JSON object")])
-    errors = [
-        *_refused(line, given),
-        *_clashes(line, given),
-        *_id_errors(line, given.get("custom_id", str(line))),
-    ]
-    body, more = _checked(line, given)
-    if errors or more:
-        raise BadRow(errors + more)
+    given = {k: v for k, v in given.items() if v is not None or k not in _NULLABLE}
     custom_id = given.get("custom_id", str(line))
-    columns = {k: v for k, v in given.items() if k not in REQUEST | IGNORED}
-    warned = [] if "custom_id" in given else ["no custom_id: the line number is used"]
-    return Row(line, custom_id, body[0], columns), warned + body[1]
-
-
-def _refused(line: int, given: Mapping[str, Any]) -> list[RowError]:
-    ours = [
-        RowError(line, name, "", f"leave it out: {OURS[name]}") for name in OURS if name in given
+    errors = [
+        *_refused(line, given, rules.passengers),
+        *clashes(line, given),
+        *_id_errors(line, custom_id),
     ]
-    taken = [
-        RowError(line, name, "", "the results have a column of this name; rename yours")
-        for name in OUTPUT
-        if name in given and name not in REQUEST
-    ]
-    return [*ours, *taken, *_misspelt(line, given)]
+    body = merged(rules.defaults.body, nested(given))
+    if rules.defaults.prompt and "messages" not in body:
+        columns = {"custom_id": custom_id, **given}
+        errors += _unfilled(line, columns, rules.defaults.prompt)
+        content = rules.defaults.prompt.filled(columns)
+        body["messages"] = [{"role": "user", "content": content}]
+    if not body.get("inputs"):
+        errors += _aliases(line, given, rules.passengers)
+    files = _Files(line, given, rules)
+    try:
+        body, warned = checked(line, given, files.taken_out(body))
+    except BadRow as exc:
+        errors += exc.errors
+    if errors or files.errors:
+        raise BadRow(errors + files.errors)
+    files.put_back(body)
+    columns = {k: v for k, v in given.items() if k not in REQUEST and k not in IGNORED}
+    return Row(line, custom_id, body, columns, files.found), warned
 
 
-def _misspelt(line: int, given: Mapping[str, Any]) -> list[RowError]:
-    """Columns that would be carried where a field was meant: max_tokens would limit nothing."""
-    meant = {name: _PLAIN.get(re.sub(r"[ _-]", "", name).lower(), name) for name in given}
-    return [
-        RowError(line, name, "", f"is not sent; write {field}, or rename it")
-        for name, field in meant.items()
-        if name != field and name not in OUTPUT
-    ]
+def _refused(line: int, given: Mapping[str, Any], passengers: frozenset[str]) -> Iterator[RowError]:
+    def wrong(name: str, problem: str) -> RowError:
+        return RowError(line, name, "", problem, about_column=True)
+
+    for name in given:
+        if name in OURS:
+            yield wrong(name, f"leave it out: {OURS[name]}")
+        elif name in _TAKEN:
+            yield wrong(name, "the results have a column of this name; rename yours")
+        elif name not in passengers and (field := meant(name)):
+            allow = f"rename it, or carry it along with --passenger {quote(name)}"
+            yield wrong(name, f"is not sent: did you mean {field}? Else {allow}")
 
 
-def _clashes(line: int, given: Mapping[str, Any]) -> list[RowError]:
-    """Two columns that say the same thing."""
-    pairs = [("prompt", "messages"), *MEDIA.items()]
-    pairs += [(name, "inputs") for name in (*MEDIA, *MEDIA.values()) if "inputs" in given]
-    nested = given["settings"] if isinstance(given.get("settings"), dict) else {}
-    return [
-        RowError(line, a, "", f"stands beside {b}; give one of them")
-        for a, b in pairs
-        if a in given and b in given
-    ] + [
-        RowError(line, name, "", f"stands beside settings.{name}; give one of them")
-        for name in SETTINGS
-        if name in given and name in nested
-    ]
-
-
-def _id_errors(line: int, custom_id: object) -> list[RowError]:
+def _id_errors(line: int, custom_id: object) -> Iterator[RowError]:
+    problem = ""
     if not isinstance(custom_id, str):
-        return [RowError(line, "custom_id", shown(custom_id), "must be a string")]
-    if not 1 <= len(custom_id) <= LONGEST_ID:
+        problem = 'must be text, in quotes: "7", not 7'
+    elif not 1 <= len(custom_id) <= LONGEST_ID:
         problem = f"must have 1 to {LONGEST_ID} characters, has {len(custom_id)}"
-        return [RowError(line, "custom_id", shown(custom_id), problem)]
-    if not custom_id.isprintable():
-        return [RowError(line, "custom_id", shown(custom_id), "must be printable characters")]
-    return []
+    elif not custom_id.isprintable():
+        odd = next(char for char in custom_id if not char.isprintable())
+        problem = f"must be printable characters; take out U+{ord(odd):04X}"
+    if problem:
+        yield RowError(line, "custom_id", shown(custom_id), problem)
 
 
-def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row's request fields where the provider has them."""
-    body = {k: given[k] for k in ("model", "numberResults", "seed", "messages") if k in given}
-    body.setdefault("model", MODEL)
-    if "prompt" in given:
-        body["messages"] = [{"role": "user", "content": given["prompt"]}]
-    inputs = dict(given["inputs"]) if isinstance(given.get("inputs"), dict) else {}
-    for one, many in MEDIA.items():
-        if one in given:
-            inputs[many] = [given[one]]
-        if many in given:
-            inputs[many] = given[many]
-    settings = dict(given["settings"]) if isinstance(given.get("settings"), dict) else {}
-    settings |= {name: given[name] for name in SETTINGS if name in given}
-    for name, value in (("inputs", inputs), ("settings", settings)):
-        whole = given.get(name)
-        if value or name in given:
-            body[name] = whole if whole and not isinstance(whole, dict) else value or whole
-    return body
+def _unfilled(line: int, columns: Mapping[str, Any], prompt: Prompt) -> Iterator[RowError]:
+    there = ", ".join(name for name, value in columns.items() if value is not None)
+    for name in prompt.lacking(columns):
+        slot = f"{{{name}}}"
+        problem = (
+            f"the prompt has {slot}, but this row has no value for it. "
+            f"It has {there[:MOST_NAMES]}. Write {{{slot}}} for {slot} itself"
+        )
+        yield RowError(line, name, "", problem, about_column=True)
 
 
-def _checked(
-    line: int, given: Mapping[str, Any]
-) -> tuple[tuple[dict[str, Any], list[str]], list[RowError]]:
-    body = _nested(given)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+def _aliases(line: int, given: Mapping[str, Any], passengers: frozenset[str]) -> Iterator[RowError]:
+    """Warn of a medium that would stay behind: the model would answer about none, and be paid."""
+    for name, value in given.items():
+        if isinstance(value, str) and value and name not in passengers and is_alias(name):
+            problem = (
+                f"is not sent, and the row has no medium: rename it {kind_of(value) or 'video'}, "
+                f"or carry it along with --passenger {quote(name)}"
+            )
+            yield RowError(line, name, "", problem, about_column=True)
+
+
+class _Files:
+    """The local files among a row's media."""
+
+    def __init__(self, line: int, given: Mapping[str, Any], rules: "Rules") -> None:
+        self._line, self._given, self._roots = line, given, rules.roots
+        self._checked = rules.checked
+        self._places: list[tuple[str, int, str]] = []  # field, index, placeholder
+        self.found: dict[str, LocalFile] = {}
+        self.errors: list[RowError] = []
+
+    def taken_out(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the request with a UUID in the place of each local file."""
+        inputs = body.get("inputs")
+        if not self._roots or not isinstance(inputs, dict):
+            return body
+        return {**body, "inputs": {name: self._without(name, inputs[name]) for name in inputs}}
+
+    def put_back(self, body: Mapping[str, Any]) -> None:
+        """Put the placeholders of the files where they stood."""
+        for name, index, placeholder in self._places:
+            body["inputs"][name][index] = placeholder
+
+    def _without(self, name: str, media: object) -> object:
+        if not isinstance(media, list):
+            return media
+        return [
+            _ANY_MEDIUM if isinstance(value, str) and self._is_local(name, index, value) else value
+            for index, value in enumerate(media)
+        ]
+
+    def _is_local(self, name: str, index: int, value: str) -> bool:
         try:
-            task = TextInference(**body, taskUUID=_ANY_TASK)
-        except ValidationError as exc:
-            return (body, []), [_told(line, given, error) for error in exc.errors()]
-    checked = task.model_dump(exclude_none=True, include=set(body))
-    return (checked, [str(w.message) for w in caught]), []
+            found = find(value, self._roots)
+        except NoFile as exc:
+            if self._checked:
+                self._keep(name, index, f"file:{value}", LocalFile(Path(), 0, str(exc)))
+                return True
+            where = column(self._given, ["inputs", name, str(index)])
+            self.errors.append(RowError(self._line, where, shown(value), str(exc)))
+            return True
+        if found is None:
+            return False
+        placeholder, path, size = found
+        self._keep(name, index, placeholder, LocalFile(path, size))
+        return True
 
-
-def _told(line: int, given: Mapping[str, Any], error: Mapping[str, Any]) -> RowError:
-    path = [str(part) for part in error["loc"]]
-    column = _column(given, path)
-    problem = error["msg"].removeprefix("Value error, ")
-    value = "" if error["type"] == "missing" or not path else shown(error["input"])
-    if error["type"] == "missing" and path == ["messages"]:
-        column, problem = "prompt", "is missing; give prompt, or messages"
-    if error["type"] == "extra_forbidden":
-        problem = "is no field of this model"
-    return RowError(line, column, value, problem)
-
-
-def _column(given: Mapping[str, Any], path: list[str]) -> str:
-    """Return the name under which the user wrote the value at `path`."""
-    if path[:1] == ["messages"] and "prompt" in given:
-        return "prompt"
-    if path[:1] == ["settings"] and len(path) > 1 and path[1] in given:
-        return ".".join(path[1:])
-    singular = {many: one for one, many in MEDIA.items()}
-    if path[:1] == ["inputs"] and len(path) > 1:
-        one = singular.get(path[1], path[1])
-        if one in given:
-            return one
-        if path[1] in given:
-            return ".".join(path[1:])
-    return ".".join(path) or "messages"  # the one rule over the whole row is about them
-
-
-def shown(value: object) -> str:
-    """Return a value short enough for one line, control characters made visible."""
-    text = str(value) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    def _keep(self, name: str, index: int, placeholder: str, file: LocalFile) -> None:
+        self._places.append((name, index, placeholder))
+        self.found[placeholder] = file

@@ -11,7 +11,8 @@ from typing import IO, Any, TypeVar, cast
 import click
 from rich.text import Text
 
-from batches.ask import SETTABLE, BadQuestion, Question, Reply, question, settings_from
+from batches.ask import SETTABLE, BadQuestion, Question, Reply, question
+from batches.defaults import BadSetting, settings_from
 from batches.results import json_line
 from console import orphan
 from console.context import FATAL, INTERRUPTED, progress_console, told
@@ -38,8 +39,8 @@ def _settings(
     _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, Any]:
     try:
-        return settings_from(given)
-    except BadQuestion as exc:
+        return settings_from(given, SETTABLE)
+    except BadSetting as exc:
         raise click.BadParameter(str(exc)) from None
 
 

@@ -1,5 +1,6 @@
 """What every verb starts from: settings, the store, and how errors end a command."""
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -7,6 +8,7 @@ from typing import ParamSpec, TypeVar
 import click
 from rich.console import Console
 
+from console.orphan import is_running
 from tasks.errors import Error, StoreAway
 from tasks.reading import Batch, batch_named
 from tasks.settings import Settings, load, store_is_given
@@ -17,6 +19,8 @@ R = TypeVar("R")
 
 FATAL, SOME_FAILED, INTERRUPTED = 1, 3, 130
 """Exit codes beside 0 and click's 2 (DESIGN §7)."""
+PATIENCE = 8.0
+"""Seconds for which a store that may be restarting is waited for."""
 
 
 def told(verb: Callable[P, R]) -> Callable[P, R]:
@@ -55,14 +59,43 @@ def progress_console() -> Console:
 
 
 def open_store() -> tuple[Settings, Store]:
-    """Return settings and a store that answers.
+    """Return settings and a store that answers; one that is restarting is waited for a while.
 
     Raises:
         ConfigurationError: nothing is running here and no REDIS_URL is set.
         StoreAway: it does not answer.
     """
     settings = load()
-    return settings, opened(settings)
+    try:
+        return settings, opened(settings)
+    except StoreAway:
+        if not comes_back(settings):
+            raise
+    progress_console().print(f"The store does not answer; it is asked again for {PATIENCE:g} s.")
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        time.sleep(0.3)
+        settings = load()  # a new `up` keeps its store at a new address
+        try:
+            return settings, opened(settings)
+        except StoreAway:
+            if time.monotonic() >= give_up:
+                raise
+
+
+def comes_back(settings: Settings) -> bool:
+    """Whether a store that is away may be restarting: the user's own, or that of a living `up`."""
+    return store_is_given() or is_running(settings.data_dir)
+
+
+def reopened(store: Store) -> Store:
+    """Return a store at the address that the settings name by now; else `store` itself."""
+    store.client.close()
+    try:
+        settings = load()
+        return Store.open(settings.store_url(), settings.namespace)
+    except Error:
+        return store
 
 
 def opened(settings: Settings, timeout: float = 5.0) -> Store:
@@ -76,13 +109,16 @@ def opened(settings: Settings, timeout: float = 5.0) -> Store:
     try:
         store.probe()
     except StoreAway as exc:
-        raise StoreAway(f"{exc}. {_where_to_look()}") from None
+        raise StoreAway(f"{exc}. {_where_to_look(settings)}") from None
     return store
 
 
-def _where_to_look() -> str:
+def _where_to_look(settings: Settings) -> str:
     if store_is_given():
         return "REDIS_URL names it: is it running there, and is the password right?"
+    if is_running(settings.data_dir):
+        logs = settings.data_dir.absolute() / "logs"
+        return f"`reelqueue up` is running, but its store is not: look into {logs}/store.log."
     return "It runs with `reelqueue up`: start that."
 
 

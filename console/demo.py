@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from batches.manifest import manifest_at
 from batches.results import table, write_jsonl
 from console.context import INTERRUPTED, data_console, opened, progress_console, told
 from console.ready import free_port
@@ -64,7 +65,8 @@ def _start_from_nothing(data: Path) -> None:
 def _show(stack: Stack, data: Path, stop: threading.Event, *, stay: bool) -> int:
     out, settings = progress_console(), load()
     store = opened(settings)
-    batch_id = queue_manifest(store, settings, MANIFEST, NAME, out)
+    manifest = manifest_at(MANIFEST)
+    batch_id = queue_manifest(store, settings, manifest, manifest.check(), NAME)
     code = watch_batch(store, batch_id, stop, "`reelqueue demo` starts anew.")
     if code == INTERRUPTED:
         return code

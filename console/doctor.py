@@ -1,18 +1,23 @@
 """`reelqueue doctor`: is everything as it must be, and if not, what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 from pydantic import SecretStr
 
+from batches.forecast import exactly
 from console.context import FATAL, opened, told
+from console.tables import plain
+from tasks import health
 from tasks.errors import Error
 from tasks.lua import store_errors
 from tasks.settings import Settings, load, origin
-from tasks.store import Store
+from tasks.store import UNSETTLED, Store
 
 Check = tuple[bool, str]
+SHOWN = 5
+"""Ids of a kind that are told."""
 
 
 @click.command(short_help="Check settings, store and processes; say what to do.")
@@ -67,8 +72,37 @@ def _of_store(settings: Settings) -> Iterator[Check]:
     )
     works = store.has_ticker()
     yield works, "a worker is running" if works else "no worker is running: `reelqueue up`"
-    for what, reason in store.paused().items():
-        yield False, f"{'all' if what == '*' else what} paused: {reason}"
+    yield from _of_work(store)
+
+
+def _of_work(store: Store) -> Iterator[Check]:
+    """Yield what is under way; false only where it stands still and the user has not said so."""
+    found = health.health(store)
+    yield True, f"window: {found.slots:,} of {found.window:,} slots taken"
+    for still in found.pauses:
+        by_user = still.seconds is None
+        again = "" if by_user else f"; tried again in {exactly(still.seconds or 0)}"
+        yield (
+            by_user,
+            f"{still.what} paused{' by you' if by_user else ''}: {plain(still.reason)}{again}",
+        )
+    behind = found.backlog
+    fine = behind <= UNSETTLED
+    oldest = f", the oldest {exactly(behind)} old" if found.endings else ""
+    told_ = f"unsettled ends: {found.endings:,}{oldest}"
+    yield fine, told_ if fine else f"{told_}: nothing is claimed until they are settled"
+    if found.set_aside:
+        yield True, f"endings that could not be settled, set aside: {_some(found.set_aside)}"
+    if found.parked:
+        yield True, f"{found.parked:,} parked: sent again with reelqueue retry BATCH --parked"
+    if found.quarantined:
+        ids = _some(found.quarantined)
+        yield True, f"callbacks that could not be understood are kept, of {ids}"
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
+    return ", ".join(map(plain, ids[:SHOWN])) + more
 
 
 def _of_durability(store: Store) -> Iterator[Check]:

@@ -1,52 +1,20 @@
 """`reelqueue job`: one job's whole story."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
 
-from batches.results import moment
+from batches.story import Story, describe, story_of
 from console.context import find, is_simulated, open_store, told
 from console.tables import cell
 from tasks import ids, reading
 from tasks.errors import Error
-from tasks.job import Record, State
+from tasks.job import Attempt, Record
 from tasks.money import usd
-from tasks.reading import Event, Request
+from tasks.reading import Event
 from tasks.settings import Settings
 from tasks.store import Store
-from tasks.wire.answer import Item
-
-WAITS = {
-    State.QUEUED: "It waits for a free slot at the provider; `reelqueue up` must be running.",
-    State.SUBMITTING: "Its POST is on the way; without an answer it is looked for by poll.",
-    State.RESOLVING: "Its POST had no clear answer. Polls look for it; if they stay empty it is "
-    "sent again under the same taskUUID, so it is not bought twice.",
-    State.PROCESSING: "The provider has it; its result comes by callback or by poll.",
-}
-PARKED = (
-    "PARKED: none of its POSTs had a clear answer and no poll finds it, so it is not sent again by "
-    "itself. It is polled every ten minutes, and expires at its deadline."
-)
-
-
-@dataclass(frozen=True)
-class Story:
-    """What is known of one job."""
-
-    record: Record
-    request: Request
-    failure: tuple[str, str]  # code and message
-    events: list[Event]
-    surplus: list[Item]  # results beyond those asked for
-
-    @property
-    def waits_for(self) -> str | None:
-        """What the job waits for, in a sentence; None where it has ended."""
-        if "parked" in self.record.flags and self.record.state is State.RESOLVING:
-            return PARKED
-        return WAITS.get(self.record.state)
 
 
 @click.command(short_help="Tell the story of one job.")
@@ -61,15 +29,9 @@ def job(id_: str, name: str | None, *, as_json: bool) -> None:
     """
     settings, store = open_store()
     record = _find(settings, store, id_, name)
-    story = Story(
-        record,
-        reading.requests_of(store, [(record.id, record.batch)])[0],
-        reading.failures(store, [record.id])[0],
-        reading.history(store, record.id),
-        reading.surplus(store, record.id, record.winner or record.attempt),
-    )
+    story = story_of(store, record)
     if as_json:
-        told_ = {**_object(story), "simulated": is_simulated(store)}
+        told_ = {**describe(story), "simulated": is_simulated(store)}
         click.echo(json.dumps(told_, default=float))  # the provider's own numbers are Decimals
         return
     for line in _lines(story):
@@ -94,9 +56,10 @@ def _lines(story: Story) -> list[str]:
     lines = [
         f"{name}   {record.state}   {usd(record.cost)} USD   job {record.id}",
         f"  queued {_clock(record.queued_at)}  in batch {record.batch}",
+        *(f"  file {cell(file)}" for file in story.request.local_files),
         *(
             f"  attempt {a.number}  taskUUID {a.task_uuid}  sent {_clock(a.submitted_at)}  "
-            f"{a.outcome or 'open'}  {usd(a.cost)} USD"
+            f"{a.outcome or 'open'}  {usd(a.cost)} USD{_for_the_rest(a)}"
             for a in record.attempts
         ),
         *(_line(event) for event in story.events),
@@ -112,6 +75,12 @@ def _lines(story: Story) -> list[str]:
     return [*lines, story.waits_for] if story.waits_for else lines
 
 
+def _for_the_rest(attempt: Attempt) -> str:
+    if attempt.beside is None:
+        return ""
+    return f"  for the {attempt.expected} that attempt {attempt.beside} left missing"
+
+
 def _line(event: Event) -> str:
     again = f"  x{event.times}, last {_clock(event.last)}" if event.times > 1 else ""
     return f"  {_clock(event.first)}  {event.what:<15} {cell(event.detail)}{again}"
@@ -122,38 +91,3 @@ def _clock(ms: int | None) -> str:
         return "-"
     local = datetime.fromtimestamp(ms / 1000, UTC).astimezone()
     return local.isoformat(sep=" ", timespec="milliseconds")[:23]
-
-
-def _object(story: Story) -> dict[str, object]:
-    record, failure = story.record, story.failure
-    return {
-        "id": record.id,
-        "custom_id": story.request.custom_id,
-        "batch": record.batch,
-        "state": record.state,
-        "cost": usd(record.cost),
-        "flags": sorted(record.flags),
-        "error": {"code": failure[0], "message": failure[1]} if failure[0] else None,
-        "attempts": [
-            {
-                "task_uuid": a.task_uuid,
-                "submitted_at": moment(a.submitted_at),
-                "ended_at": moment(a.ended_at),
-                "outcome": a.outcome or None,
-                "cost": usd(a.cost),
-            }
-            for a in record.attempts
-        ],
-        "history": [
-            {
-                "at": moment(e.first),
-                "last": moment(e.last),
-                "times": e.times,
-                "what": e.what,
-                "detail": e.detail,
-            }
-            for e in story.events
-        ],
-        "surplus": [dict(item.raw) for item in story.surplus],
-        "waits_for": story.waits_for,
-    }

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,6 +23,14 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # C0 without tab, DEL, C1; then what turns the direction of writing or starts a line elsewhere.
 _CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+# What our processes, and Flower's, write of things that go as they should.
+_ROUTINE = re.compile(r"\d\d:\d\d:\d\d \[(info|debug)\s*\]|\[[ID] \d{6} ")
+_STAMP = re.compile(r"\d\d:\d\d:\d\d ")
+_REPEATED = 10.0
+"""Seconds in which another line that begins alike is not shown again."""
+_ALIKE = 32
+"""Characters after the time that make two lines alike: a log line's level and event."""
+
 # A full disk, a closed terminal or one that cannot spell a line must not end the reading: a child
 # whose pipe nobody reads stands still. ValueError is how Python says "closed".
 _UNWRITABLE = (OSError, ValueError)
@@ -34,10 +43,19 @@ def clean(raw: bytes) -> str:
 
 
 class Echo:
-    """Writes lines as `name | line`; names in colour where rich finds a terminal that wants it."""
+    """Writes lines as `name | line`; names in colour where rich finds a terminal that wants it.
 
-    def __init__(self, to: TextIO, names: Sequence[str]) -> None:
+    Args:
+        to: Where to.
+        names: Of the children.
+        quiet: Leave out what goes as it should, and what was just shown.
+    """
+
+    def __init__(self, to: TextIO, names: Sequence[str], *, quiet: bool = False) -> None:
         self._to = to
+        self._quiet = quiet
+        self._shown: dict[tuple[str, str], float] = {}
+        self._repeats: set[str] = set()  # names whose last stamped line was left out as one
         self._encoding = to.encoding or "utf-8"
         self._lock = threading.Lock()
         # Said outright, or FORCE_COLOR would send escapes into a file.
@@ -50,10 +68,26 @@ class Echo:
 
     def line(self, name: str, mark: str, text: str) -> None:
         """Write one line; mark is `|` before a child's words and `!` before ours about it."""
+        if self._quiet and mark == "|" and not self._is_news(name, text):
+            return
         spelled = text.encode(self._encoding, "replace").decode(self._encoding)
         with self._lock, suppress(*_UNWRITABLE):
             self._to.write(f"{self._heads[name]} {mark} {spelled}\n")
             self._to.flush()
+
+    def _is_news(self, name: str, text: str) -> bool:
+        if not text.strip() or _ROUTINE.match(text):
+            return False
+        if not _STAMP.match(text):  # a traceback, say, which goes with the line before it
+            return name not in self._repeats
+        now, alike = time.monotonic(), (name, _STAMP.sub("", text)[:_ALIKE])
+        if now - self._shown.get(alike, -_REPEATED) < _REPEATED:
+            self._repeats.add(name)
+            return False
+        self._repeats.discard(name)
+        self._shown = {k: at for k, at in self._shown.items() if now - at < _REPEATED}
+        self._shown[alike] = now
+        return True
 
 
 class Log:

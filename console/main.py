@@ -3,10 +3,15 @@
 import click
 
 from console.ask import ask
+from console.cancel import cancel
 from console.demo import demo
 from console.doctor import doctor
 from console.job import job
+from console.pause import pause
+from console.priority import priority
 from console.results import results
+from console.resume import resume
+from console.retry import retry
 from console.run import run
 from console.status import list_, status
 from console.submit import submit
@@ -42,5 +47,8 @@ def main() -> None:
     """
 
 
-for command in (demo, ask, run, up, submit, list_, status, watch, results, job, doctor):
+for command in (
+    *(demo, ask, run, up, submit, list_, status, watch, results, job),
+    *(retry, pause, resume, cancel, priority, doctor),
+):
     main.add_command(command)

@@ -95,6 +95,11 @@ def end_leftovers(folder: Path) -> list[str]:
     return [each.name for each in left]
 
 
+def is_running(folder: Path) -> bool:
+    """Whether a process that is recorded in this folder lives."""
+    return any(each.lives() for each in _recorded(folder))
+
+
 def signal_group(pid: int, kind: signal.Signals) -> None:
     """Send a signal to all of a child's process group, if there is one left."""
     # macOS answers "not permitted" for a group of which only zombies are left.

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from itertools import combinations
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -22,16 +23,17 @@ def free_port() -> int:
 
 
 def check_ports(settings: Settings) -> None:
-    """See that the two ports of ours can be listened on.
+    """See that the ports of ours can be listened on.
 
     Raises:
         ConfigurationError: naming the setting to change.
     """
-    if settings.port == settings.flower_port:
-        raise ConfigurationError(
-            f"REELQUEUE_PORT and REELQUEUE_FLOWER_PORT are both {settings.port}; change one"
-        )
     ports = {"REELQUEUE_PORT": settings.port, "REELQUEUE_FLOWER_PORT": settings.flower_port}
+    if settings.api_token:
+        ports["REELQUEUE_API_PORT"] = settings.api_port
+    for (one, port), (other, same) in combinations(ports.items(), 2):
+        if port == same:
+            raise ConfigurationError(f"{one} and {other} are both {port}; change one")
     for name, port in ports.items():
         try:
             _bind(settings.host, port)

@@ -6,22 +6,24 @@ from pathlib import Path
 
 import click
 
-from batches import manifest
+from batches.checking import Checked
+from batches.manifest import Manifest
 from batches.results import table, write_jsonl
 from console.context import opened, progress_console, told
+from console.manifest_options import Asked, manifest_options
 from console.results import jsonl_path, say_written
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import plan
-from console.submit import batch_name, name_for, queue_manifest
+from console.submit import checked_whole, preview, queue_manifest
 from console.up import announce
 from console.watch import watch_batch
 from tasks import reading
 from tasks.errors import Error
-from tasks.settings import load
+from tasks.settings import Settings, load
 
 
 @click.command(short_help="Start everything, queue FILE, wait, write OUTPUT, stop.")
-@click.argument("file", type=click.Path(path_type=Path))
+@manifest_options
 @click.option(
     "-o",
     "--output",
@@ -30,9 +32,8 @@ from tasks.settings import load
     callback=jsonl_path,
     help="File to write the table to, as JSON Lines.",
 )
-@click.option("--name", callback=batch_name, help="Name of the batch; default: the file's stem.")
 @told
-def run(file: Path, output: Path, name: str | None) -> None:
+def run(asked: Asked, output: Path) -> None:
     """Start everything, queue FILE, wait, write OUTPUT, stop.
 
     FILE is as `reelqueue submit --help` describes it, settings are as in `reelqueue up --help`.
@@ -40,16 +41,32 @@ def run(file: Path, output: Path, name: str | None) -> None:
     Interrupted, it writes what there is; the same command goes on where it was, and nothing is
     bought twice. Exit code 3: it is done, and some jobs failed.
     """
+    if asked.preview:
+        preview(asked, progress_console())
+        return
     settings = load()
-    data, called = settings.data_dir.absolute(), name_for(file, name)
-    manifest.check(file)  # before anything is started or paid for
+    name = asked.batch_name
     _check_writable(output)
-    stop = stop_on_signals()
+    with asked.opened(settings) as manifest:
+        checked = checked_whole(manifest, progress_console())  # before anything is started
+        queued, code = _run(settings, manifest, checked, name, output)
+        if not queued:  # what came from a stream is kept
+            raise SystemExit(code)
+    raise SystemExit(code)
+
+
+def _run(
+    settings: Settings, manifest: Manifest, checked: Checked, name: str, output: Path
+) -> tuple[bool, int]:
+    """Start everything, work and stop; returns whether all is queued, and the exit code."""
+    data, stop = settings.data_dir.absolute(), stop_on_signals()
+    queued = threading.Event()
 
     def work(ended: threading.Event) -> int:
         running = load()
         store = opened(running)
-        batch_id = queue_manifest(store, running, file, called, progress_console())
+        batch_id = queue_manifest(store, running, manifest, checked, name, stop=ended)
+        queued.set()
         code = watch_batch(store, batch_id, ended, "The same command goes on where it was.")
         count = write_jsonl(table(store, batch_id, simulated=stack.simulated), output)
         say_written(reading.batch(store, batch_id), count, output)
@@ -59,7 +76,7 @@ def run(file: Path, output: Path, name: str | None) -> None:
         stack = plan(settings, simulated=settings.api_key is None)
         announce(stack, settings)
         code = run_with(stack, data, stop, work, None)
-    raise SystemExit(code)
+    return queued.is_set(), code
 
 
 def _check_writable(output: Path) -> None:

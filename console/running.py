@@ -59,6 +59,8 @@ def run_with(
     stop: threading.Event,
     work: Callable[[threading.Event], int] | None,
     echo: TextIO | None = sys.stderr,
+    *,
+    quiet: bool = False,
 ) -> int:
     """Start the processes, do `work` beside them (or wait for a signal), stop them.
 
@@ -83,7 +85,9 @@ def run_with(
 
     worker = threading.Thread(target=working, name="work")
     try:
-        with Supervisor(stack.children, logs=data / "logs", records=data, echo=echo) as supervisor:
+        with Supervisor(
+            stack.children, logs=data / "logs", records=data, echo=echo, quiet=quiet
+        ) as supervisor:
             supervisor.start(stop)
             if work and not stop.is_set():
                 worker.start()

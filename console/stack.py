@@ -10,7 +10,14 @@ from pathlib import Path
 from console import ready
 from console.context import opened
 from console.supervise import Child
-from tasks.settings import CHECKOUT, Settings, inherited, secret_file, store_is_given
+from tasks.settings import (
+    CHECKOUT,
+    Settings,
+    inherited,
+    secret_file,
+    simulator_file,
+    store_is_given,
+)
 from tasks.token import new_keys
 
 STORE_WITHIN = 3.0
@@ -24,6 +31,7 @@ class Stack:
     children: list[Child]
     webhooks: str
     flower: str
+    api: str | None  # None: there is no REELQUEUE_API_TOKEN
     simulated: bool
     environment: Mapping[str, str] = field(repr=False)
 
@@ -39,12 +47,15 @@ def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
         latency: Of the simulator: seconds a task takes.
 
     Raises:
-        ConfigurationError: a port cannot be used, or REDIS_URL is no such URL.
+        ConfigurationError: a port cannot be used, REDIS_URL is no such URL, or the API's token is
+            too short.
         StoreRefused: the store that the user names is another provider's.
         StoreAway: it does not answer.
         OSError: the data folder cannot be written.
     """
     ready.check_ports(settings)
+    if settings.api_token:
+        settings.bearer()  # refused here in one sentence, before anything is started
     data = _data_dir(settings)
     environment = _environment(settings, data)
     children = []
@@ -57,10 +68,16 @@ def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
         children.append(_valkey(data, environment, url, settings, simulated=simulated))
     here = ready.reachable(settings.host)
     webhooks, flower = f"http://{here}:{settings.port}", f"http://{here}:{settings.flower_port}"
+    address = simulator_file(data)
+    address.unlink(missing_ok=True)
     if simulated:
         children.append(_simulator(environment, latency, webhooks))
+        address.write_text(environment["RUNWARE_BASE_URL"], encoding="ascii")
     children += _ours(environment, url, webhooks, flower)
-    return Stack(children, webhooks, flower, simulated, environment)
+    api = f"http://{here}:{settings.api_port}" if settings.api_token else None
+    if api:
+        children.append(_api(environment, api))
+    return Stack(children, webhooks, flower, api, simulated, environment)
 
 
 def _ours(environment: Mapping[str, str], url: str, webhooks: str, flower: str) -> list[Child]:
@@ -85,6 +102,11 @@ def _ours(environment: Mapping[str, str], url: str, webhooks: str, flower: str) 
             3,
         ),
     ]
+
+
+def _api(environment: Mapping[str, str], api: str) -> Child:
+    argv = [sys.executable, "-m", "webhooks.api"]
+    return Child("api", argv, environment, lambda: ready.answers(f"{api}/readyz", "ready"), 30)
 
 
 def _data_dir(settings: Settings) -> Path:
@@ -113,6 +135,7 @@ def _environment(settings: Settings, data: Path) -> dict[str, str]:
         "REELQUEUE_HOST": settings.host,
         "REELQUEUE_PORT": str(settings.port),
         "REELQUEUE_FLOWER_PORT": str(settings.flower_port),
+        "REELQUEUE_API_PORT": str(settings.api_port),
         "REELQUEUE_SIMULATED": "false",  # only `_simulator` says otherwise
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(CHECKOUT),  # the packages are its, wherever the command is called from

@@ -1,80 +1,76 @@
 """`reelqueue submit`: check a manifest whole, then record its rows as jobs."""
 
-import re
 import sys
-from pathlib import Path
+import threading
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 
-from batches import manifest
+from batches.checking import Checked
 from batches.journal import Journal
-from batches.queueing import Queueing
+from batches.manifest import Manifest
+from batches.queueing import Plan, Queueing
 from console.context import is_simulated, open_store, progress_console, told
+from console.manifest_options import Asked, manifest_options
 from console.running import stop_on_signals
+from console.uploading import remarks, sent, shown, uploads_to
 from console.watch import goes_on, watch_batch
-from tasks.errors import Error
-from tasks.settings import Settings
+from tasks.settings import Settings, load
 from tasks.store import Store
 
-BATCH_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-
-
-def batch_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Refuse a --name that is none.
-
-    Raises:
-        click.BadParameter: as a usage error, exit code 2.
-    """
-    if value is not None and not BATCH_NAME.fullmatch(value):
-        raise click.BadParameter("1 to 64 of A-Z a-z 0-9 . _ -")
-    return value
-
-
-def name_for(file: Path, name: str | None) -> str:
-    """Return the batch name: the given one, else the manifest's stem.
-
-    Raises:
-        Error: the stem is no batch name.
-    """
-    if name is not None:
-        return name
-    if not BATCH_NAME.fullmatch(file.stem):
-        raise Error(f"'{file.stem}' is no batch name (1 to 64 of A-Z a-z 0-9 . _ -): give --name")
-    return file.stem
+_MOST_WARNINGS = 5
 
 
 @click.command(short_help="Queue the rows of FILE; --watch to follow them.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", callback=batch_name, help="Name of the batch; default: the file's stem.")
+@manifest_options
 @click.option("--watch", is_flag=True, help="Follow the batch until it has ended.")
 @click.option("--yes", is_flag=True, help="Do not ask before adding rows to a batch that exists.")
 @told
-def submit(file: Path, name: str | None, *, watch: bool, yes: bool) -> None:
-    """Queue the rows of FILE, JSON Lines, one request a line.
+def submit(asked: Asked, *, watch: bool, yes: bool) -> None:
+    """Queue the rows of FILE: one request each.
 
     \b
-    {"custom_id": "clip-7", "video": "https://…/7.mp4", "prompt": "What happens?"}
-    {"custom_id": "clip-8", "image": "https://…/8.jpg", "prompt": "Who?", "maxTokens": 900}
+    jobs.jsonl       a JSON object per line; also .ndjson
+      {"custom_id": "clip-7", "video": "https://…/7.mp4", "prompt": "What happens?"}
+      {"custom_id": "clip-8", "image": "clips/8.jpg", "prompt": "Who?", "maxTokens": 900}
+    jobs.csv, .tsv   the same, the first line names the columns; an empty cell is no value
+      custom_id,video,prompt,maxTokens,camera
+      clip-7,https://…/7.mp4,"What happens, and why?",900,north
+    urls.txt, .urls  one URL per line, the kind of medium by its ending
+      reelqueue submit urls.txt --prompt "What happens?"
+    clips, 'clips/**/*.mp4'   a folder or a pattern, in quotes: each medium in it is a row
+      reelqueue submit clips --prompt-file question.txt --set maxTokens=900
+    -                standard input, JSON Lines or as --format says
+      zcat jobs.csv.gz | reelqueue submit - --format csv --name night
 
     \b
-    custom_id   your key, unique in the file, to find the row in the results; else the line number
-    video, image, audio, document, or videos, images, ... with a list: URL, media UUID or base64
+    custom_id   your key, unique in the file, to find the row in the results; in a folder the
+                path, else the line number
+    video, image, audio, document, or videos, images, ... with a list: URL, media UUID, base64, or
+                a file beside FILE
     prompt      the question; or messages, as the provider has them
     maxTokens, temperature, topP, systemPrompt, thinkingLevel, stopSequences, seed, numberResults,
                 model: under the provider's own names
-    any other column is yours and is carried to the results
+    any other column is yours: {column} in --prompt is filled with it, and the results carry it
+
+    \b
+    reelqueue submit jobs.csv --prompt "What does camera {camera} see?" --preview 3
+    In --prompt, braces with the name of a column are filled in, all others stay as they are;
+    {{camera}} writes {camera}. What a row says wins over options, options over --defaults.
 
     The whole file is checked before anything is recorded. The same file again adds nothing; rows
     that are new are added to the batch.
 
     With --watch, exit codes: 0 all jobs went well, 3 some failed, 130 left with Ctrl-C.
     """
+    out, called = progress_console(), asked.batch_name
+    if asked.preview:
+        preview(asked, out)
+        return
     settings, store = open_store()
-    out = progress_console()
-    called = name_for(file, name)
-    batch_id = queue_manifest(store, settings, file, called, out, ask=not yes)
+    with asked.opened(settings) as manifest:
+        checked = checked_whole(manifest, out)
+        batch_id = queue_manifest(store, settings, manifest, checked, called, ask=not yes)
     if is_simulated(store):
         out.print("The provider is SIMULATED: nothing is billed.")
     if not store.has_ticker():
@@ -83,29 +79,80 @@ def submit(file: Path, name: str | None, *, watch: bool, yes: bool) -> None:
         raise SystemExit(watch_batch(store, batch_id, stop_on_signals(), goes_on(called)))
 
 
+def preview(asked: Asked, out: Console) -> None:
+    """Check a manifest and print its first requests.
+
+    Raises:
+        Error: it cannot be queued.
+    """
+    settings = load()
+    with asked.opened(settings) as manifest:
+        checked = checked_whole(manifest, out)
+        asked.show(manifest, settings)
+    out.print(f"{_count(checked.rows, 'row')} checked, nothing was queued")
+
+
+def checked_whole(manifest: Manifest, out: Console) -> Checked:
+    """Check a manifest, and tell what the user should look at.
+
+    Raises:
+        BadManifest: it cannot be queued.
+    """
+    checked = manifest.check()
+    for warning in checked.warnings[:_MOST_WARNINGS]:
+        out.print(f"warning: {warning}", markup=False)
+    if len(checked.warnings) > _MOST_WARNINGS:
+        out.print(f"... and {len(checked.warnings) - _MOST_WARNINGS} more warnings")
+    return checked
+
+
 def queue_manifest(
-    store: Store, settings: Settings, file: Path, name: str, out: Console, *, ask: bool = False
+    store: Store,
+    settings: Settings,
+    manifest: Manifest,
+    checked: Checked,
+    name: str,
+    *,
+    ask: bool = False,
+    stop: threading.Event | None = None,
 ) -> str:
-    """Check and record a manifest; returns the batch's id.
+    """Record a manifest that was checked, uploading its local files; returns the batch's id.
+
+    Once `stop` is set it ends with KeyboardInterrupt; the same command again goes on.
 
     Raises:
         Error: nothing was recorded, or, where the store went away half-way, not all; the same
             command again completes it.
     """
-    checked = manifest.check(file)
-    for warning in checked.warnings[:5]:
-        out.print(f"warning: {warning}", markup=False)
-    if len(checked.warnings) > 5:  # noqa: PLR2004  as many as are shown
-        out.print(f"... and {len(checked.warnings) - 5} more warnings")
+    out = progress_console()
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    queueing = Queueing(store, Journal(settings.data_dir), settings.id_secret(), name)
-    plan = queueing.plan(manifest.rows(file))
-    if ask and plan.new and plan.batch_exists and sys.stdin.isatty():
-        click.confirm(f"Batch {name} exists. Add {plan.new} rows to it?", abort=True, err=True)
-    with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
-        bar = progress.add_task("queueing", total=checked.rows)
-        batch_id = queueing.queue(manifest.rows(file), lambda count: progress.advance(bar, count))
+    journal, secret = Journal(settings.data_dir), settings.id_secret()
+    with uploads_to(store, settings, checked.files) as uploads:
+        queueing = Queueing(store, journal, secret, name, uploads)
+        plan = queueing.plan(manifest.rows())
+        _announce(plan, name, out, ask=ask)
+        with shown(out, checked.rows, uploads, stop) as heard:
+            queued = queueing.queue(manifest.rows(), heard)
     known = f", {plan.known} known before" if plan.known else ""
-    jobs = "job" if plan.new == 1 else "jobs"
-    out.print(f"batch {name}: {plan.new} {jobs} queued{known} ({batch_id})")
-    return batch_id
+    jobs = _count(plan.new - queued.withheld, "job")
+    out.print(f"batch {name}: {jobs} queued{known} ({queued.batch_id})")
+    if uploads and uploads.tally.is_any:
+        out.print(sent(uploads))
+    for remark in remarks(queued):
+        out.print(remark, markup=False)
+    return queued.batch_id
+
+
+def _announce(plan: Plan, name: str, out: Console, *, ask: bool) -> None:
+    """Say what will be added to a batch that exists; on a terminal, ask."""
+    if not plan.new or not plan.batch_exists:
+        return
+    adding = f"adding {_count(plan.new, 'row')}, {plan.known} already known"
+    if ask and sys.stdin.isatty():
+        click.confirm(f"Batch {name} exists: {adding}. Go on?", abort=True, err=True)
+    else:
+        out.print(f"batch {name} exists: {adding}", markup=False)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

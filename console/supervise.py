@@ -72,16 +72,24 @@ class Supervisor:
         logs: Folder for `<name>.log`.
         records: Folder for `children.json`, which `orphan.end_leftovers` reads.
         echo: Where to show the children's lines, if anywhere.
+        quiet: Show of them only what does not go as it should; the logs have all.
     """
 
     def __init__(
-        self, children: Sequence[Child], *, logs: Path, records: Path, echo: TextIO | None = None
+        self,
+        children: Sequence[Child],
+        *,
+        logs: Path,
+        records: Path,
+        echo: TextIO | None = None,
+        quiet: bool = False,
     ) -> None:
         self._children = children
         self._places: list[_Place] = []
         self._logs = logs
         self._records = records
-        self._echo = Echo(echo, [child.name for child in children]) if echo else None
+        names = [child.name for child in children]
+        self._echo = Echo(echo, names, quiet=quiet) if echo else None
 
     def __enter__(self) -> Self:
         return self

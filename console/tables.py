@@ -28,7 +28,7 @@ def results_table(
         width: Columns of the terminal; lines are cut to it.
         simulated: Said in the title.
     """
-    cells = [[_plain(text) for text in _cells(row)] for row in rows]
+    cells = [[plain(text) for text in _cells(row)] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(_HEADS, *cells, strict=True)]
     widths[0] = max(_LEAST, min(widths[0], width - sum(widths[1:-1]) - 2 * len(widths[1:-1])))
     yield Text(f"Results ({SIMULATED})" if simulated else "Results", style="italic")
@@ -72,10 +72,11 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return text without what moves the cursor, turns the writing or breaks the line."""
     return clean(text.encode("utf-8", "replace"))
 
 
 def cell(text: str) -> str:
     """Return text that a terminal shows as it is: no control characters, no markup."""
-    return escape(_plain(text))
+    return escape(plain(text))

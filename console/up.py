@@ -1,18 +1,30 @@
 """`reelqueue up`: everything in the foreground until Ctrl-C."""
 
 import threading
+import time
 
 import click
 
+from batches.view import counters
 from console.context import progress_console, told
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import Stack, plan
+from console.tables import plain
+from tasks import health, verbs
+from tasks.errors import StoreAway
+from tasks.money import usd
 from tasks.settings import Settings, load
+from tasks.store import Store
+
+READY = "[bold]Ready.[/] In another terminal: reelqueue submit FILE --watch   (Ctrl-C here stops)"
+TELL_EVERY = 10.0
+"""Least seconds between two lines that sum up what has changed."""
 
 
 @click.command(short_help="Keep everything running until Ctrl-C.")
+@click.option("--verbose", is_flag=True, help="Show all that the processes log.")
 @told
-def up() -> None:
+def up(*, verbose: bool) -> None:
     """Run store, worker, callback door and Flower here until Ctrl-C or SIGTERM.
 
     \b
@@ -22,18 +34,20 @@ def up() -> None:
     REDIS_URL              your Redis or Valkey; without it one is kept in the data folder
     REELQUEUE_PORT         callbacks and health (8000)
     REELQUEUE_FLOWER_PORT  Flower (5555)
+    REELQUEUE_API_TOKEN    starts the HTTP API, at REELQUEUE_API_PORT (8001), for those who bear it
     REELQUEUE_DATA_DIR     store, logs and generated secrets (.reelqueue in the checkout)
 
     They stand in the environment or in the checkout's .env; `reelqueue doctor --settings` shows
-    what is used. Logs: DATA/logs/*.log. Killed or stopped at any moment, the next `up` goes on
-    where it was.
+    what is used. Shown here: warnings, restarts, and at most every 10 s what has changed. All that
+    is logged: DATA/logs/*.log. Killed or stopped at any moment, the next `up` goes on where it was.
     """
     settings = load()
     data, stop = settings.data_dir.absolute(), stop_on_signals()
     with only_one(data):
         stack = plan(settings, simulated=settings.api_key is None)
         announce(stack, settings)
-        code = run_with(stack, data, stop, _ready)
+        work = _ready if verbose else _ready_and_telling
+        code = run_with(stack, data, stop, work, quiet=not verbose)
     raise SystemExit(code)
 
 
@@ -49,12 +63,36 @@ def announce(stack: Stack, settings: Settings) -> None:
         out.print(f"Provider: {settings.base_url}. It bills what is submitted.")
         roads = settings.callback_url or "none, results are polled for (PUBLIC_URL is not set)"
         out.print(f"Callbacks: {roads}")
+    if stack.api:
+        out.print(f"API: {stack.api}/v1/batches   (Authorization: Bearer REELQUEUE_API_TOKEN)")
     out.print(f"Flower, to watch the jobs: {stack.flower}/tasks   (starting ...)")
 
 
 def _ready(stop: threading.Event) -> int:
-    progress_console().print(
-        "[bold]Ready.[/] In another terminal: reelqueue submit FILE --watch   (Ctrl-C here stops)"
-    )
+    progress_console().print(READY)
     stop.wait()
     return 0
+
+
+def _ready_and_telling(stop: threading.Event) -> int:
+    settings, out = load(), progress_console()
+    store = Store.open(settings.store_url(), settings.namespace)
+    out.print(READY)
+    told_before = _summary(store)
+    while not stop.wait(TELL_EVERY):
+        summary = _summary(store)
+        if summary and summary != told_before:
+            out.print(f"{time.strftime('%H:%M:%S')} {summary}", markup=False)
+            told_before = summary
+    return 0
+
+
+def _summary(store: Store) -> str:
+    """Return the counters over all batches and why nothing is claimed; empty while unknown."""
+    try:
+        totals = health.totals(store)
+        paused = verbs.held(store) or store.paused().get("*", "")
+    except StoreAway:
+        return ""
+    reason = f"PAUSED: {plain(paused)} · " if paused else ""
+    return f"{reason}{counters(totals.states) or 'no jobs'} · {usd(totals.cost)} USD"

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 from simulator_driver import Simulator
-from stack_driver import Place, real, up
+from stack_driver import Place, Stage, real, store_of, up
+
+QUICK = {
+    "REELQUEUE_POLL_FIRST": "0.2",
+    "REELQUEUE_POLL_MAX": "0.5",
+    "REELQUEUE_RESOLVE_AFTER": "0.9",
+    "REELQUEUE_WINDOW_START": "64",
+}
+"""Settings under which what takes minutes takes seconds."""
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +40,16 @@ def running(provider: Simulator, tmp_path_factory: pytest.TempPathFactory) -> It
     here.env["PUBLIC_URL"] = f"http://127.0.0.1:{here.ports[0]}"
     with up(here):
         yield here
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Give a running `up` and a simulator of its own, whose switches a test may change."""
+    simulator = Simulator("--latency", "0.3")
+    place = Place(tmp_path_factory.mktemp("stage"), **real(simulator, **QUICK))
+    place.env["PUBLIC_URL"] = f"http://127.0.0.1:{place.ports[0]}"
+    try:
+        with up(place), Stage(simulator, place, store_of(place)) as shown:
+            yield shown
+    finally:
+        simulator.stop()

@@ -165,11 +165,11 @@ BAD = ["", "--video", "clip.mp4", "--set", "maxTokens=0", "--set", "topP=x", "--
         (
             BAD,
             [
-                "QUESTION (''): String should have at least 1 character",
+                "QUESTION (''): must be text, not empty",
                 "--video ('clip.mp4'): must be an http(s) URL, a media UUID or base64",
-                "--set maxTokens (0): Input should be greater than or equal to 1",
-                "--set topP ('x'): must be a number",
-                "--system-prompt (''): String should have at least 1 character",
+                "--set maxTokens (0): must be a whole number from 1 to 128000",
+                "--set topP ('x'): must be a number from 0 to 1 in steps of 0.01",
+                "--system-prompt (''): must be text of 1 to 200000 characters",
             ],
         ),
         (["x", "--set", "max_tokens=9"], ["there is no 'max_tokens': use temperature, topP, max"]),

@@ -111,7 +111,7 @@ def test_some_failed_jobs_end_in_exit_code_3_and_stand_in_the_table_with_their_r
     )
     done = running.run("submit", manifest, "--watch")
     assert done.returncode == 3
-    assert "some-fail completed: 2 ok, 3 failed" in done.stderr
+    assert "some-fail completed: 2 ok, 1 partial, 2 failed" in done.stderr
     rows = running.results("some-fail")
     assert [(row["mine"], row["state"], row["error_code"]) for row in rows] == [
         (1, "completed", None),

@@ -98,7 +98,7 @@ def test_status_list_and_job_tell_a_batch_to_people_and_to_programs(
         (("results", "known", "-o", "/proc/nowhere/x.jsonl"), 1, "cannot write /proc/nowhere"),
         (("results", "known", "-o", "x.csv"), 2, "name it .jsonl"),
         (("submit", "absent.jsonl"), 1, "cannot read absent.jsonl: No such file"),
-        (("submit", "."), 1, "give --name"),
+        (("submit", "/"), 1, "give --name"),
         (("submit", "known.jsonl", "--name", "a b"), 2, "1 to 64 of A-Z"),
         (("submit",), 2, "Missing argument 'FILE'"),
         (("run", "known.jsonl", "-o", "/proc/nowhere/x.jsonl"), 1, "cannot write /proc/nowhere"),
@@ -140,9 +140,11 @@ def test_rows_are_added_to_a_batch_after_a_yes_on_a_terminal_alone(
 ) -> None:
     more = running.manifest("more", FINE, FINE)
     with Terminal(running, "submit", more, "--name", known) as asking:
-        wait_until(lambda: "Batch known exists. Add 1 rows to it?" in asking.seen())
+        wait_until(lambda: "exists: adding 1 row, 1 already known. Go on?" in asking.seen())
         asking.type("n\n")
         wait_until(asking.ended)
     assert running.status(known)["request_counts"]["total"] == 1
-    assert running.run("submit", more, "--name", known, "--watch").returncode == 0
+    done = running.run("submit", more, "--name", known, "--watch")
+    assert done.returncode == 0
+    assert "batch known exists: adding 1 row, 1 already known" in done.stderr
     assert running.status(known)["request_counts"]["total"] == 2

@@ -17,6 +17,7 @@ ROWS = [{"prompt": f"number {n}", "video": "https://example.com/a.mp4"} for n in
 def placed(place: Place, provider: Simulator) -> Iterator[Place]:
     """Give a place whose `up` uses the simulator as the real service, by both roads."""
     place.env |= real(provider, REELQUEUE_POLL_FIRST="1", REELQUEUE_POLL_MAX="1")
+    place.env["REELQUEUE_WINDOW_MAX"] = str(len(ROWS) // 2)
     place.env["PUBLIC_URL"] = f"http://127.0.0.1:{place.ports[0]}"
     yield place
     assert place.processes() == {}

@@ -45,6 +45,14 @@ def test_a_taken_port_is_told_with_its_setting(setting: str, place: Place, taken
 def test_one_port_for_two_is_told(place: Place) -> None:
     told = refused(place, "up", REELQUEUE_FLOWER_PORT=str(place.ports[0]))
     assert "REELQUEUE_PORT and REELQUEUE_FLOWER_PORT are both" in told
+    token = {"REELQUEUE_API_TOKEN": "x" * 32, "REELQUEUE_API_PORT": str(place.ports[1])}
+    told = refused(place, "up", **token)
+    assert "REELQUEUE_FLOWER_PORT and REELQUEUE_API_PORT are both" in told
+
+
+def test_a_token_that_could_be_guessed_starts_nothing(place: Place) -> None:
+    assert "REELQUEUE_API_TOKEN" in refused(place, "up", REELQUEUE_API_TOKEN="guessed")
+    assert place.strays() == []
 
 
 @pytest.mark.parametrize(

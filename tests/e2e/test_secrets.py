@@ -10,9 +10,10 @@ import redis
 import requests
 from simulator_driver import Simulator, wait_until
 from stack_driver import Place, Up, real, up
-from store_driver import StoreServer
+from store_driver import StoreServer, free_port
 
 FLOWER_AUTH = ("canary-user", "canary-flower")
+API_TOKEN = "canary-api-token-of-32-characters-or-more"
 CALLBACK_KEY = base64.b64encode(b"canary-callback-key-of-32-bytes!").decode()
 ROWS = (
     {"prompt": "fine", "video": "https://example.com/a.mp4?signature=canary-signature"},
@@ -51,12 +52,19 @@ def planted(
         REELQUEUE_NAMESPACE="planted",
         REELQUEUE_SECRETS=f"k1:{CALLBACK_KEY}",
         REELQUEUE_FLOWER_AUTH=":".join(FLOWER_AUTH),
+        REELQUEUE_API_TOKEN=API_TOKEN,
+        REELQUEUE_API_PORT=str(free_port()),
     )
     place.env["PUBLIC_URL"] = f"http://127.0.0.1:{place.ports[0]}"
     with up(place) as running:
         assert place.run("submit", place.manifest("planted", *ROWS), "--watch").returncode == 3
         forged = f"http://127.0.0.1:{place.ports[0]}/webhooks/runware?k=k1&j=a&e=1&t=canary-forged"
         assert requests.post(forged, json={}, timeout=5).status_code == 401
+        api = f"http://127.0.0.1:{place.env['REELQUEUE_API_PORT']}/v1/batches"
+        for token, status in ((API_TOKEN, 200), ("canary-another", 401)):
+            bearer = {"Authorization": f"Bearer {token}"}
+            for path in ("", "/planted/results", "?token=canary-query"):
+                assert requests.get(api + path, headers=bearer, timeout=5).status_code == status
         seller.change(reject_key=True)
         place.run("submit", place.manifest("refused", {"prompt": "x"}))
         wait_until(lambda: "PAUSED" in place.run("status", "refused").stdout)
@@ -75,6 +83,7 @@ def secrets_of(seller: Simulator) -> re.Pattern[str]:
     }
     assert len(tokens) == len(ROWS)
     own = ("rw-canary", "canary-store", "canary-flower", "canary-signature", "canary-forged")
+    own = (*own, "canary-api", "canary-another", "canary-query")
     return re.compile("|".join(map(re.escape, (*own, CALLBACK_KEY, "canary-callback", *tokens))))
 
 

@@ -1,0 +1,180 @@
+"""The check of a whole manifest: what is wrong with it, or what it holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from batches.problems import BadManifest, BadRow, RowError, shown
+from batches.row import Rules, read_row
+from batches.sources import Source
+from batches.twins import Twins
+
+MOST_ERRORS = 20
+"""Errors told at once; a file with more of them has one cause."""
+
+MOST_COUNTED = 10_000
+"""Errors from which the rest of a manifest is not looked at."""
+
+_MOST_KINDS = 1000
+"""Different errors and warnings that are told apart."""
+
+
+@dataclass
+class Checked:
+    """What a whole manifest holds."""
+
+    rows: int = 0
+    results: int = 0  # the sum of numberResults
+    files: int = 0  # local media that are named, twice where two rows name one
+    warnings: list[str] = field(default_factory=list)
+
+
+class Check:
+    """One reading of a manifest, in bounded memory.
+
+    Args:
+        rules: How its rows are read.
+        twins: Takes the ids.
+    """
+
+    def __init__(self, rules: Rules, twins: Twins) -> None:
+        self.done = Checked()
+        self._rules, self._twins = rules, twins
+        self._errors: list[RowError] = []
+        self._count = 0
+        self._columns = _Alike()
+        self._warned = _Alike()
+        self._without_id = _Alike()
+        self._odd = {name: [0, 0] for name in self._slots()}  # rows with, first line without
+
+    def _slots(self) -> frozenset[str]:
+        prompt = self._rules.defaults.prompt
+        return prompt.odd if prompt else frozenset()
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there are so many errors that more say nothing."""
+        return self._count >= MOST_COUNTED
+
+    def row(self, line: int, given: object) -> None:
+        """Look at a row as its source has it."""
+        if isinstance(given, BadRow):
+            self.refuse(given.errors)
+            return
+        if isinstance(given, dict):
+            self._note_id(line, given)
+            self._note_slots(line, given)
+        try:
+            row, warnings = read_row(line, given, self._rules)
+        except BadRow as exc:
+            self.refuse(exc.errors)
+            return
+        self.done.rows += 1
+        self.done.results += row.body.get("numberResults", 1)
+        self.done.files += len(row.files)
+        for text in warnings:
+            self._warned.is_new(text, line)
+
+    def _note_id(self, line: int, given: dict[str, object]) -> None:
+        if "custom_id" not in given:
+            self._without_id.is_new("", line)
+        custom_id = given.get("custom_id", str(line))
+        if isinstance(custom_id, str) and custom_id.isprintable():
+            self._twins.add(custom_id, line)
+
+    def _note_slots(self, line: int, given: dict[str, object]) -> None:
+        if not self._odd or not given.keys().isdisjoint(("prompt", "messages")):
+            return
+        for name, counts in self._odd.items():
+            if given.get(name) is not None:
+                counts[0] += 1
+            elif not counts[1]:
+                counts[1] = line
+
+    def refuse(self, errors: Sequence[RowError]) -> None:
+        """Take errors of a row; of those that many rows have, one is told."""
+        for error in errors:
+            if error.about_column and not self._columns.is_new(error.column, error.line):
+                continue
+            self._count += 1
+            if len(self._errors) < MOST_ERRORS:
+                self._errors.append(error)
+
+    def ended(self, source: Source) -> Checked:
+        """Return what the manifest holds.
+
+        Raises:
+            BadManifest: it cannot be queued.
+        """
+        self._refuse_twins()
+        self._refuse_slots()
+        if self._count:
+            raise BadManifest(self._listed(source), self._errors)
+        if not self.done.rows:
+            nothing = "; ".join([source.nothing, *self.done.warnings])
+            raise BadManifest(f"{source.name} {nothing}")
+        self._warn(source.unit)
+        return self.done
+
+    def _refuse_twins(self) -> None:
+        twins, count = self._twins.first(MOST_ERRORS)
+        for line, first, custom_id in twins:
+            problem = f"stands on line {first} already; each row needs its own"
+            self.refuse([RowError(line, "custom_id", shown(custom_id), problem)])
+        self._count += count - len(twins)
+
+    def _refuse_slots(self) -> None:
+        for name, (filled, line) in self._odd.items():
+            if filled and line:
+                slot = f"{{{name}}}"
+                problem = f"the prompt has {slot}, but this row has no value for it"
+                self.refuse([RowError(line, name, "", problem)])
+
+    def _warn(self, unit: str) -> None:
+        for _, line, more in self._without_id.all():
+            rows = f"{more + 1} rows have" if more else "a row has"
+            self.done.warnings.append(
+                f"{unit} {line}: {rows} no custom_id, so the {unit} number is used: inserting "
+                f"{unit}s shifts it, and the rows behind count as new or changed"
+            )
+        for text, line, more in self._warned.all():
+            self.done.warnings.append(f"{unit} {line}: {text}{_also(more)}")
+
+    def _listed(self, source: Source) -> str:
+        shown_ = sorted(self._errors, key=lambda error: error.line)
+        told = [
+            error.told(source.unit)
+            + (_also(self._columns.more(error.column)) if error.about_column else "")
+            for error in shown_
+        ]
+        if self._count > len(told):
+            least = "at least " if self.is_hopeless else ""
+            told.append(f"... and {least}{self._count - len(told)} more")
+        return "\n  ".join([f"{source.name} was not queued, nothing was spent:", *told])
+
+
+def _also(more: int) -> str:
+    return f" (also on {more} more)" if more else ""
+
+
+class _Alike:
+    """Counts what many rows have in common, with the first line of each."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[int]] = {}  # first line, how many more
+
+    def is_new(self, key: str, line: int) -> bool:
+        """Whether it was not met yet; where there are too many kinds, each is new."""
+        if key in self._seen:
+            self._seen[key][1] += 1
+            return False
+        if len(self._seen) < _MOST_KINDS:
+            self._seen[key] = [line, 0]
+        return True
+
+    def more(self, key: str) -> int:
+        """Return how often it was met again."""
+        return self._seen[key][1] if key in self._seen else 0
+
+    def all(self) -> list[tuple[str, int, int]]:
+        """Return all kinds with their first line and how often they were met again."""
+        return [(key, line, more) for key, (line, more) in self._seen.items()]

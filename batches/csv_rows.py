@@ -1,0 +1,137 @@
+"""Rows of a CSV or TSV file: cells become the values that the same row has in JSON Lines."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batches.columns import MEDIA
+from batches.problems import BadRow, RowError, shown
+from batches.text import LONGEST_LINE, decoded, lines
+from tasks.wire.answer import Unreadable, parse
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+_WHOLE = {"maxTokens", "numberResults", "seed"}
+_NUMBERS = {"temperature", "topP"}
+_JSON = {"messages", "inputs", "settings", "stopSequences"}
+_INTEGER = re.compile(r"-?[0-9]{1,15}(?:\.0+)?", re.ASCII)  # 900.0 as spreadsheets write 900
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
+_DATA = re.compile(r"https?://.*|-?[0-9]+(?:[.][0-9]+)?|.*\n.*|.{257,}", re.DOTALL)
+"""What stands in a row, not as a column's name."""
+
+_PROBLEMS = {
+    "unexpected end of data": "a quote that opens in this row is never closed; close it",
+    "field larger than": "a cell is longer than 64 MB; is a quote never closed?",
+    "new-line character": "lines end in CR alone; save the file with LF or CRLF",
+    "expected after": 'a quote stands within a cell; write it twice ("") and the cell in quotes',
+}
+
+
+def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, object]]:
+    """Yield each row with the number of its first line; a damaged row is a `BadRow`.
+
+    A row of empty cells is none, as a blank line is.
+
+    Raises:
+        BadManifest: the file cannot be read.
+        BadRow: nothing behind it can be read.
+    """
+    csv.field_size_limit(LONGEST_LINE)
+    texts = (decoded(line, raw) for line, raw in lines(path))
+    reader = csv.reader(texts, delimiter=delimiter, strict=True)
+    names: list[str] | None = None
+    for line, cells in _read(reader):
+        if not any(cells):
+            continue
+        if names is None:
+            names = _header(line, cells)
+            continue
+        yield line, _row(line, names, cells)
+
+
+def _read(reader: "Reader") -> Iterator[tuple[int, list[str]]]:
+    while True:
+        line = reader.line_num + 1
+        try:
+            yield line, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as exc:
+            said = str(exc)
+            problem = next((ours for text, ours in _PROBLEMS.items() if text in said), said)
+            raise BadRow([RowError(line, "row", "", problem)]) from None
+
+
+def _header(line: int, cells: Sequence[str]) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    needed = "the first line must name the columns, such as custom_id,video,prompt"
+    errors = [
+        RowError(line, "header", shown(name), f"is no column name; {needed}")
+        for name in names
+        if _DATA.fullmatch(name)
+    ]
+    twice = {name for name in names if name and names.count(name) > 1} if not errors else set()
+    errors += [
+        RowError(line, "header", shown(name), "names two columns; rename one")
+        for name in sorted(twice)
+    ]
+    other = next((mark for mark in ";\t|," if len(names) == 1 and mark in names[0]), None)
+    if other and not errors:
+        problem = (
+            f"is one column: separate its names with commas in .csv, tabs in .tsv, not {other!r}"
+        )
+        errors = [RowError(line, "header", shown(names[0]), problem)]
+    if errors:
+        raise BadRow(errors)
+    return names
+
+
+def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> object:
+    if len(cells) != len(names):
+        problem = (
+            f"has {len(cells)} cells, the header names {len(names)} columns; "
+            "put cells with separators or line ends in quotes"
+        )
+        return BadRow([RowError(line, "row", shown(cells[0]), problem)])
+    unnamed = next((i for i, n in enumerate(names, 1) if not n and cells[i - 1]), None)
+    if unnamed:
+        problem = "has no name in the header; give it one"
+        value = shown(cells[unnamed - 1])
+        return BadRow([RowError(line, f"column {unnamed}", value, problem, about_column=True)])
+    return {
+        name: _value(name, cell) for name, cell in zip(names, cells, strict=True) if cell and name
+    }
+
+
+def _value(name: str, cell: str) -> object:
+    """Return a cell as JSON Lines would have it; what cannot be is left for the row's check."""
+    if name in _WHOLE:
+        return int(Decimal(cell)) if _INTEGER.fullmatch(cell.strip()) else cell
+    if name in _NUMBERS:
+        return Decimal(cell.strip()) if _DECIMAL.fullmatch(cell.strip()) else cell
+    if name in _JSON:
+        return _json(cell)
+    if name in MEDIA:
+        return cell.strip()
+    if name in MEDIA.values():
+        return _media(cell)
+    return cell
+
+
+def _json(cell: str) -> object:
+    try:
+        return parse(cell.encode())
+    except Unreadable:
+        return cell
+
+
+def _media(cell: str) -> object:
+    if cell.lstrip().startswith("["):
+        return _json(cell)
+    if "\n" in cell.strip():  # one a line: then names may have spaces in them
+        return [part.strip() for part in cell.split("\n") if part.strip()]
+    return cell.split()

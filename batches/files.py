@@ -1,0 +1,99 @@
+"""Local media: which kind a file is, and where a row's file lies."""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from batches.problems import shown
+from tasks.wire.request import Inputs
+
+EXTENSIONS = {
+    "video": "mp4 m4v mov webm mkv avi mpeg mpg mpe wmv flv 3gp 3g2 ogv mts m2ts",
+    "image": "jpg jpeg jpe png webp gif bmp tif tiff heic heif avif",
+    "audio": "mp3 wav m4a aac ogg oga opus flac aif aiff wma",
+    "document": "pdf txt md rtf doc docx htm html",
+}
+_KINDS = {ending: kind for kind, endings in EXTENSIONS.items() for ending in endings.split()}
+
+LONGEST_PATH = 1024
+"""Characters; what is longer is no path but, say, damaged base64."""
+
+
+class NoFile(ValueError):
+    """A value that names no file which may be sent; the text says why and what to do."""
+
+
+def kind_of(name: str) -> str | None:
+    """Return `video`, `image`, `audio` or `document` by a path's or URL's ending, else None."""
+    path = urlsplit(name).path if _is_url(name) else name
+    return _KINDS.get(PurePosixPath(path).suffix[1:].lower())
+
+
+def find(value: str, roots: Sequence[Path]) -> tuple[str, Path, int] | None:
+    """Find the local file that a medium's value names.
+
+    Args:
+        value: As the row has it.
+        roots: Absolute folders without links in them, first the manifest's own; a file must lie in
+            one of them.
+
+    Returns:
+        The placeholder that stands for it in the request, its path without links, and its bytes.
+        None where the value is no path: a URL, UUID or base64, or nothing that could be sent.
+
+    Raises:
+        NoFile: it is a path, but of no file that can be sent.
+    """
+    if _is_url(value) or not 0 < len(value) <= LONGEST_PATH or _is_sent_as_it_is(value):
+        return None
+    if not value.isprintable():
+        raise NoFile("is no printable path; rename the file")
+    path = _resolved(value, roots)
+    root = next((root for root in roots if path.is_relative_to(root)), None)
+    if root is None:
+        raise NoFile("leads outside the manifest's folder; allow its folder with --media-root DIR")
+    name = path.relative_to(root).as_posix() if root == roots[0] else path.as_posix()
+    return f"file:{name}", path, _size(path)
+
+
+def _is_url(value: str) -> bool:
+    return "://" in value[:20] or value[:5].lower() == "data:"
+
+
+def _is_sent_as_it_is(value: str) -> bool:
+    if "." in value:  # no UUID or base64 has one; nearly every file name does
+        return False
+    try:
+        Inputs(images=[value])
+    except ValidationError:
+        return False
+    return True
+
+
+def _resolved(value: str, roots: Sequence[Path]) -> Path:
+    for root in roots:
+        try:
+            return Path(os.path.realpath(root / value, strict=True))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as exc:  # links in a circle, a folder that may not be entered
+            raise NoFile(f"cannot be read: {exc.strerror}") from None
+    beside = "beside the manifest" + (" and in --media-root" if len(roots) > 1 else "")
+    raise NoFile(f"no such file: {shown(value)[1:-1]}; media are looked for {beside}")
+
+
+def _size(path: Path) -> int:
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise NoFile("is a folder; name a file in it, or submit the folder itself")
+    if not stat.S_ISREG(status.st_mode):
+        raise NoFile("is no regular file; name a file")
+    if status.st_size == 0:
+        raise NoFile("is an empty file; put the medium there, or take the row out")
+    if not os.access(path, os.R_OK):
+        raise NoFile("cannot be read: permission denied")
+    return status.st_size

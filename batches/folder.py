@@ -1,0 +1,113 @@
+"""Media files of a folder or a pattern, as rows."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from batches.files import kind_of
+from batches.problems import BadManifest, shown
+from batches.scratch import scratch
+
+MAGIC = frozenset("*?[")
+_EXAMPLES = 3
+
+
+def split_pattern(pattern: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder before the first part with a wildcard, and the parts from there."""
+    first = next(i for i, part in enumerate(pattern.parts) if MAGIC & set(part))
+    return Path(*pattern.parts[:first]), pattern.parts[first:]
+
+
+def media_rows(
+    folder: Path, pattern: tuple[str, ...], note: Callable[[str], None]
+) -> Iterator[tuple[int, object]]:
+    """Yield a row for each media file, by path; `note` hears what was left out.
+
+    Folders that are links are not entered: they could lead anywhere, or round in a circle.
+
+    Args:
+        folder: Where to look.
+        pattern: Parts that a path in it must match, `**` for any folders; all without parts.
+        note: Hears a sentence.
+
+    Raises:
+        BadManifest: a folder cannot be read.
+    """
+    seen = _Seen()
+    with scratch("paths (path BLOB)") as db:
+        found = ((os.fsencode(path),) for path in seen.media(folder, pattern))
+        db.executemany("INSERT INTO paths VALUES (?)", found)
+        for sentence in seen.remarks():
+            note(sentence)
+        for row, (path,) in enumerate(db.execute("SELECT path FROM paths ORDER BY path"), start=1):
+            name = os.fsdecode(path)
+            yield row, {"custom_id": name, str(kind_of(name)): name}
+
+
+class _Seen:
+    """One walk through a folder, and what it met."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+        self._left: Counter[str] = Counter()
+        self._examples: list[str] = []
+
+    def media(self, folder: Path, pattern: tuple[str, ...]) -> Iterator[str]:
+        """Yield the paths of media files, relative to the folder, in any order."""
+        deepest = len(pattern) if pattern and "**" not in pattern else None
+        waiting = [()]  # type: list[tuple[str, ...]]
+        while waiting:
+            parts = waiting.pop()
+            for entry in _entries(folder.joinpath(*parts)):
+                path = (*parts, entry.name)
+                if entry.name.startswith("."):
+                    self._left["hidden"] += not pattern
+                elif entry.is_dir(follow_symlinks=False):
+                    if deepest is None or len(path) < deepest:
+                        waiting.append(path)
+                elif _matches(path, pattern) and self._is_medium(entry):
+                    yield "/".join(path)
+
+    def _is_medium(self, entry: os.DirEntry[str]) -> bool:
+        if entry.is_symlink() and entry.is_dir():
+            self._left["linked folders"] += 1
+            return False
+        kind = kind_of(entry.name)
+        if kind is None:
+            self._left["of no known kind"] += 1
+            if len(self._examples) < _EXAMPLES:
+                self._examples.append(shown(entry.name)[1:-1])
+            return False
+        self._kinds[kind] += 1
+        return True
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what the user should know before paying for it."""
+        if self._left.total():
+            counts = ", ".join(f"{why}: {count}" for why, count in sorted(self._left.items()))
+            names = f", such as {', '.join(self._examples)}" if self._examples else ""
+            yield f"files are left out ({counts}{names})"
+        if len(self._kinds) > 1:
+            kinds = ", ".join(f"{kind}: {count}" for kind, count in self._kinds.most_common())
+            yield f"media of several kinds are taken ({kinds}); a pattern like '*.mp4' takes some"
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError as exc:
+        raise BadManifest(f"cannot read {folder}: {exc.strerror}") from exc
+
+
+def _matches(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    if not pattern:
+        return True
+    if pattern[0] == "**":
+        rest = pattern[1:] or ("*",)
+        return any(_matches(path[i:], rest) for i in range(len(path)))
+    if not path or not fnmatchcase(path[0], pattern[0]):
+        return False
+    return _matches(path[1:], pattern[1:]) if len(pattern) > 1 else len(path) == 1

@@ -1,0 +1,58 @@
+"""What is wrong with a manifest, in words a person can act on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tasks.errors import Error
+
+SHOWN = 60
+"""Characters of a value or name that a message repeats."""
+
+
+@dataclass(frozen=True)
+class RowError:
+    """What is wrong with one value of one row."""
+
+    line: int
+    column: str
+    value: str
+    problem: str
+    about_column: bool = False
+    """It is the column's name that is wrong, so other rows have the same error."""
+
+    def __str__(self) -> str:
+        return self.told("line")
+
+    def told(self, unit: str) -> str:
+        """Return it as a sentence; `unit` is what the row's number counts."""
+        value = f" ({self.value})" if self.value else ""
+        column = self.column if self.column.isprintable() else shown(self.column)
+        return f"{unit} {self.line}, {column[:SHOWN]}{value}: {self.problem}"
+
+
+class BadRow(ValueError):
+    """A row with one or more errors."""
+
+    def __init__(self, errors: list[RowError]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class BadManifest(Error):
+    """A manifest that cannot be queued; the text names every line, column, value and fix."""
+
+    def __init__(self, text: str, errors: Sequence[RowError] = ()) -> None:
+        super().__init__(text, errors)
+        self.text, self.errors = text, errors
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def shown(value: object) -> str:
+    """Return a value short enough for one line, control characters made visible."""
+    if isinstance(value, str | bytes):
+        value = value[: 2 * SHOWN]  # of ten megabytes no more than is shown is spelled out
+    text = str(value) if isinstance(value, Decimal) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -1,0 +1,81 @@
+"""What the check of a request says, as a sentence about the user's own column."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batches.columns import MEDIA
+from batches.problems import RowError, shown
+from tasks.wire.request import MODEL
+
+_MEDIUM = "an http(s) URL, a media UUID or base64"
+_TAKES = {
+    "custom_id": "text",
+    "prompt": "text, not empty",
+    "content": "text, not empty",
+    "role": "user or assistant; what a system says goes into systemPrompt",
+    "messages": 'a list like [{"role": "user", "content": "What happens?"}]',
+    "model": f"{MODEL}, or left out",
+    "numberResults": "a whole number from 1 to 4",
+    "seed": "a whole number from 0 to 4294967295",
+    "inputs": 'an object like {"videos": ["https://..."]}',
+    "settings": 'an object like {"maxTokens": 900}',
+    "systemPrompt": "text of 1 to 200000 characters",
+    "temperature": "a number from 0 to 2 in steps of 0.01",
+    "topP": "a number from 0 to 1 in steps of 0.01",
+    "maxTokens": "a whole number from 1 to 128000",
+    "stopSequences": "a list of at most 5 texts of 1 to 50 characters",
+    "thinkingLevel": "text, such as low, medium or high",
+    **dict.fromkeys(MEDIA, _MEDIUM),
+    **dict.fromkeys(MEDIA.values(), f"a list of at least one medium, each {_MEDIUM}"),
+}
+"""What each field takes (contract §2); a row that has something else is told so."""
+
+_KINDS = {many: one for one, many in MEDIA.items()}
+
+
+def told(line: int, given: Mapping[str, Any], error: Mapping[str, Any]) -> RowError:
+    """Return the row's error for one of pydantic's."""
+    path = [str(part) for part in error["loc"]]
+    value = "" if error["type"] == "missing" or not path else shown(error["input"])
+    is_absent = error["type"] == "missing" and path == ["messages"]
+    return RowError(line, column(given, path), value, _problem(path, error), is_absent)
+
+
+def _problem(path: list[str], error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        needed = "is missing; give the row a prompt, or all of them one with --prompt"
+        return needed if path == ["messages"] else f"is missing; it must be {_takes(path)}"
+    if error["type"] == "extra_forbidden":
+        return "is no field of this model"
+    if error["type"] == "string_unicode":
+        return "holds half a character (a lone surrogate)"
+    said = str(error["msg"])
+    if not path or said.startswith("Value error, a data URI"):
+        return said.removeprefix("Value error, ")
+    return f"must be {_takes(path)}"
+
+
+def _takes(path: list[str]) -> str:
+    """Return what the innermost named part of a path takes; in a list, what its elements are."""
+    names = [part for part in path if not part.isdigit()]
+    name = names[-1] if names else ""
+    if path[-1].isdigit():
+        if name in _KINDS:
+            return _TAKES[_KINDS[name]]
+        return {"stopSequences": "text of 1 to 50 characters"}.get(name, "an object")
+    return _TAKES.get(name, "something else")
+
+
+def column(given: Mapping[str, Any], path: list[str]) -> str:
+    """Return the name under which the user wrote the value at `path`."""
+    if path[:1] == ["messages"] and "messages" not in given:
+        return "prompt"
+    if path[:1] == ["settings"] and len(path) > 1 and path[1] in given:
+        return ".".join(path[1:])
+    if path[:1] == ["inputs"] and len(path) > 1:
+        one = _KINDS.get(path[1], path[1])
+        if one in given:
+            return one
+        if path[1] in given:
+            return ".".join(path[1:])
+    return ".".join(path) or "messages"  # the one rule over the whole row is about them

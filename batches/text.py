@@ -1,0 +1,93 @@
+"""Lines of a text file: UTF-8, or UTF-16 with a byte order mark; each bounded, each counted."""
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from batches.problems import BadManifest, BadRow, RowError, shown
+
+LONGEST_LINE = 64_000_000
+"""Bytes of a line; a medium as base64 may stand in it."""
+
+_BLOCK = 1 << 20
+_SAVE = "save the file as UTF-8, or as UTF-16 with BOM"
+
+
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield a file's lines with their numbers, in UTF-8, without BOM, with their line ends.
+
+    Only LF ends a line, as in an editor: the separators of Unicode stand within texts. Whether it
+    is UTF-8 is for the reader of the line to see.
+
+    Raises:
+        BadManifest: the file cannot be read.
+        BadRow: nothing behind this line can be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+            file.seek(0)
+            if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+                raise BadRow([RowError(1, "row", "", f"is UTF-32: {_SAVE}")])
+            if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                yield from enumerate(_transcoded(file), start=1)
+            else:
+                yield from enumerate(_raw(file), start=1)
+    except OSError as exc:
+        raise BadManifest(f"cannot read {path}: {exc.strerror}") from exc
+
+
+def decoded(line: int, raw: bytes) -> str:
+    """Return a line as text.
+
+    Raises:
+        BadRow: it is not UTF-8, or holds a NUL.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as exc:
+        excerpt = shown(raw[max(0, exc.start - 10) : exc.start + 10].decode("utf-8", "replace"))
+        problem = f"byte {exc.start + 1} of the line (0x{raw[exc.start]:02x}) is not UTF-8: {_SAVE}"
+        raise BadRow([RowError(line, "row", excerpt, problem)]) from None
+    if "\0" in text:
+        problem = f"holds a NUL byte; take it out, or, if the file is UTF-16 without BOM, {_SAVE}"
+        raise BadRow([RowError(line, "row", shown(text.strip()), problem)])
+    return text
+
+
+def _raw(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(3 if file.read(3) == codecs.BOM_UTF8 else 0)
+    line = 0
+    while raw := file.readline(LONGEST_LINE + 1):
+        line += 1
+        _check_length(line, len(raw))
+        yield raw
+
+
+def _transcoded(file: BinaryIO) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder("utf-16")()
+    line, rest = 0, ""
+    block = b"?"
+    while block:
+        block = file.read(_BLOCK)
+        try:
+            text = rest + decoder.decode(block, final=not block)
+        except UnicodeDecodeError as exc:
+            line += 1 + exc.object[: exc.start].decode(exc.encoding, "replace").count("\n")
+            byte = file.tell() - len(exc.object) + exc.start + 1
+            problem = f"byte {byte} of the file is not UTF-16 though its BOM says so: {_SAVE}"
+            raise BadRow([RowError(line, "row", "", problem)]) from None
+        *whole, rest = text.split("\n")
+        for each in whole:
+            line += 1
+            yield f"{each}\n".encode()
+        _check_length(line + 1, len(rest))
+    if rest:
+        yield rest.encode()
+
+
+def _check_length(line: int, length: int) -> None:
+    if length > LONGEST_LINE:
+        problem = f"is longer than {LONGEST_LINE // 1_000_000} MB; end each row with a line end"
+        raise BadRow([RowError(line, "row", "", problem)])

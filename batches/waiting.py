@@ -1,0 +1,23 @@
+"""Why a job waits, and what happens next, in a sentence."""
+
+from tasks.job import Record, State
+
+_WAITS = {
+    State.QUEUED: "It waits for a free slot at the provider; `reelqueue up` must be running.",
+    State.SUBMITTING: "Its POST is on the way; without an answer it is looked for by poll.",
+    State.RESOLVING: "Its POST had no clear answer. Polls look for it; if they stay empty it is "
+    "sent again under the same taskUUID, so it is not bought twice.",
+    State.PROCESSING: "The provider has it; its result comes by callback or by poll.",
+}
+_PARKED = (
+    "PARKED: none of its POSTs had a clear answer and no poll finds it, so it is not sent again by "
+    "itself. It is polled every ten minutes, and expires at its deadline. On your word it is sent "
+    "again, under the same taskUUID: reelqueue retry --job ID"
+)
+
+
+def waits_for(record: Record) -> str | None:
+    """Return what a job waits for; None where it has ended."""
+    if "parked" in record.flags and record.state is State.RESOLVING:
+        return _PARKED
+    return _WAITS.get(record.state)

@@ -1,0 +1,230 @@
+"""What `submit` and `run` ask about a manifest: the argument and options they share."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batches.columns import REQUEST
+from batches.defaults import BadSetting, defaults, read_text, settings_from
+from batches.journal import BATCH_NAME, Journal
+from batches.manifest import Manifest, manifest_at
+from batches.preview import Place, previewed
+from batches.row import Rules
+from batches.sources import Format
+from batches.spool import spool
+from tasks.errors import ConfigurationError, Error
+from tasks.settings import Settings
+
+_STDIN = Path("-")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A manifest as the command line describes it."""
+
+    file: Path
+    name: str | None
+    format_: Format | None
+    prompt: str | None
+    prompt_file: Path | None
+    system_prompt: str | None
+    settings: dict[str, Any]
+    defaults: Path | None
+    passengers: tuple[str, ...]
+    media_roots: tuple[Path, ...]
+    preview: int | None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it can be read only once."""
+        return self.file == _STDIN or self.file.is_fifo() or self.file.is_char_device()
+
+    @property
+    def batch_name(self) -> str:
+        """The name given, else the file's stem, else the folder's name.
+
+        Raises:
+            Error: there is none that a batch can have.
+        """
+        if self.name is not None:
+            return self.name
+        if self.is_stream:
+            raise Error("standard input has no name that the batch could have: give --name")
+        found = self.file.resolve().name if self.file.is_dir() else self.file.stem
+        if not BATCH_NAME.fullmatch(found):
+            raise Error(f"'{found}' is no batch name (1 to 64 of A-Z a-z 0-9 . _ -): give --name")
+        return found
+
+    @contextmanager
+    def opened(self, settings: Settings) -> Iterator[Manifest]:
+        """Yield the manifest; what comes from a stream is kept until the block is left well.
+
+        Raises:
+            BadManifest: there is none, or the defaults cannot be used.
+            OSError: a stream could not be kept.
+        """
+        rules = self._rules()
+        if not self.is_stream:
+            yield manifest_at(self.file, rules, self.format_, self.media_roots)
+            return
+        format_ = self.format_ or Format.JSONL
+        kept = self._spooled(settings.data_dir.absolute() / "spool", format_)
+        try:
+            yield manifest_at(kept, rules, format_, self.media_roots, folder=Path.cwd())
+        except BaseException:
+            click.echo(f"what came on standard input is kept: {kept}", err=True)
+            raise
+        kept.unlink(missing_ok=True)
+
+    def _spooled(self, folder: Path, format_: Format) -> Path:
+        name = f"{self.batch_name}.{format_}"
+        if self.file == _STDIN:
+            return spool(sys.stdin.buffer, folder, name)
+        with self.file.open("rb") as stream:
+            return spool(stream, folder, name)
+
+    def _rules(self) -> Rules:
+        options = dict(self.settings)
+        if self.prompt_file is not None:
+            options["prompt"] = read_text(self.prompt_file)
+        if self.prompt is not None:
+            options["prompt"] = self.prompt
+        if self.system_prompt is not None:
+            options["systemPrompt"] = self.system_prompt
+        return Rules(defaults(self.defaults, options), frozenset(self.passengers))
+
+    def show(self, manifest: Manifest, settings: Settings) -> None:
+        """Print the first requests, one a line, as they would be sent."""
+        place = Place(
+            settings.callback_url,
+            _secret(settings),
+            Journal(settings.data_dir).known(self.batch_name),
+        )
+        for request in previewed(manifest.rows(), self.preview or 0, place):
+            sys.stdout.buffer.write(request + b"\n")
+
+
+def _secret(settings: Settings) -> bytes | None:
+    try:
+        return settings.id_secret()
+    except ConfigurationError:  # nothing was ever started with this data folder
+        return None
+
+
+def _checked_name(
+    _context: click.Context, _option: click.Parameter, name: str | None
+) -> str | None:
+    if name is not None and not BATCH_NAME.fullmatch(name):
+        raise click.BadParameter("1 to 64 of A-Z a-z 0-9 . _ -")
+    return name
+
+
+def _one_file(_context: click.Context, _argument: click.Parameter, files: tuple[Path, ...]) -> Path:
+    if len(files) > 1:
+        raise click.UsageError(
+            f"{len(files)} files are given: quote the pattern, as in 'clips/*.mp4', so that it is "
+            "read here, or name their folder"
+        )
+    return files[0]
+
+
+def _set(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Any]:
+    try:
+        return settings_from(given)
+    except BadSetting as exc:
+        raise click.BadParameter(str(exc)) from None
+
+
+def _strangers(
+    _context: click.Context, _option: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    for name in names:
+        if name in REQUEST:
+            raise click.BadParameter(f"{name} is a field of the request, and always sent")
+    return names
+
+
+_PATH = click.Path(path_type=Path)
+_OPTIONS = (
+    click.argument(
+        "file",
+        metavar="FILE",
+        type=click.Path(path_type=Path, allow_dash=True),
+        nargs=-1,
+        required=True,
+        callback=_one_file,
+    ),
+    click.option(
+        "--name", callback=_checked_name, help="Name of the batch; default: the file's stem."
+    ),
+    click.option(
+        "--format",
+        "format_",
+        type=click.Choice([each.value for each in Format]),
+        callback=lambda _context, _option, value: value and Format(value),
+        help="What FILE holds; default: as its name ends, JSON Lines for -.",
+    ),
+    click.option(
+        "--prompt", metavar="TEXT", help="Question of rows that have none; {column} is filled in."
+    ),
+    click.option("--prompt-file", type=_PATH, help="The same, from a file."),
+    click.option("--system-prompt", metavar="TEXT", help="How to answer, whatever the question."),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_set,
+        help="maxTokens=900 and so on, for rows that do not say; repeatable.",
+    ),
+    click.option(
+        "--defaults",
+        type=_PATH,
+        help="JSON or TOML file of request fields for rows that do not say; options win over it.",
+    ),
+    click.option(
+        "--passenger",
+        "passengers",
+        multiple=True,
+        metavar="NAME",
+        callback=_strangers,
+        help="Column that is yours though it is called almost as a field; repeatable.",
+    ),
+    click.option(
+        "--media-root",
+        "media_roots",
+        multiple=True,
+        metavar="DIR",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Folder beside FILE's own that local media may lie in; repeatable.",
+    ),
+    click.option(
+        "--preview",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Print the first N requests as they would be sent, and queue nothing.",
+    ),
+)
+
+
+def manifest_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb FILE and its options; it gets them as one `asked`."""
+
+    @wraps(verb)
+    def command(**given: Any) -> None:  # noqa: ANN401  click's
+        fields = {name: given.pop(name) for name in Asked.__dataclass_fields__}
+        if fields["prompt"] is not None and fields["prompt_file"] is not None:
+            raise click.UsageError("--prompt and --prompt-file are both given: give one of them")
+        verb(asked=Asked(**fields), **given)
+
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

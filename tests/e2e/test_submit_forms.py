@@ -1,0 +1,98 @@
+"""Every form of a manifest, and what stands on the command line beside it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from simulator_driver import Simulator
+from stack_driver import COMMAND, Done, Place
+
+URL = "https://example.com/clip.mp4"
+TABLE = f"custom_id,video,camera,maxTokens\na,{URL},north,900\nb,{URL},Süd,\n"
+
+
+def piped(place: Place, text: str, *args: str) -> Done:
+    """Run a verb with a text on its input."""
+    return subprocess.run(
+        [COMMAND, *args],
+        env=place.env,
+        cwd=place.cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        input=text,
+    )
+
+
+def shown(done: Done) -> list[dict[str, object]]:
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_table_and_a_prompt_become_the_requests_that_were_shown_before(
+    running: Place, provider: Simulator
+) -> None:
+    (running.cwd / "night.csv").write_text(TABLE, encoding="utf-16")
+    args = ("night.csv", "--prompt", 'What does {camera} see? {"a": 1}', "--set", "maxTokens=50")
+    before = provider.totals()["posts"]
+    first = shown(running.run("submit", *args, "--preview", "5"))
+    assert provider.totals()["posts"] == before
+    assert [task["messages"] for task in first] == [
+        [{"role": "user", "content": f'What does {camera} see? {{"a": 1}}'}]
+        for camera in ("north", "Süd")
+    ]
+    assert [task["settings"] for task in first] == [{"maxTokens": 900}, {"maxTokens": 50}]
+    done = running.run("submit", *args, "--watch")
+    assert done.returncode == 0, done.stderr
+    rows = running.results("night")
+    assert [(row["custom_id"], row["camera"]) for row in rows] == [("a", "north"), ("b", "Süd")]
+    again = shown(running.run("submit", *args, "--preview", "5"))
+    assert [task["taskUUID"] for task in again] == [row["task_uuid"] for row in rows]
+    assert str(again[0]["webhookURL"]).endswith("/webhooks/runware?(token)")
+
+
+def test_standard_input_is_kept_until_it_is_queued(running: Place) -> None:
+    args = ("submit", "-", "--format", "csv", "--name", "piped", "--prompt", "Why?")
+    kept = running.data / "spool" / "piped.csv"
+    done = piped(running, f"{TABLE}c,no file,,\n", *args)
+    assert done.returncode == 1
+    assert "line 4, video ('no file'): no such file: no file" in done.stderr
+    assert f"what came on standard input is kept: {kept}" in done.stderr
+    assert kept.read_text(encoding="utf-8").endswith("c,no file,,\n")
+    done = piped(running, TABLE, *args)
+    assert done.returncode == 0, done.stderr
+    assert "batch piped: 2 jobs queued" in done.stderr
+    assert list(kept.parent.iterdir()) == []
+
+
+def test_a_preview_needs_nothing_running_and_leaves_nothing(place: Place) -> None:
+    (place.cwd / "clips").mkdir()
+    (place.cwd / "clips" / "7 🎬.mp4").write_bytes(b"x")
+    args = ("submit", "clips", "--prompt", "What is in {custom_id}?", "--preview", "3")
+    (task,) = shown(place.run(*args))
+    assert task["inputs"] == {"videos": ["(media UUID of 7 🎬.mp4 when it is uploaded)"]}
+    assert task["messages"] == [{"role": "user", "content": "What is in 7 🎬.mp4?"}]
+    assert not place.data.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (["-"], 1, "standard input has no name that the batch could have: give --name"),
+        (["a.mp4", "b.mp4"], 2, "2 files are given: quote the pattern"),
+        (["x.csv", "--prompt", "a", "--prompt-file", "b"], 2, "--prompt and --prompt-file"),
+        (["x.csv", "--set", "maxTokens=0"], 1, "--set maxTokens (0): must be a whole number"),
+        (["x.csv", "--passenger", "seed"], 2, "seed is a field of the request"),
+        (["x.csv", "--media-root", "none"], 2, "Directory 'none' does not exist"),
+        (["x.csv"], 1, "cannot read x.csv: No such file or directory"),
+    ],
+)
+def test_a_command_that_cannot_be_meant_is_refused_with_the_fix(
+    args: list[str], code: int, told: str, place: Place
+) -> None:
+    done = place.run("submit", *args, "--preview", "1")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert told in done.stderr
+    assert not place.data.exists() or not any(Path(place.data).iterdir())

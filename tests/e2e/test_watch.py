@@ -1,0 +1,233 @@
+"""`watch`, `status`, `list` and `doctor` beside a store in which others move the jobs."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+from core_driver import asked, bring_to, error, queue, record, row, success, take, verdict
+from simulator_driver import wait_until
+from stack_driver import COMMAND, Place
+from store_driver import StoreServer, valkey_binary
+from terminal_driver import Terminal
+
+from tasks import verbs
+from tasks.job import State
+from tasks.store import Store
+
+HOSTILE = "\x1b[2J\u202e[bold]bad\nnews\x07"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[StoreServer]:
+    """Give a store of one's own, to be stopped and started."""
+    (tmp_path / "store").mkdir()
+    with StoreServer(valkey_binary(), tmp_path / "store") as running:
+        yield running
+
+
+@pytest.fixture
+def here(server: StoreServer, tmp_path: Path) -> Place:
+    """Give a place whose settings name that store; nothing runs there."""
+    return Place(tmp_path, REDIS_URL=server.url)
+
+
+@pytest.fixture
+def store(server: StoreServer) -> Iterator[Store]:
+    """Give that store, new."""
+    opened = Store.open(server.url, "reelqueue")
+    opened.check("simulated", 8)
+    yield opened
+    opened.client.close()
+
+
+class Started:
+    """A verb that is running; what it said so far can be read."""
+
+    def __init__(self, place: Place, *args: str) -> None:
+        self._out, self._err = place.tmp / "out", place.tmp / "err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [COMMAND, *args], env=place.env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text("utf-8")
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text("utf-8")
+
+    def says(self, text: str, times: int = 1) -> None:
+        """Wait until it has said this so often."""
+        wait_until(lambda: self.err.count(text) >= times or self.process.poll() is not None)
+        assert self.err.count(text) >= times, self.err
+
+
+def lead(store: Store) -> None:
+    """Let a worker seem to live."""
+    store.client.set(store.keys("leader"), "somebody")
+
+
+def finish(store: Store, *jobs: str) -> None:
+    take(store)
+    for job in jobs:
+        store.deliver(job, [success(job)])
+
+
+def fail(store: Store, job: str, code: str, message: str) -> None:
+    ask = asked(store, job)
+    with store.moves() as moves:
+        moves.fail(ask, (code, message), verdict(error(ask.task_uuid, code), final=True))
+
+
+def test_without_a_terminal_it_tells_what_changes_through_outages_to_the_end(
+    here: Place, store: Store, server: StoreServer
+) -> None:
+    jobs = queue(store, *[row()] * 3)
+    with Started(here, "watch", "batch") as watching:
+        watching.says("nothing is running: reelqueue up")
+        lead(store)
+        watching.says("batch: 3 queued · 0 USD (SIMULATED) · waits longest: batch-")
+        store.client.delete(store.keys("leader"))
+        watching.says("nothing is running: reelqueue up", times=2)
+        server.stop()
+        watching.says("the store does not answer; it is asked again")
+        server.start()
+        watching.says("3 queued", times=3)
+        verbs.hold(store, "batch_batch", "lunch")
+        watching.says("PAUSED by you: lunch; reelqueue resume batch")
+        verbs.resume(store, "batch_batch")
+        finish(store, *jobs[:2])
+        fail(store, jobs[2], "timeoutProvider", "too slow")
+        assert watching.process.wait(10) == 3
+        assert "batch completed: 2 ok, 1 failed, 1 USD\n" in watching.err
+        assert "1 x timeoutProvider: too slow" in watching.err
+        assert "reelqueue retry batch --code timeoutProvider" in watching.err
+        assert watching.out == ""
+
+
+def test_json_has_an_object_a_line_of_which_the_last_is_final(here: Place, store: Store) -> None:
+    jobs = queue(store, *[row()] * 2)
+    with Started(here, "watch", "batch", "--json") as watching:
+        wait_until(lambda: "\n" in watching.out)
+        finish(store, *jobs)
+        assert watching.process.wait(10) == 0
+        told = [json.loads(line) for line in watching.out.splitlines()]
+    assert [look["final"] for look in told] == [False] * (len(told) - 1) + [True]
+    first, last = told[0], told[-1]
+    assert (first["status"], first["worker"], first["waits_longest"]["job_id"]) == (
+        "in_progress",
+        False,
+        jobs[0],
+    )
+    assert first["window"] == {"used": 0, "limit": 8}
+    assert (last["status"], last["cost"], last["waits_longest"]) == ("completed", "1", None)
+
+
+def test_left_from_one_terminal_it_goes_on_in_another(here: Place, store: Store) -> None:
+    jobs = queue(store, row())
+    with Terminal(here, "watch", "batch") as staying, Terminal(here, "watch", "batch") as leaving:
+        wait_until(lambda: "0 of 1" in staying.seen() and "0 of 1" in leaving.seen())
+        leaving.type("\x03")
+        wait_until(leaving.ended)
+        assert leaving.process.returncode == 130
+        assert "Follow it again: reelqueue watch batch" in leaving.seen()
+        finish(store, *jobs)
+        wait_until(staying.ended)
+        assert staying.process.returncode == 0
+        assert "batch completed: 1 ok" in staying.seen()
+
+
+def test_nothing_that_others_wrote_moves_the_cursor(here: Place, store: Store) -> None:
+    bad, parked, _ = queue(store, *[row()] * 3)
+    take(store)
+    fail(store, bad, f"code{HOSTILE}", HOSTILE)
+    token = store.client.hget(store.keys("job", parked), "t").decode()
+    with store.moves() as moves:
+        moves.lose(parked, token, "", "no answer")
+    with store.moves() as moves:
+        moves.park(asked(store, parked), 600, ("unresolved", "never found"))
+    store.pause("*", f"insufficientCredits: {HOSTILE}", 600)
+    shown = here.run("watch", "batch", "--once")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert {"\x1b", "\u202e", "\x07"}.isdisjoint(shown.stdout)
+    assert "1 x code[bold]badnews: [bold]badnews" in shown.stdout
+    assert "PAUSED: insufficientCredits: [bold]badnews; tried again in " in shown.stdout
+    assert "1 job needs your word: reelqueue retry batch --parked" in shown.stdout
+    for verb in (("status", "batch"), ("doctor",)):
+        assert {"\x1b", "\u202e", "\x07"}.isdisjoint(here.run(*verb).stdout)
+
+
+def test_one_look_in_json_is_one_object(here: Place, store: Store) -> None:
+    queue(store, row())
+    shown = here.run("watch", "batch", "--once", "--json")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    told = json.loads(shown.stdout)
+    assert (told["object"], told["final"], told["seconds_left"]) == ("batch", False, None)
+
+
+def test_a_verb_waits_for_a_store_that_restarts_and_says_so(
+    here: Place, store: Store, server: StoreServer
+) -> None:
+    queue(store, row())
+    server.stop()
+    with Started(here, "status", "batch") as asking:
+        asking.says("The store does not answer; it is asked again for")
+        server.start()
+        assert asking.process.wait(10) == 0
+        assert "batch in_progress: 0 ok, 1 open" in asking.out
+        assert "nothing is running: reelqueue up" in asking.out
+
+
+def test_list_and_doctor_tell_what_waits_for_the_user(here: Place, store: Store) -> None:
+    (job,) = queue(store, row(numberResults=2), name="first")
+    bring_to(store, job, State.RESOLVING)
+    with store.moves() as moves:
+        moves.park(asked(store, job), 600, ("unresolved", "never found"))
+    (partial,) = queue(store, row(numberResults=2), name="second")
+    bring_to(store, partial, State.PARTIAL)
+    store.quarantine(partial, "digest", b"not json")
+    store.client.rpush(store.keys("unsettled"), partial)
+    listed = here.run("list", COLUMNS="200")
+    assert "in_progress: 0 ok, 1 open, 1 of them parked" in listed.stdout
+    assert "completed: 0 ok, 1 partial" in listed.stdout
+    assert listed.stdout.index("first") < listed.stdout.index("second")
+    assert "SIMULATED" in listed.stdout
+    assert "1 parked: sent again only on your word" in listed.stderr
+    assert "1 with callbacks that could not be understood" in listed.stderr
+    lead(store)
+    verbs.hold(store, "batch_first", "lunch")
+    told = here.run("doctor")
+    assert told.returncode == 0, told.stdout
+    for line in (
+        "ok    window: 0 of 8 slots taken",
+        "ok    first paused by you: lunch",
+        "ok    1 parked: ",
+        f"set aside: {partial}",
+        f"are kept, of {partial}",
+    ):
+        assert line in told.stdout
+    store.pause("*", "insufficientCredits: top up", 600)
+    assert here.run("doctor").returncode == 1
+    assert record(store, partial).state is State.PARTIAL
+
+
+def test_sigterm_leaves_like_ctrl_c(here: Place, store: Store) -> None:
+    queue(store, row())
+    with Started(here, "watch", "batch") as watching:
+        watching.says("1 queued")
+        watching.process.send_signal(signal.SIGTERM)
+        assert watching.process.wait(10) == 130
+        assert "It goes on without you." in watching.err

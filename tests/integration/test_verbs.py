@@ -1,0 +1,277 @@
+"""The verbs retry, pause, resume, cancel, priority, as commands on a store where nothing runs."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+from core_driver import (
+    SECRET,
+    asked,
+    audit,
+    bring_to,
+    error,
+    fresh_store,
+    queue,
+    record,
+    row,
+    success,
+    take,
+    verdict,
+)
+from store_driver import StoreServer
+
+from console.main import main
+from tasks import ids, reading, verbs
+from tasks.job import State
+from tasks.store import Store
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    """Give one kind of store: the scripts are tested on both in test_store_*.py."""
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(valkey: StoreServer, namespace: str) -> Run:
+    """Run a verb within this process, which takes a tenth of the time; input is no terminal."""
+    env = {
+        "REDIS_URL": valkey.url,
+        "REELQUEUE_NAMESPACE": namespace,
+        "REELQUEUE_INSTALLATION_SECRET": SECRET.decode(),
+    }
+
+    def run_one(*args: str) -> Result:
+        done = CliRunner(env=env).invoke(main, args)
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        assert done.stdout == "" or args[0] == "job"
+        return done
+
+    return run_one
+
+
+def custom_id(store: Store, job: str) -> str:
+    return reading.requests_of(store, [(job, record(store, job).batch)])[0].custom_id
+
+
+def ended(store: Store, codes: list[str]) -> list[str]:
+    """Queue a job per code and let it fail with that; an empty one completes."""
+    jobs = list[str](queue(store, *[row() for _ in codes], name="mix"))
+    store.client.hset(store.keys("meta"), "window", 1000)
+    token, _ = take(store)
+    with store.moves() as moves:
+        for job, code in zip(jobs, codes, strict=True):
+            if code:
+                moves.reject(job, token, code, "no")
+    for job, code in zip(jobs, codes, strict=True):
+        if not code:
+            store.deliver(job, [success(job)])
+    return jobs
+
+
+def states(store: Store, jobs: list[str]) -> list[State]:
+    return [record(store, job).state for job in jobs]
+
+
+def test_retry_says_what_it_retries_and_what_it_may_cost(store: Store, run: Run) -> None:
+    jobs = ended(store, ["providerTimeout", "providerTimeout", "invalidValue", ""])
+    done = run("retry", "mix")
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [
+        "3 jobs of batch mix:",
+        "       2  providerTimeout",
+        "       1  invalidValue",
+        "Each may be billed again: output for at most 0.000000042 USD, and input.",
+        "3 jobs of batch mix queued again",
+        "nothing is running: reelqueue up",
+    ]
+    assert states(store, jobs) == [State.QUEUED] * 3 + [State.COMPLETED]
+    audit(store, jobs)
+
+
+@pytest.mark.parametrize(
+    ("options", "retried"),
+    [
+        (("--class", "timeout"), [0]),
+        (("--code", "invalidValue", "--code", "promptBlocked"), [1, 2]),
+        (("--partial",), []),
+    ],
+)
+def test_retry_takes_those_that_its_options_name(
+    store: Store, run: Run, options: tuple[str, ...], retried: list[int]
+) -> None:
+    jobs = ended(store, ["providerTimeout", "invalidValue", "promptBlocked"])
+    done = run("retry", "mix", *options)
+    assert done.exit_code == 0
+    queued = [n for n, state in enumerate(states(store, jobs)) if state is State.QUEUED]
+    assert queued == retried
+    assert retried or "nothing to retry of batch mix: 3 failed" in done.stderr
+
+
+def test_rows_are_retried_by_their_names_however_they_ended(
+    store: Store, run: Run, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    failed, complete, waiting = ended(store, ["invalidValue", "", "promptBlocked"])
+    names = [custom_id(store, job) for job in (failed, complete, failed)]
+    listed = tmp_path_factory.mktemp("ids") / "ids.txt"
+    listed.write_bytes(("\ufeff" + "\r\n".join(names) + "\n\n").encode())
+    done = run("retry", "mix", "--ids-from", str(listed), "--yes")
+    assert done.exit_code == 0
+    assert "1 job of batch mix queued again" in done.stderr
+    assert "Left as they are: 1 completed" in done.stderr
+    assert states(store, [failed, complete, waiting]) == ["queued", "completed", "failed"]
+    assert "nothing to retry: 1 queued" in run("retry", "--job", failed).stderr
+
+
+def test_a_partial_job_is_retried_for_what_it_lacks(store: Store, run: Run) -> None:
+    (job,) = queue(store, row(numberResults=4, seed=7), name="mix")
+    token, _ = take(store)
+    with store.moves() as moves:
+        moves.acknowledge(job, token, 60, "")
+    ask, told = asked(store, job), [success(job, str(n)) for n in range(3)]
+    with store.moves() as moves:
+        moves.join(ask, 0, 60, "", verdict(*told, error(job), final=True))
+    done = run("retry", "mix", "--all", "--code", "providerError")
+    assert "1  providerError" in done.stderr
+    assert "output for at most 0.000000004 USD" in done.stderr  # a quarter of 7, twice, rounded up
+    assert "1 of them: missing results under a fixed seed" in done.stderr
+    assert take(store)[1][0].lacking == 1
+
+
+def test_a_retry_says_that_the_earlier_task_may_still_be_billed(store: Store, run: Run) -> None:
+    (job,) = queue(store, row(numberResults=2), name="mix")
+    bring_to(store, job, State.EXPIRED)
+    assert "may still finish an earlier task of 1 of them" in run("retry", "mix").stderr
+
+
+def test_a_parked_job_is_released_by_the_users_word(store: Store, run: Run) -> None:
+    (job,) = queue(store, row(), name="mix")
+    bring_to(store, job, State.RESOLVING)
+    ask = asked(store, job)
+    with store.moves() as moves:
+        moves.park(ask, 600, ("unresolved", "nobody knows"))
+    assert "1 parked" in run("retry", "mix").stderr  # not by default
+    assert "1 job queued again" in run("retry", "--job", job).stderr
+    assert take(store)[1][0].task_uuid == job
+
+
+def test_cancel_says_what_is_billed_and_retry_takes_it_up_again(store: Store, run: Run) -> None:
+    jobs = queue(store, *[row() for _ in range(205)], name="mix")
+    take(store, 3)
+    verbs.hold(store, "batch_mix", "why")
+    done = run("cancel", "mix")
+    assert done.exit_code == 0
+    whole, unsent, sent, remark = done.stderr.splitlines()
+    assert whole == "205 jobs of batch mix cancelled"
+    assert unsent == "202 not at the provider: nothing more is billed for them"
+    assert sent.startswith("3 at the provider: it cannot be told to stop and will still bill them")
+    assert remark == "nothing is running to collect what is at the provider: reelqueue up"
+    audit(store, jobs)
+    assert "nothing to cancel of batch mix: no open job" in run("cancel", "mix").stderr
+    again = run("retry", "mix", "--cancelled")
+    assert "205 jobs of batch mix queued again" in again.stderr
+    assert "PAUSED: why" in again.stderr
+    audit(store, jobs)
+
+
+def test_a_cancelling_that_was_killed_is_completed_by_the_same_command(
+    store: Store, run: Run
+) -> None:
+    jobs = queue(store, *[row() for _ in range(150)], name="mix")
+    verbs.cancel_batch(store, "batch_mix")
+    verbs.cancel_pass(store)
+    refused = run("retry", "mix", "--all")
+    assert refused.exit_code == 1
+    assert "batch mix is being cancelled" in refused.stderr
+    assert "150 jobs of batch mix cancelled" in run("cancel", "mix").stderr
+    audit(store, jobs)
+
+
+def test_single_jobs_are_cancelled_and_others_left(store: Store, run: Run) -> None:
+    job, other = queue(store, row(), row(), name="mix")
+    done = run("cancel", "mix", "--id", custom_id(store, job))
+    assert "1 job of batch mix cancelled" in done.stderr
+    assert states(store, [job, other]) == ["cancelled", "queued"]
+    assert "1 job cancelled" in run("cancel", "--job", other).stderr
+
+
+def test_what_was_not_queued_yet_of_a_cancelled_batch_stays_out(store: Store, run: Run) -> None:
+    store.open_batch("mix", "batch_mix", 1)
+    assert "stays out" in run("cancel", "mix").stderr
+
+
+def test_pause_and_resume_say_what_they_do(store: Store, run: Run) -> None:
+    queue(store, row(), name="mix")
+    done = run("pause", "mix", "--reason", "the \x1b[31mbill")
+    assert "batch mix is paused (1 queued); reelqueue resume mix goes on" in done.stderr
+    assert "\x1b" not in store.client.hget(store.keys("batch", "batch_mix"), "held").decode()
+    assert "all batches are paused" in run("pause", "--all").stderr
+    one = run("resume", "mix").stderr
+    assert "batch mix goes on" in one
+    assert "all batches are paused, this one too: no reason given" in one
+    assert take(store)[1] == ()
+    run("pause", "mix")
+    every = run("resume", "--all").stderr
+    assert "all batches go on" in every
+    assert "paused by its name: mix; reelqueue resume mix" in every
+    assert "batch mix goes on" in run("resume", "mix").stderr
+    assert len(take(store)[1]) == 1
+
+
+def test_resume_all_ends_what_the_provider_paused(store: Store, run: Run) -> None:
+    queue(store, row(), name="mix")
+    store.pause("batch_mix", "no credit", 3600)
+    assert "all batches go on" in run("resume", "--all").stderr
+    assert len(take(store)[1]) == 1
+
+
+def test_priority_tells_the_old_one(store: Store, run: Run) -> None:
+    queue(store, row(), name="mix")
+    assert "batch mix has priority 10, had 1" in run("priority", "mix", "10").stderr
+
+
+def test_a_job_tells_of_its_attempts_for_the_rest_and_why_it_waits(store: Store, run: Run) -> None:
+    (job,) = queue(store, row(numberResults=2), name="mix")
+    bring_to(store, job, State.PARTIAL)
+    verbs.retry(store, SECRET, [record(store, job)])
+    verbs.hold(store, "batch_mix", "the bill")
+    shown = run("job", job).stdout
+    assert "for the 1 that attempt 1 left missing" in shown
+    assert "It waits because nothing of its batch is sent: paused: the bill." in shown
+    told = json.loads(run("job", job, "--json").stdout)
+    assert [(a["expected"], a["beside"]) for a in told["attempts"]] == [(2, None), (1, job)]
+    assert told["attempts"][1]["task_uuid"] == ids.attempt_uuid(SECRET, job, 2)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (("retry", "nobody"), 1, "there is no batch 'nobody'"),
+        (("retry", "mix", "--id", "nope", "--id", "nope"), 1, "no row 'nope'; nothing was done"),
+        (("cancel", "--job", "nope"), 1, "there is no job 'nope'; nothing was done"),
+        (("retry", "mix", "--job", "nope"), 2, "give it without NAME and --id"),
+        (("cancel",), 2, "give the batch's NAME, or --job ID"),
+        (("cancel", "mix", "--ids-from", "-"), 1, "standard input names no row"),
+        (("cancel", "mix", "--ids-from", "/proc/nowhere"), 1, "cannot read /proc/nowhere"),
+        (("cancel", "mix", "--ids-from", "/proc/self/exe"), 1, "/proc/self/exe, line 1: "),
+        (("retry", "mix", "--class", "wrong"), 2, "'wrong' is not one of 'auth'"),
+        (("pause", "mix", "--all"), 2, "give either the batch's NAME or --all"),
+        (("resume",), 2, "give either the batch's NAME or --all"),
+        (("pause", "mix", "--reason", "x" * 201), 2, "201 characters; at most 200"),
+        (("priority", "mix", "101"), 2, "101 is not in the range"),
+    ],
+    ids=lambda value: "-".join(value)[:40] if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_done_is_told_in_a_sentence_and_changes_nothing(
+    store: Store, run: Run, args: tuple[str, ...], code: int, told: str
+) -> None:
+    (job,) = queue(store, row(), name="mix")
+    done = run(*args)
+    assert done.exit_code == code
+    assert told in done.stderr
+    assert record(store, job).state is State.QUEUED
+    assert len(take(store)[1]) == 1
