@@ -4,11 +4,12 @@ A crash leaves an unsealed batch; the same call completes it.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
-from typing import Final
+from typing import Any, Final
 
+from batches.budget import Budget
 from batches.journal import Journal
 from batches.problems import BadManifest
 from batches.row import Row
@@ -73,6 +74,7 @@ class Queueing:
     secret: bytes  # that ids are derived from
     name: str
     uploads: Uploads | None = None  # needed where rows have local files
+    budget: Budget | None = None  # None: what it may cost stays as it is
 
     def plan(self, rows: Iterable[Row]) -> Plan:
         """Compare a manifest with what is recorded; nothing is written.
@@ -119,6 +121,8 @@ class Queueing:
         known = reading.batch_named(self.store, self.name)
         batch_id = self.journal.batch_id(self.name, known.id if known else None)
         batch_id = self.store.open_batch(self.name, batch_id, priority=1)
+        if self.budget:
+            self.store.budget(batch_id, self.budget.most, self.budget.bound)
         queued = Queued(batch_id)
 
         def records(some: Sequence[Row]) -> list[Record | None]:
@@ -178,8 +182,15 @@ class Queueing:
             told = verbs.resupply(self.store, self.secret, again)
             queued.again += len(told) - told.count("stale") - told.count("cancelling")
 
+    def _bounded(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what is sent: under a limit maxTokens is said, not left to a default."""
+        settings = body.get("settings", {})
+        if self.budget is None or "maxTokens" in settings:
+            return body
+        return {**body, "settings": {**settings, "maxTokens": DEFAULT_MAX_TOKENS}}
+
     def _entry(self, batch_id: str, one: Supplied, shared: dict[str, bytes]) -> _Fields:
-        row, body = one.row, one.body
+        row, body = one.row, self._bounded(one.body)
         common = {k: v for k, v in body.items() if k not in OWN}
         digest = ids.content_digest(common)
         if digest not in shared:
@@ -200,7 +211,7 @@ class Queueing:
             row.line,
             expected,
             one.digest,
-            reservation(most_tokens, expected),
+            reservation(most_tokens, expected, long=bool(self.budget and self.budget.is_long)),
             zlib.compress(dumps(own)),
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batches.advice import advice
+from batches.budget import stopped
 from batches.forecast import pace, projected, seconds_left
 from batches.results import moment
 from batches.waiting import waits_for
@@ -25,7 +26,7 @@ def status(batch: Batch) -> str:
         return "validating"
     if batch.open == 0:
         return "cancelled" if batch.cancelled else "completed"
-    return "paused" if batch.paused else "in_progress"
+    return "paused" if batch.paused or batch.is_spent else "in_progress"
 
 
 def failed(batch: Batch) -> int:
@@ -44,7 +45,7 @@ def describe(batch: Batch) -> dict[str, Any]:
         "object": "batch",
         "name": batch.name,
         "status": status(batch),
-        "paused_reason": batch.paused or None,
+        "paused_reason": batch.paused or (stopped(batch) if batch.is_spent else "") or None,
         "request_counts": {
             "total": batch.total,
             "completed": batch.states[State.COMPLETED],
@@ -56,6 +57,7 @@ def describe(batch: Batch) -> dict[str, Any]:
         "states": {str(state): batch.states[state] for state in State},
         "parked": batch.parked,
         "cost": usd(batch.cost),
+        "max_cost": None if batch.limit is None else usd(batch.limit),
         "created_at": moment(batch.created),
         "completed_at": moment(batch.done),
     }

@@ -17,7 +17,7 @@ from tasks.store import Store
 P = ParamSpec("P")
 R = TypeVar("R")
 
-FATAL, SOME_FAILED, INTERRUPTED = 1, 3, 130
+FATAL, SOME_FAILED, OVER_BUDGET, INTERRUPTED = 1, 3, 4, 130
 """Exit codes beside 0 and click's 2 (DESIGN §7)."""
 PATIENCE = 8.0
 """Seconds for which a store that may be restarting is waited for."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from batches.budget import MOST_INPUT_TOKENS, BadBudget, budget
 from batches.columns import REQUEST
 from batches.defaults import BadSetting, defaults, read_text, settings_from
 from batches.journal import BATCH_NAME, Journal
@@ -213,6 +214,32 @@ _OPTIONS = (
         help="Print the first N requests as they would be sent, and queue nothing.",
     ),
 )
+
+
+def budget_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of a limit; it gets them as `budget`, None where there is none."""
+
+    @wraps(verb)
+    def command(max_cost: str | None, max_input_tokens: int | None, **given: Any) -> None:  # noqa: ANN401  click's
+        if max_cost is None and max_input_tokens is not None:
+            raise click.UsageError("--max-input-tokens bounds what --max-cost reserves: give both")
+        try:
+            limit = None if max_cost is None else budget(max_cost, max_input_tokens)
+        except BadBudget as exc:
+            raise click.UsageError(f"--max-cost {max_cost}: it must be {exc}") from None
+        verb(budget=limit, **given)
+
+    command = click.option(
+        "--max-input-tokens",
+        type=click.IntRange(1, MOST_INPUT_TOKENS),
+        metavar="N",
+        help="Most tokens of one request's input; else learned from the first jobs, one at a time.",
+    )(command)
+    return click.option(
+        "--max-cost",
+        metavar="USD",
+        help="Stop before the batch can cost more; again with a larger one, it goes on.",
+    )(command)
 
 
 def manifest_options(verb: Callable[..., None]) -> Callable[..., None]:

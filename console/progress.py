@@ -38,8 +38,9 @@ class Seen:
 
     @property
     def is_over(self) -> bool:
-        """Whether the batch has ended."""
-        return not self.away and self.look.batch.sealed and self.look.batch.open == 0
+        """Whether the batch has ended, or its limit stops the rest."""
+        batch = self.look.batch
+        return not self.away and batch.sealed and (batch.open == 0 or batch.is_spent)
 
 
 class Watcher:

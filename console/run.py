@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from batches.budget import Budget
 from batches.checking import Checked
 from batches.manifest import Manifest
 from batches.results import table, write_jsonl
 from console.context import opened, progress_console, told
-from console.manifest_options import Asked, manifest_options
+from console.manifest_options import Asked, budget_options, manifest_options
 from console.results import jsonl_path, say_written
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import plan
@@ -24,6 +25,7 @@ from tasks.settings import Settings, load
 
 @click.command(short_help="Start everything, queue FILE, wait, write OUTPUT, stop.")
 @manifest_options
+@budget_options
 @click.option(
     "-o",
     "--output",
@@ -33,13 +35,13 @@ from tasks.settings import Settings, load
     help="File to write the table to, as JSON Lines.",
 )
 @told
-def run(asked: Asked, output: Path) -> None:
+def run(asked: Asked, budget: Budget | None, output: Path) -> None:
     """Start everything, queue FILE, wait, write OUTPUT, stop.
 
     FILE is as `reelqueue submit --help` describes it, settings are as in `reelqueue up --help`.
 
     Interrupted, it writes what there is; the same command goes on where it was, and nothing is
-    bought twice. Exit code 3: it is done, and some jobs failed.
+    bought twice. Exit code 3: it is done, and some jobs failed; 4: --max-cost stopped it.
     """
     if asked.preview:
         preview(asked, progress_console())
@@ -49,14 +51,20 @@ def run(asked: Asked, output: Path) -> None:
     _check_writable(output)
     with asked.opened(settings) as manifest:
         checked = checked_whole(manifest, progress_console())  # before anything is started
-        queued, code = _run(settings, manifest, checked, name, output)
+        queued, code = _run(settings, manifest, checked, name, output, budget=budget)
         if not queued:  # what came from a stream is kept
             raise SystemExit(code)
     raise SystemExit(code)
 
 
 def _run(
-    settings: Settings, manifest: Manifest, checked: Checked, name: str, output: Path
+    settings: Settings,
+    manifest: Manifest,
+    checked: Checked,
+    name: str,
+    output: Path,
+    *,
+    budget: Budget | None,
 ) -> tuple[bool, int]:
     """Start everything, work and stop; returns whether all is queued, and the exit code."""
     data, stop = settings.data_dir.absolute(), stop_on_signals()
@@ -65,7 +73,9 @@ def _run(
     def work(ended: threading.Event) -> int:
         running = load()
         store = opened(running)
-        batch_id = queue_manifest(store, running, manifest, checked, name, stop=ended)
+        batch_id = queue_manifest(
+            store, running, manifest, checked, name, budget=budget, stop=ended
+        )
         queued.set()
         code = watch_batch(store, batch_id, ended, "The same command goes on where it was.")
         count = write_jsonl(table(store, batch_id, simulated=stack.simulated), output)

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batches.advice import advice
+from batches.budget import overshot, stopped
 from batches.forecast import about, exactly, pace, projected, seconds_left
 from batches.view import counters, needs_word
 from batches.waiting import waits_for
@@ -54,13 +55,15 @@ def situation(look: Look) -> tuple[object, ...]:
     """Return what makes a line worth printing when it changes; time alone does not."""
     pause = look.pause and look.pause.reason
     codes = [cause.code for cause in look.causes]
-    return look.batch.states, look.batch.parked, look.works, pause, look.batch.sealed, codes
+    batch = look.batch
+    return batch.states, batch.parked, look.works, pause, batch.sealed, batch.is_spent, codes
 
 
 def alerts(look: Look) -> list[str]:
     """Return what keeps a batch from going on, each with what to do."""
     batch = look.batch
     told = [_paused(look, look.pause)] if look.pause and batch.open else []
+    told += [text for text in (stopped(batch) if batch.is_spent else "", overshot(batch)) if text]
     if batch.open and not look.works:
         told.append(NOBODY)
     if batch.cancelling:

@@ -6,15 +6,17 @@ import threading
 import click
 from rich.console import Console
 
+from batches.budget import Budget
 from batches.checking import Checked
 from batches.journal import Journal
 from batches.manifest import Manifest
 from batches.queueing import Plan, Queueing
 from console.context import is_simulated, open_store, progress_console, told
-from console.manifest_options import Asked, manifest_options
+from console.manifest_options import Asked, budget_options, manifest_options
 from console.running import stop_on_signals
 from console.uploading import remarks, sent, shown, uploads_to
 from console.watch import goes_on, watch_batch
+from tasks.money import usd
 from tasks.settings import Settings, load
 from tasks.store import Store
 
@@ -23,10 +25,11 @@ _MOST_WARNINGS = 5
 
 @click.command(short_help="Queue the rows of FILE; --watch to follow them.")
 @manifest_options
+@budget_options
 @click.option("--watch", is_flag=True, help="Follow the batch until it has ended.")
 @click.option("--yes", is_flag=True, help="Do not ask before adding rows to a batch that exists.")
 @told
-def submit(asked: Asked, *, watch: bool, yes: bool) -> None:
+def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> None:
     """Queue the rows of FILE: one request each.
 
     \b
@@ -61,7 +64,8 @@ def submit(asked: Asked, *, watch: bool, yes: bool) -> None:
     The whole file is checked before anything is recorded. The same file again adds nothing; rows
     that are new are added to the batch.
 
-    With --watch, exit codes: 0 all jobs went well, 3 some failed, 130 left with Ctrl-C.
+    With --watch, exit codes: 0 all jobs went well, 3 some failed, 4 stopped by --max-cost, 130 left
+    with Ctrl-C.
     """
     out, called = progress_console(), asked.batch_name
     if asked.preview:
@@ -70,7 +74,9 @@ def submit(asked: Asked, *, watch: bool, yes: bool) -> None:
     settings, store = open_store()
     with asked.opened(settings) as manifest:
         checked = checked_whole(manifest, out)
-        batch_id = queue_manifest(store, settings, manifest, checked, called, ask=not yes)
+        batch_id = queue_manifest(
+            store, settings, manifest, checked, called, budget=budget, ask=not yes
+        )
     if is_simulated(store):
         out.print("The provider is SIMULATED: nothing is billed.")
     if not store.has_ticker():
@@ -113,6 +119,7 @@ def queue_manifest(
     checked: Checked,
     name: str,
     *,
+    budget: Budget | None = None,
     ask: bool = False,
     stop: threading.Event | None = None,
 ) -> str:
@@ -128,12 +135,14 @@ def queue_manifest(
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     journal, secret = Journal(settings.data_dir), settings.id_secret()
     with uploads_to(store, settings, checked.files) as uploads:
-        queueing = Queueing(store, journal, secret, name, uploads)
+        queueing = Queueing(store, journal, secret, name, uploads, budget)
         plan = queueing.plan(manifest.rows())
         _announce(plan, name, out, ask=ask)
         with shown(out, checked.rows, uploads, stop) as heard:
             queued = queueing.queue(manifest.rows(), heard)
     known = f", {plan.known} known before" if plan.known else ""
+    if budget:
+        out.print(limited(budget), markup=False)
     jobs = _count(plan.new - queued.withheld, "job")
     out.print(f"batch {name}: {jobs} queued{known} ({queued.batch_id})")
     if uploads and uploads.tally.is_any:
@@ -141,6 +150,14 @@ def queue_manifest(
     for remark in remarks(queued):
         out.print(remark, markup=False)
     return queued.batch_id
+
+
+def limited(budget: Budget) -> str:
+    """Return what a limit means for the batch."""
+    told = f"the batch is stopped before it can cost more than {usd(budget.most)} USD"
+    if budget.input_tokens is None:
+        return f"{told}; its first jobs go one at a time, until it is known what an input costs"
+    return told
 
 
 def _announce(plan: Plan, name: str, out: Console, *, ask: bool) -> None:

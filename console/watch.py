@@ -5,9 +5,11 @@ import threading
 
 import click
 
+from batches.budget import overshot, stopped
 from batches.view import describe_look, failed, sentence
 from console.context import (
     INTERRUPTED,
+    OVER_BUDGET,
     SOME_FAILED,
     data_console,
     find,
@@ -36,7 +38,8 @@ def watch(name: str, *, once: bool, as_json: bool) -> None:
     changed, at most one a second and at least one each ten seconds. With --json the last object
     has "final": true.
 
-    Exit codes: 0 all jobs went well, 3 some failed, 130 left with Ctrl-C; with --once 0.
+    Exit codes: 0 all jobs went well, 3 some failed, 4 stopped by --max-cost, 130 left with Ctrl-C;
+    with --once 0.
     """
     _, store = open_store()
     batch = find(store, name)
@@ -74,7 +77,8 @@ def watch_batch(
         as_json: Objects on standard output instead of a screen or lines.
 
     Returns:
-        0 where all went well, 3 where some jobs failed, 130 where it was left.
+        0 where all went well, 3 where some jobs failed, 4 where its limit stopped it, 130 where it
+        was left.
     """
     out = progress_console()
     look = follow(store, batch_id, out, stop, as_json=as_json)
@@ -82,6 +86,11 @@ def watch_batch(
     out.print(f"{batch.name} {sentence(batch)}, {usd(batch.cost)} USD", markup=False)
     for line in [] if as_json else causes(look):
         out.print(line, markup=False)
+    if over := overshot(batch):
+        out.print(over, markup=False)
+    if batch.is_spent:
+        out.print(stopped(batch), markup=False)
+        return OVER_BUDGET
     if not batch.sealed or batch.open:
         out.print(left, markup=False)
         return INTERRUPTED

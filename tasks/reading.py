@@ -62,7 +62,15 @@ class Batch:
     reserved: int
     parked: int  # jobs that are not sent again without the user's word
     held: bool  # paused by the user, not by the provider
+    limit: int | None  # what it may cost
+    next_cost: int | None  # the most that the job costs which the limit stopped
     states: Mapping[str, int]
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether its limit stops all that is left of it: nothing of it is on its way."""
+        here = self.states[State.QUEUED] + self.parked
+        return self.next_cost is not None and self.sealed and self.open <= here
 
 
 def _text(flat: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -287,5 +295,7 @@ def _batch(batch_id: str, fields: Mapping[str, str]) -> Batch:
         reserved=int(fields.get("reserved") or 0),
         parked=int(fields.get("parked") or 0),
         held="held" in fields,
+        limit=int(fields["cap"]) if fields.get("cap") else None,
+        next_cost=int(fields["broke"]) if fields.get("broke") else None,
         states={state: int(fields.get(f"n:{state}") or 0) for state in State},
     )

@@ -1,0 +1,33 @@
+"""A batch with a limit: stopped before it can cost more, and raised."""
+
+from simulator_driver import Simulator
+from stack_driver import Place, real, up
+
+ROWS = [{"prompt": f"What is at {n}?", "maxTokens": 500} for n in range(12)]
+MOST = 12_000 * 500
+"""Nano-dollars that the output of one of them costs at most."""
+
+
+def test_a_batch_stops_at_its_limit_says_so_and_goes_on_once_it_is_raised(
+    place: Place, provider: Simulator
+) -> None:
+    place.env |= real(provider, REELQUEUE_POLL_FIRST="0.2", REELQUEUE_POLL_MAX="0.5")
+    before = provider.totals()["charged_nano"]
+    file, limit = place.manifest("clips", *ROWS), str(3 * MOST / 10**9)
+    with up(place) as running:
+        watched = place.run("submit", file, "--max-cost", limit, "--watch", timeout=60)
+        assert watched.returncode == 4, watched.stderr
+        assert f"stopped by --max-cost {limit}" in watched.stderr
+        assert "first jobs go one at a time" in watched.stderr
+        spent = provider.totals()["charged_nano"] - before
+        assert 0 < spent <= 3 * MOST
+        assert place.run("watch", "clips").returncode == 4
+        assert '"status": "paused"' in place.run("status", "clips", "--json").stdout
+        wrong = place.run("submit", file, "--max-cost", "5,00")
+        assert (wrong.returncode, "plain number of dollars" in wrong.stderr) == (2, True)
+        raised = place.run("submit", file, "--max-cost", "25", "--watch", timeout=60)
+        assert raised.returncode == 0, raised.stderr
+        assert "12 known before" in raised.stderr
+        assert len(place.results("clips")) == len(ROWS)
+        running.stop()
+    assert provider.totals()["purchases"] >= len(ROWS)
