@@ -1,5 +1,5 @@
 # One image for every process; docker-compose.yml names the commands.
-FROM python:3.12-slim-bookworm
+FROM python:3.12.12-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
@@ -18,9 +18,10 @@ COPY webhooks webhooks
 COPY console console
 COPY simulator simulator
 RUN pip install --no-build-isolation --no-deps -e . \
- && useradd --uid 10001 --create-home reelqueue \
+ && useradd --uid 10001 --user-group --create-home reelqueue \
  && install -d -o reelqueue -g reelqueue -m 0700 /data
 
-USER reelqueue
+# By number, so that an orchestrator can see that it is not root.
+USER 10001:10001
 ENV REELQUEUE_DATA_DIR=/data
 CMD ["reelqueue", "--help"]

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from tasks.errors import StoreAway
 from webhooks import health, runware
-from webhooks.build import Desk
+from webhooks.build import Desk, Door
 
 SERVER_ERROR = 500
 
 
-def create_app(desk: Desk) -> Flask:
+def create_app(desk: Door) -> Flask:
     """Return the application; every error is a bare status, none redirects (a failed delivery)."""
     app = Flask("webhooks", static_folder=None)
     app.url_map.merge_slashes = False
@@ -23,6 +24,7 @@ def create_app(desk: Desk) -> Flask:
     app.extensions["reelqueue"] = desk
     app.register_blueprint(runware.routes)
     app.register_blueprint(health.routes)
+    app.register_error_handler(StoreAway, health.away)
     app.register_error_handler(HTTPException, _bare)
     app.register_error_handler(Exception, _unexpected(desk))
     app.after_request(_sealed)

@@ -1,12 +1,14 @@
-"""The webhooks process's collaborators."""
+"""The collaborators of this house's two processes: the callback door and the HTTP API."""
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from batches.journal import Journal
 from tasks.log import configure
 from tasks.settings import Settings
 from tasks.store import Store
@@ -19,25 +21,70 @@ STORE_TIMEOUT = 0.7
 """Seconds for one answer of the store: below a request's budget (gate.py), so that a connection to
 a store that hangs is given up, not left behind."""
 
+QUEUE_TIMEOUT = 5.0
+"""The same while a manifest is recorded: a disk that hesitates must not break it off half-way."""
+
 
 @dataclass(frozen=True)
 class Desk:
-    """What the routes work with."""
+    """What the routes of both processes work with."""
 
     store: Store
     gate: Gate
-    keyring: Keyring
     log: FilteringBoundLogger
 
 
-def build(settings: Settings) -> Desk:
+@dataclass(frozen=True)
+class Door(Desk):
+    """And those of the callback door."""
+
+    keyring: Keyring
+
+
+@dataclass(frozen=True)
+class Api(Desk):
+    """And those of the HTTP API."""
+
+    token: bytes  # that a request must bear
+    patient: Store  # the same store, for recording manifests
+    journal: Journal
+    secret: bytes  # that ids are derived from
+    incoming: Path  # folder of manifests being received
+
+
+def build_door(settings: Settings) -> Door:
     """Build from the settings, once in each worker process; the store is not asked yet.
 
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    store = Store.open(settings.store_url(), settings.namespace, timeout=STORE_TIMEOUT)
+    return Door(_store(settings), Gate(threads), _log(), settings.keyring())
+
+
+def build_api(settings: Settings) -> Api:
+    """Build from the settings, once in each worker process; the store is not asked yet.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong.
+    """
+    return Api(
+        _store(settings),
+        Gate(threads),
+        _log(),
+        token=settings.bearer().encode(),
+        patient=_store(settings, QUEUE_TIMEOUT),
+        journal=Journal(settings.data_dir),
+        secret=settings.id_secret(),
+        incoming=settings.data_dir / "incoming",
+    )
+
+
+def _store(settings: Settings, timeout: float = STORE_TIMEOUT) -> Store:
+    return Store.open(settings.store_url(), settings.namespace, timeout)
+
+
+def _log() -> FilteringBoundLogger:
     log = configure()
     sink = cast("TextIO", Sink(sys.stderr.fileno()))
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(sink))
-    return Desk(store, Gate(threads), settings.keyring(), log)
+    return log

@@ -1,6 +1,5 @@
-"""gunicorn's settings for the webhooks process (`python -m webhooks`)."""
+"""gunicorn's settings for both processes; serving.py sets what differs."""
 
-worker_class = "webhooks.server.Worker"
 workers = 2
 threads = 8
 keepalive = 30

@@ -20,10 +20,16 @@ def healthz() -> Response:
 
 @routes.get("/readyz")
 def readyz() -> Response:
-    """Answer 200 while a callback could be stored, 503 while it could not."""
+    """Answer 200 while the store can be written.
+
+    Raises:
+        StoreAway: it cannot; each process says so as its clients expect it.
+    """
     desk = cast("Desk", current_app.extensions["reelqueue"])
-    try:
-        desk.gate.run(desk.store.probe)
-    except StoreAway as exc:
-        return Response(f"{exc}\n", status=503, mimetype="text/plain", headers={"Retry-After": "1"})
+    desk.gate.run(desk.store.probe)
     return Response("ready\n", mimetype="text/plain")
+
+
+def away(error: StoreAway) -> Response:
+    """Answer 503 with the reason, in plain text."""
+    return Response(f"{error}\n", status=503, mimetype="text/plain", headers={"Retry-After": "1"})

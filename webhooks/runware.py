@@ -16,7 +16,7 @@ from tasks.ids import short_digest
 from tasks.steps import MOST_ITEMS, receive
 from tasks.store import Store
 from tasks.wire.answer import Unreadable, parse
-from webhooks.build import Desk
+from webhooks.build import Door
 from webhooks.gate import budgeted
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -47,7 +47,7 @@ routes = Blueprint("runware", __name__)
 @routes.post("/webhooks/runware")
 def deliver() -> Response:
     """Store one callback and join it; see ANSWERS."""
-    desk = cast("Desk", current_app.extensions["reelqueue"])
+    desk = cast("Door", current_app.extensions["reelqueue"])
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         return _answer(415)
     job = _job_of_token(desk)
@@ -64,7 +64,7 @@ def deliver() -> Response:
     return _answer(ANSWERS[told])
 
 
-def _job_of_token(desk: Desk) -> str | None:
+def _job_of_token(desk: Door) -> str | None:
     """Return the job whose valid token the URL carries; each field exactly once."""
     fields = [request.args.getlist(name) for name in TOKEN]
     if any(len(values) != 1 for values in fields):
@@ -73,7 +73,7 @@ def _job_of_token(desk: Desk) -> str | None:
     return job if desk.keyring.verify(kid, job, expiry, mac, now=time.time()) else None
 
 
-def _take(desk: Desk, store: Store, job: str) -> tuple[str, int]:
+def _take(desk: Door, store: Store, job: str) -> tuple[str, int]:
     """Read the body and do with it what is right; returns the word for it and the size.
 
     Raises:
@@ -105,7 +105,7 @@ def _body() -> bytes | None:
     return body if declared in {None, len(body)} else None
 
 
-def _keep(desk: Desk, store: Store, job: str, body: bytes) -> str:
+def _keep(desk: Door, store: Store, job: str, body: bytes) -> str:
     """Join or quarantine a whole body: no reader's fault decides whether it is kept."""
     try:
         if not _is_crowded(body):

@@ -42,6 +42,8 @@ REFUSED = {
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Serves requests in threads, each for a bounded time."""
 
+    linger = LINGER_SECONDS, LINGER_MOST
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  gunicorn's signature
         super().__init__(*args, **kwargs)
         self._begun: dict[Any, float] = {}  # connections with a request, by when it began
@@ -73,8 +75,12 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
         finally:
             del self._begun[conn]
         if not kept:
-            _linger(conn.sock)
+            _linger(conn.sock, *self.linger)
         return kept
+
+    def extend(self, conn: Any, seconds: float) -> None:  # noqa: ANN401  gunicorn's own types
+        """Give the client of a request more time to send it."""
+        self._begun[conn] += seconds
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ANN401
         """Answer with a bare status, and log no more than the class of the error."""
@@ -84,25 +90,31 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
             status = REFUSED.get(type(exc), "400 Bad Request")
         structlog.get_logger().warning("http.error", status=status[:3], error=type(exc).__name__)
         with suppress(OSError):
-            write_nonblock(client, _bare(status))
+            write_nonblock(client, _closing(status, *self.refusal(status)))
+
+    def refusal(self, status: str) -> tuple[bytes, str]:  # noqa: ARG002  for those that say more
+        """Return body and content type of the answer to what is no request: none."""
+        return b"", ""
 
 
-def _bare(status: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", "Connection: close", "Content-Length: 0"]
+def _closing(status: str, body: bytes, kind: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", "Connection: close", f"Content-Length: {len(body)}"]
+    if kind:
+        lines.append(f"Content-Type: {kind}")
     if status.startswith("503"):
         lines.append("Retry-After: 1")
-    return "\r\n".join([*lines, "", ""]).encode()
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _linger(sock: socket.socket) -> None:
+def _linger(sock: socket.socket, seconds: float, most: int) -> None:
     """Say that no more comes, and wait a moment for the client to close.
 
     gunicorn does so itself, for up to 2 s, in the one thread that accepts connections.
     """
-    passed, ends = 0, monotonic() + LINGER_SECONDS
+    passed, ends = 0, monotonic() + seconds
     with suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
-        while passed < LINGER_MOST and (left := ends - monotonic()) > 0:
+        while passed < most and (left := ends - monotonic()) > 0:
             sock.settimeout(left)
             data = sock.recv(65536)
             if not data:

@@ -19,8 +19,8 @@ if refused > 0 then
   local spared = misses > 1 and math.min(2 ^ (misses - 1) - 1, math.floor(held / 8)) or 0
   limit = math.max(1, math.min(limit, held - spared))
   step, owed = 1, math.min(COST * refused, math.max(COST, RECENT * limit))
-elseif lost > 0 and taken == 0 then -- an overloaded gateway looks like this
-  limit, step, owed, misses = math.max(1, math.floor(limit * 3 / 4)), 0, 0, 0
+elseif lost > 0 then -- an overloaded gateway looks like this; what is lost holds its slots meanwhile
+  step = 1
 elseif taken > 0 then
   misses, owed = 0, math.max(0, owed - taken)
   if ARGV[4] == '1' and owed == 0 then

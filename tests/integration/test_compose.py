@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ from compose_driver import COMPOSE, ROOT, SERVICES, Deployment
 from simulator_driver import wait_until
 
 CADDY = shutil.which("caddy") or "caddy"
-OURS = ("webhooks", "worker", "flower", "simulator", "command")
+OURS = ("webhooks", "api", "worker", "flower", "simulator", "command")
 
 
 @pytest.fixture
@@ -45,15 +46,32 @@ def test_every_service_is_bounded_and_cannot_write_its_own_image(name: str) -> N
     assert service["read_only"]
     assert service["mem_limit"]
     assert service["cap_drop"] == ["ALL"]
+    assert service["pids_limit"]
+    assert service["logging"]["options"]["max-size"]
     assert service["restart"] == ("no" if name == "command" else "unless-stopped")
+    assert ("healthcheck" in service) == (name != "command")
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - set(OURS)))
+def test_what_others_made_is_named_to_the_last_version(name: str) -> None:
+    assert re.search(r":v?\d+\.\d+\.\d+(-\w+)?$", SERVICES[name]["image"])
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_no_secret_stands_in_an_environment(name: str) -> None:
-    words = re.compile(r"KEY|SECRET|PASSWORD|AUTH|REDIS_URL")
+    words = re.compile(r"KEY|SECRET|PASSWORD|AUTH|TOKEN|REDIS_URL")
     plain = [key for key in SERVICES[name].get("environment", {}) if words.search(key)]
     assert all(key.endswith("_FILE") for key in plain)
-    assert set(SERVICES[name].get("secrets", [])) <= set(COMPOSE["secrets"])
+    given = set(SERVICES[name].get("secrets", []))
+    assert given <= set(COMPOSE["secrets"])
+    files = " ".join(map(str, SERVICES[name].get("environment", {}).values()))
+    read = set(re.findall(r"/run/secrets/(\w+)", f"{files} {SERVICES[name].get('command')}"))
+    assert given == read  # each is given what it reads, and nothing else
+
+
+def test_what_answers_the_world_has_no_key_of_the_provider() -> None:
+    for name in ("proxy", "webhooks", "api"):
+        assert "runware_api_key" not in SERVICES[name].get("secrets", [])
 
 
 def test_every_file_that_is_mounted_exists_and_what_is_yaml_can_be_read() -> None:
@@ -92,9 +110,10 @@ def test_every_service_of_ours_runs_as_written_and_a_batch_goes_through_them(
 ) -> None:
     deployment.start("redis")
     wait_until(lambda: deployment.healthy("redis"))
-    for name in ("simulator", "webhooks", "worker", "flower"):
+    for name in ("simulator", "webhooks", "api", "worker", "flower"):
         deployment.start(name)
     wait_until(lambda: deployment.healthy("webhooks"), 30)
+    wait_until(lambda: deployment.healthy("api"), 30)
     manifest = tmp_path / "two.jsonl"
     row = '{"custom_id": "%s", "video": "https://x.test/a.mp4", "prompt": "What happens?"}\n'
     manifest.write_text(row % "a" + row % "b")
@@ -103,29 +122,75 @@ def test_every_service_of_ours_runs_as_written_and_a_batch_goes_through_them(
     ended = reelqueue("submit", str(manifest), "--watch", env=environment)
     assert ended.returncode == 0, ended.stderr
     assert "2 ok" in ended.stderr
+    api = f"http://127.0.0.1:{deployment.ports['api']}/v1/batches"
+    headers = {"Authorization": f"Bearer {(deployment.secrets / 'api_token').read_text()}"}
+    typed = {**headers, "Content-Type": "text/plain"}
+    sent = requests.post(f"{api}?name=three", manifest.read_bytes(), headers=typed, timeout=10)
+    assert (sent.status_code, sent.json()["added"]) == (201, 2)
+
+    def results() -> requests.Response:
+        return requests.get(f"{api}/three/results", headers=headers, timeout=10)
+
+    wait_until(lambda: results().headers["X-Batch-Complete"] == "true", 30)
+    assert [json.loads(line)["state"] for line in results().text.splitlines()] == ["completed"] * 2
+    assert reelqueue("status", "three", env=environment).returncode == 0  # one journal, one store
     for name in ("simulator", "flower", "worker"):
         wait_until(lambda name=name: deployment.healthy(name), 30)
 
 
-@pytest.mark.needs("caddy", "caddy")
-def test_the_proxy_passes_callbacks_and_nothing_else(deployment: Deployment) -> None:
+def _start_proxy(deployment: Deployment) -> str:
+    """Run Caddy with the file as written; returns where it listens."""
     config = deployment.folder / "deploy" / "Caddyfile"
     version = subprocess.run([CADDY, "version"], capture_output=True, text=True, check=True)
-    if version.stdout.lstrip("v") < "2.6.3":  # the same under its older name
-        config.write_text(config.read_text().replace("request_buffers 4MiB", "buffer_requests"))
-    site, door = deployment.ports["proxy"], deployment.ports["webhooks"]
-    environment = {"SITE": f"http://127.0.0.1:{site}", "WEBHOOKS": f"127.0.0.1:{door}"}
+    text = config.read_text().replace("127.0.0.1:2020", deployment.here("127.0.0.1:2020"))
+    if version.stdout.lstrip("v") < "2.6.3":  # an older name, and times it had for all paths alone
+        text = text.replace("request_buffers 4MiB", "buffer_requests")
+        text = re.sub(r"(read|write)_timeout \d+m\n", "\n", text)
+    config.write_text(text)
+    site = f"http://127.0.0.1:{deployment.ports['proxy']}"
+    upstreams = {
+        name.upper(): f"127.0.0.1:{deployment.ports[name]}" for name in ("webhooks", "api")
+    }
     argv = (CADDY, "run", "--adapter", "caddyfile", "--config", str(config))
     homes = {name: str(deployment.folder) for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME")}
-    deployment.start("proxy", *argv, **environment, **homes)
+    deployment.start("proxy", *argv, SITE=site, **upstreams, **homes)
+    wait_until(lambda: _status("GET", f"{site}/") == 404, 30)
+    return site
+
+
+@pytest.mark.needs("caddy", "caddy")
+@pytest.mark.needs("wget", "wget")
+def test_the_proxy_is_healthy_alone_and_logs_no_url_while_what_is_behind_it_is_away(
+    deployment: Deployment,
+) -> None:
+    url = _start_proxy(deployment)
+    assert deployment.healthy("proxy")
+    for path in ("/webhooks/runware?k=k1&j=sesame&t=sesame", "/v1/batches?name=sesame"):
+        assert _status("POST", url + path) == 502
+    log = deployment.log("proxy").read_text()
+    assert "connection refused" in log
+    assert "sesame" not in log
+
+
+@pytest.mark.needs("caddy", "caddy")
+def test_the_proxy_passes_callbacks_and_the_api_and_nothing_else(deployment: Deployment) -> None:
+    url = _start_proxy(deployment)
     deployment.start("webhooks")
-    url = f"http://127.0.0.1:{site}"
+    deployment.start("api")
     forged = f"{url}/webhooks/runware?k=k1&j=x&e=1&t=y"
     wait_until(lambda: _status("POST", forged) == 401, 30)
+    wait_until(lambda: _status("GET", f"{url}/v1/batches") == 401, 30)
+    bearer = {"Authorization": f"Bearer {(deployment.secrets / 'api_token').read_text()}"}
+    typed = {**bearer, "Content-Type": "application/jsonl"}
+    told = requests.post(f"{url}/v1/batches?name=x", b"x" * 6_000_000, headers=typed, timeout=10)
+    assert told.json()["error"]["type"] == "store_away"  # no store runs here; it was let through
+    for size in (100_000, 20_000_000):  # told so, not cut off: the manifest is still on its way
+        stranger = requests.post(f"{url}/v1/batches?name=x", b"x" * size, timeout=10)
+        assert (stranger.status_code, stranger.json()["error"]["type"]) == (401, "unauthorized")
     # The older Caddy says 502 for it; to the provider either means "not delivered".
     assert _status("POST", forged, b"x" * 5_000_000) in {413, 502}
     assert _status("GET", f"{url}/readyz") == 404
-    assert _status("GET", f"{url}/") == 404
+    assert _status("GET", f"{url}/healthz") == 404
 
 
 def _status(method: str, url: str, body: bytes = b"{}") -> int:

@@ -1,0 +1,58 @@
+"""From a received manifest to queued jobs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from batches.manifest import manifest_at
+from batches.problems import BadManifest
+from batches.queueing import Queueing
+from tasks import reading
+from tasks.errors import StoreRefused
+from tasks.reading import Batch
+from webhooks.api_errors import Detail, Refused
+from webhooks.build import Api
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a manifest."""
+
+    batch: Batch
+    added: int  # jobs
+    known: int  # that were recorded before
+
+
+def take(desk: Api, file: Path, name: str) -> Taken:
+    """Check a manifest whole, and record its rows in batch `name`.
+
+    Raises:
+        Refused: nothing was recorded, or, where another submission came between, not all.
+        StoreAway: the store went away half-way; the same again completes it.
+    """
+    queueing = Queueing(desk.patient, desk.journal, desk.secret, name)
+    try:
+        # Two at once would each take the other's rows for its own.
+        with FileLock(desk.incoming / f"{name}.lock", timeout=0):
+            manifest = manifest_at(file)
+            manifest.check()
+            plan = queueing.plan(manifest.rows())
+            batch_id = queueing.queue(manifest.rows(), lambda _count: None).batch_id
+    except Timeout:
+        message = "another submission of this batch is on its way"
+        raise Refused(409, "conflict", message) from None
+    except BadManifest as exc:
+        message = str(exc).replace(str(file), "the manifest")
+        raise Refused(400, "invalid_manifest", message, _details(exc)) from exc
+    except StoreRefused as exc:
+        raise Refused(409, "conflict", str(exc)) from exc
+    batch = reading.batch(desk.patient, batch_id)
+    if batch is None:
+        raise Refused(409, "conflict", "the batch was removed meanwhile")
+    return Taken(batch, plan.new, plan.known)
+
+
+def _details(bad: BadManifest) -> list[Detail]:
+    fields = ("line", "column", "value", "problem")
+    return [{field: getattr(error, field) for field in fields} for error in bad.errors]

@@ -1,0 +1,41 @@
+"""The API's gunicorn worker: like the door's, with time for large bodies, and JSON for errors."""
+
+from typing import Any
+
+from webhooks import server
+from webhooks.api_errors import body_of
+
+BODY_SECONDS = 300.0
+"""Longest a client may take to send a manifest, whose head was sent in time and bears the token."""
+
+STALL_SECONDS = 30.0
+"""Longest without a byte, in either direction, until a connection is given up."""
+
+KINDS = {"400": "invalid_request", "503": "unavailable"}
+"""Types of errors by the beginning of a status line; any other says that the head is too large."""
+
+
+class Worker(server.Worker):
+    """Serves requests in threads, each for a bounded time."""
+
+    # A refused manifest is passed over: a proxy that still sends it would not see the answer, but
+    # a reset, and tell its client 502.
+    linger = 5.0, 110 * 1024 * 1024
+
+    def handle_request(self, req: Any, conn: Any) -> Any:  # noqa: ANN401  gunicorn's own types
+        """Serve a request whose head has come.
+
+        Raises:
+            StopIteration: gunicorn's word for a connection to be closed: the client has stalled.
+        """
+        self.extend(conn, BODY_SECONDS)
+        conn.sock.settimeout(STALL_SECONDS)
+        try:
+            return super().handle_request(req, conn)
+        except TimeoutError:
+            raise StopIteration from None
+
+    def refusal(self, status: str) -> tuple[bytes, str]:
+        """Return body and content type of the answer to what is no request."""
+        kind = KINDS.get(status[:3], "too_large")
+        return body_of(kind, status[4:]), "application/json"

@@ -1,0 +1,30 @@
+"""gunicorn around one of this house's applications; each process has one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import Application
+
+
+class Server(Application):
+    """gunicorn with our settings file, an address, and an application."""
+
+    def __init__(self, host: str, port: int, worker: str, create: Callable[[], Flask]) -> None:
+        self._own = {"bind": f"{host}:{port}", "worker_class": worker}
+        self._create = create
+        super().__init__()
+
+    def init(self, parser: Any, opts: Any, args: Any) -> None:  # noqa: ANN401  gunicorn's signature
+        """Take no command line."""
+
+    def load_config(self) -> None:
+        """Read gunicorn_config.py, then what differs between the processes."""
+        self.load_config_from_file(str(Path(__file__).with_name("gunicorn_config.py")))
+        for name, value in self._own.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Build in each worker, after the fork."""
+        return self._create()
