@@ -75,7 +75,8 @@ class Simulator:
         self.base = self.v1.removesuffix("/v1")
         self._http = requests.Session()
         shown = self._http.get(f"{self.base}/truth/settings", timeout=10).json()
-        self._defaults = {k: v for k, v in shown.items() if k not in {"host", "port", "api_key"}}
+        self._defaults = {k: v for k, v in shown.items() if k not in {"host", "port"}}
+        self._defaults["api_key"] = None  # it is not shown; who starts one with a key resets none
 
     def send(
         self, tasks: object, timeout: float = 10.0, headers: Mapping[str, str] | None = None
