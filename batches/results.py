@@ -1,11 +1,8 @@
 """The table out: one row per result, in manifest order, with the user's own columns."""
 
-import json
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from tasks import reading
@@ -124,40 +121,3 @@ def moment(ms: int | None) -> str | None:
         return None
     text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
-
-
-def write_jsonl(rows: Iterator[dict[str, Any]], path: Path) -> int:
-    """Write rows beside `path` and rename: a reader sees the old table or the new, whole.
-
-    Returns:
-        The number of rows.
-
-    Raises:
-        OSError: nothing at `path` has changed.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    count = 0
-    try:
-        with aside.open("wb") as file:
-            for row in rows:
-                file.write(json_line(row))
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return count
-
-
-def json_line(row: dict[str, Any]) -> bytes:
-    """Return one JSON line, UTF-8; money as a plain decimal, never with an exponent."""
-    line = "{" + ", ".join(f"{_json(key)}: {_json(value)}" for key, value in row.items()) + "}\n"
-    # Only lone surrogates cannot be encoded; \udXXX is how JSON writes them.
-    return line.encode("utf-8", "backslashreplace")
-
-
-def _json(value: object) -> str:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return json.dumps(value, ensure_ascii=False, default=float)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from batches.ask import SETTABLE, BadQuestion, Question, Reply, question
 from batches.defaults import BadSetting, settings_from
-from batches.results import json_line
+from batches.table_json import json_line
 from console import orphan
 from console.context import FATAL, INTERRUPTED, progress_console, told
 from console.logs import clean

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from batches.manifest import manifest_at
-from batches.results import table, write_jsonl
+from batches.results import table
+from batches.table_file import Format, Style, write_table
 from console.context import INTERRUPTED, data_console, opened, progress_console, told
 from console.ready import free_port
 from console.running import only_one, run_with, stop_on_signals
@@ -75,7 +76,7 @@ def _show(stack: Stack, data: Path, stop: threading.Event, *, stay: bool) -> int
     for line in results_table(rows, shown.width, simulated=True):
         shown.print(line, soft_wrap=True)
     path = data / f"{NAME}.results.jsonl"
-    count = write_jsonl(iter(rows), path)
+    count = write_table(rows, dict, path, Style(Format.JSONL))
     shown.print(f"{count} rows written to {path}", soft_wrap=True, markup=False)
     if stay:
         out.print(f"Open until Ctrl-C. Flower: {stack.flower}/tasks   Logs: {data / 'logs'}")

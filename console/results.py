@@ -1,26 +1,34 @@
 """`reelqueue results`: the table, in manifest order, at any time."""
 
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from batches.results import json_line, table, write_jsonl
+from batches.failed import failed_rows
+from batches.results import table
+from batches.table_file import ENDINGS, Format, Style, write_table
+from batches.table_kinds import kinds
 from console.context import find, is_simulated, open_store, progress_console, told
 from tasks.errors import Error
+from tasks.job import State
 from tasks.reading import Batch
+from tasks.store import Store
 
 
-def jsonl_path(
+def table_path(
     _context: click.Context, _option: click.Parameter, value: Path | None
 ) -> Path | None:
-    """Refuse an output file of another kind.
+    """Refuse an output file of a kind that is not written.
 
     Raises:
         click.BadParameter: as a usage error, exit code 2.
     """
-    if value is not None and value.suffix.lower() not in {".jsonl", ".ndjson"}:
-        raise click.BadParameter("the table is written as JSON Lines: name it .jsonl")
+    if value is not None and value.suffix.lower() not in ENDINGS:
+        raise click.BadParameter(f"its name must end in one of {', '.join(ENDINGS)}")
     return value
 
 
@@ -30,29 +38,75 @@ def jsonl_path(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    callback=jsonl_path,
-    help="File to write, named .jsonl; default: standard output.",
+    callback=table_path,
+    help="File to write: .jsonl, .csv, .tsv or .parquet; default: standard output.",
 )
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([Format.JSONL, Format.CSV, Format.TSV]),
+    help="What standard output gets; default: jsonl.",
+)
+@click.option("--failed", is_flag=True, help="The rows that lack results, as a manifest again.")
+@click.option("--exact", is_flag=True, help="CSV: no ' before texts that start a formula.")
+@click.option("--excel", is_flag=True, help="CSV: with the mark by which Excel knows UTF-8.")
 @told
-def results(name: str, output: Path | None) -> None:
-    """Write the table of batch NAME as JSON Lines: a row per result, in manifest order.
+def results(
+    name: str,
+    output: Path | None,
+    format_: str | None,
+    *,
+    failed: bool,
+    exact: bool,
+    excel: bool,
+) -> None:
+    """Write the table of batch NAME: a row per result, in manifest order, your columns last.
 
-    A job without results has one row, with its state and error. Your own columns stand last.
-    The table can be read while the batch runs; standard error then says that it is INCOMPLETE.
+    \b
+    reelqueue results clips -o clips.parquet   # typed: money as decimals, times as timestamps
+    reelqueue results clips -o clips.csv --excel
+    reelqueue results clips --failed -o again.jsonl; reelqueue submit again.jsonl
+
+    A job without results has one row, with its state and error. The table can be read while the
+    batch runs; standard error then says that it is INCOMPLETE.
+
+    CSV is exact but for a ' before texts that a spreadsheet would run as a formula (they start with
+    = + - @ or a tab). Excel itself cuts cells at 32,767 characters: use Parquet for long answers.
     """
+    style = _style(output, format_, exact=exact, excel=excel)
+    if failed and style.format_ is not Format.JSONL:
+        raise click.UsageError("the rows of --failed are a manifest: name it .jsonl")
     _, store = open_store()
     batch = find(store, name)
-    rows = table(store, batch.id, simulated=is_simulated(store))
+    rows = failed_rows(store, batch.id) if failed else _table(store, batch)
+    columns = partial(kinds, store, batch.id)
     if output is None:
-        for row in rows:
-            sys.stdout.buffer.write(json_line(row))
-        say_incomplete(batch)
-        return
-    try:
-        count = write_jsonl(rows, output)
-    except OSError as exc:
-        raise Error(f"cannot write {output}: {exc.strerror}") from exc
-    say_written(batch, count, output)
+        sys.stdout.buffer.writelines(style.lines(rows, columns))
+    else:
+        try:
+            count = write_table(rows, columns, output, style)
+        except OSError as exc:
+            raise Error(f"cannot write {output}: {exc.strerror or exc}") from exc
+        say_written(None, count, output)
+    say_incomplete(batch)
+    if failed and batch.states[State.PARTIAL]:
+        progress_console().print(
+            f"{batch.states[State.PARTIAL]:,} of them have some results: as rows they ask for all "
+            f"again; reelqueue retry {batch.name} --partial asks for what is missing"
+        )
+
+
+def _table(store: Store, batch: Batch) -> Iterator[dict[str, Any]]:
+    return table(store, batch.id, simulated=is_simulated(store))
+
+
+def _style(output: Path | None, format_: str | None, *, exact: bool, excel: bool) -> Style:
+    if output is not None and format_ is not None:
+        raise click.UsageError("--format is of standard output: -o FILE is written as it is named")
+    chosen = ENDINGS[output.suffix.lower()] if output else Format(format_ or Format.JSONL)
+    if (exact or excel) and chosen not in {Format.CSV, Format.TSV}:
+        raise click.UsageError("--exact and --excel are of CSV: name the file .csv")
+    return Style(chosen, exact, excel)
 
 
 def say_written(batch: Batch | None, count: int, output: Path) -> None:

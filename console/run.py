@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,10 +10,12 @@ import click
 from batches.budget import Budget
 from batches.checking import Checked
 from batches.manifest import Manifest
-from batches.results import table, write_jsonl
+from batches.results import table
+from batches.table_file import ENDINGS, Style, write_table
+from batches.table_kinds import kinds
 from console.context import opened, progress_console, told
 from console.manifest_options import Asked, budget_options, manifest_options
-from console.results import jsonl_path, say_written
+from console.results import say_written, table_path
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import plan
 from console.submit import checked_whole, preview, queue_manifest
@@ -31,8 +34,8 @@ from tasks.settings import Settings, load
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    callback=jsonl_path,
-    help="File to write the table to, as JSON Lines.",
+    callback=table_path,
+    help="File to write the table to: .jsonl, .csv, .tsv or .parquet.",
 )
 @told
 def run(asked: Asked, budget: Budget | None, output: Path) -> None:
@@ -78,7 +81,9 @@ def _run(
         )
         queued.set()
         code = watch_batch(store, batch_id, ended, "The same command goes on where it was.")
-        count = write_jsonl(table(store, batch_id, simulated=stack.simulated), output)
+        rows = table(store, batch_id, simulated=stack.simulated)
+        style = Style(ENDINGS[output.suffix.lower()])
+        count = write_table(rows, partial(kinds, store, batch_id), output, style)
         say_written(reading.batch(store, batch_id), count, output)
         return code
 

@@ -87,6 +87,16 @@ def records(store: Store, ids: Sequence[str]) -> list[Record | None]:
     return [record(i, _text(h)) if h else None for i, h in zip(ids, hashes, strict=True)]
 
 
+def known(store: Store, ids: Sequence[str]) -> list[str]:
+    """Return those of these jobs that have a record."""
+    pipe = store.client.pipeline(transaction=False)
+    for id_ in ids:
+        pipe.exists(store.keys("job", id_))
+    with store_errors():
+        there = pipe.execute()
+    return [id_ for id_, exists in zip(ids, there, strict=True) if exists]
+
+
 def job_of(store: Store, task_uuid: str) -> str | None:
     """Return the id of the job that a taskUUID belongs to."""
     with store_errors():

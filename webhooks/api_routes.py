@@ -10,7 +10,8 @@ from flask import Blueprint, Response, current_app, g, request, url_for
 
 from batches import story, view
 from batches.journal import BATCH_NAME
-from batches.results import json_line, table
+from batches.results import table
+from batches.table_json import json_line
 from tasks import ids, reading, verbs
 from tasks.reading import Batch
 from webhooks.api_errors import Refused

@@ -96,7 +96,7 @@ def test_status_list_and_job_tell_a_batch_to_people_and_to_programs(
         (("job", "nobody"), 1, "there is no job 'nobody'"),
         (("job", "nobody", "--batch", "known"), 1, "there is no job 'nobody' in batch known"),
         (("results", "known", "-o", "/proc/nowhere/x.jsonl"), 1, "cannot write /proc/nowhere"),
-        (("results", "known", "-o", "x.csv"), 2, "name it .jsonl"),
+        (("results", "known", "-o", "x.xlsx"), 2, "must end in one of .jsonl"),
         (("submit", "absent.jsonl"), 1, "cannot read absent.jsonl: No such file"),
         (("submit", "/"), 1, "give --name"),
         (("submit", "known.jsonl", "--name", "a b"), 2, "1 to 64 of A-Z"),

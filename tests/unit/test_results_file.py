@@ -1,7 +1,7 @@
 """The table as a file: plain numbers, every character, whole or not at all."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.results import json_line, write_jsonl
+from batches.table_file import Format, Style, write_table
+from batches.table_json import json_line
+
+
+def write(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
+    return write_table(rows, dict, path, Style(Format.JSONL))
 
 
 def test_money_is_a_plain_number() -> None:
@@ -44,7 +49,7 @@ def test_a_row_is_one_line_that_reads_back_equal(row: dict[str, Any]) -> None:
 def test_a_table_is_written_whole_in_its_order(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     path.write_text("the old table")
-    assert write_jsonl(iter([{"n": n} for n in range(3)]), path) == 3
+    assert write(iter([{"n": n} for n in range(3)]), path) == 3
     assert path.read_bytes() == b'{"n": 0}\n{"n": 1}\n{"n": 2}\n'
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
 
@@ -61,7 +66,7 @@ def test_a_table_that_breaks_off_leaves_the_old_one_and_nothing_else(
     path = tmp_path / "out.jsonl"
     path.write_text("the old table")
     with pytest.raises(type(error)):
-        write_jsonl(breaking(error), path)
+        write(breaking(error), path)
     assert path.read_text() == "the old table"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
 
@@ -70,10 +75,10 @@ def test_a_folder_in_its_place_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
-        write_jsonl(iter([{"n": 0}]), path)
+        write(iter([{"n": 0}]), path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
 
 
 def test_an_empty_table_is_an_empty_file(tmp_path: Path) -> None:
-    assert write_jsonl(iter([]), tmp_path / "out.jsonl") == 0
+    assert write(iter([]), tmp_path / "out.jsonl") == 0
     assert (tmp_path / "out.jsonl").read_bytes() == b""

@@ -1,0 +1,52 @@
+"""The rows of a batch that lack results, as a manifest again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from batches.columns import MEDIA
+from tasks import reading
+from tasks.job import ENDED, State
+from tasks.reading import Request
+from tasks.store import Store
+from tasks.wire.request import MODEL
+
+LACKING = ENDED - {State.COMPLETED}
+PAGE = 500
+"""Jobs read at once."""
+_ONE = {many: one for one, many in MEDIA.items()}
+
+
+def failed_rows(store: Store, batch_id: str) -> Iterator[dict[str, Any]]:
+    """Yield a row of a manifest for each job that ended without all of its results.
+
+    It asks for the same, and says in `_error` what went wrong; reading a manifest ignores that.
+    """
+    for jobs in reading.rows(store, batch_id, PAGE):
+        known = [one for one in reading.records(store, jobs) if one and one.state in LACKING]
+        requests = reading.requests_of(store, [(one.id, batch_id) for one in known])
+        failures = reading.failures(store, [one.id for one in known])
+        for record, request, error in zip(known, requests, failures, strict=True):
+            told = ": ".join(filter(None, error)) or record.state.value
+            yield {**manifest_row(request), "_error": told}
+
+
+def manifest_row(request: Request) -> dict[str, Any]:
+    """Return a request as the flat row that it could have been read from."""
+    body = dict(request.body)
+    row: dict[str, Any] = {"custom_id": request.custom_id}
+    messages, model = body.pop("messages", None), body.pop("model", MODEL)
+    row |= _question(messages) | ({} if model == MODEL else {"model": model})
+    for kind, media in {**body.pop("inputs", {}), **request.files}.items():
+        paths = [medium.removeprefix("file:") for medium in media]
+        row |= {_ONE[kind]: paths[0]} if len(paths) == 1 and kind in _ONE else {kind: paths}
+    return {**row, **body.pop("settings", {}), **body, **request.columns}
+
+
+def _question(messages: Any) -> dict[str, Any]:  # noqa: ANN401  as stored
+    match messages:
+        case None:
+            return {}
+        case [{"role": "user", "content": str(prompt), **rest}] if not rest:
+            return {"prompt": prompt}
+        case _:
+            return {"messages": messages}

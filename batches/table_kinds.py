@@ -1,0 +1,61 @@
+"""The user's columns of a table: which there are, and of what kind their values are."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from tasks import reading
+from tasks.store import Store
+
+PAGE = 500
+"""Requests read at once."""
+_INT64 = range(-(2**63), 2**63)
+
+
+class Kind(StrEnum):
+    """What all values of a column are, those that are missing aside."""
+
+    BOOL = "bool"
+    INT = "int"
+    FLOAT = "float"
+    TEXT = "text"
+    JSON = "json"  # of several kinds, nested, or a number that no double holds
+
+
+def kinds(store: Store, batch_id: str) -> dict[str, Kind]:
+    """Return the columns of a batch's rows, in the order of their first appearance."""
+    found: dict[str, Kind | None] = {}
+    for columns in _columns(store, batch_id):
+        for name, value in columns.items():
+            found[name] = _both(found.get(name), _kind(value))
+    return {name: kind or Kind.TEXT for name, kind in found.items()}
+
+
+def _columns(store: Store, batch_id: str) -> Iterator[Mapping[str, Any]]:
+    for jobs in reading.rows(store, batch_id, PAGE):
+        known = [(job, batch_id) for job in reading.known(store, jobs)]
+        for request in reading.requests_of(store, known):
+            yield request.columns
+
+
+def _kind(value: object) -> Kind | None:
+    match value:
+        case None:
+            return None
+        case bool():
+            return Kind.BOOL
+        case int():
+            return Kind.INT if value in _INT64 else Kind.JSON
+        case Decimal() | float():
+            return Kind.FLOAT if Decimal(repr(float(value))) == value else Kind.JSON
+        case str():
+            return Kind.TEXT
+        case _:
+            return Kind.JSON
+
+
+def _both(one: Kind | None, other: Kind | None) -> Kind | None:
+    if one is None or other is None or one is other:
+        return one or other
+    return Kind.FLOAT if {one, other} == {Kind.INT, Kind.FLOAT} else Kind.JSON

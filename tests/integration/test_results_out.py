@@ -1,0 +1,92 @@
+"""Tables and failed rows of a batch in the store."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core_driver import Rig, fresh_store
+from simulator_driver import Simulator
+from store_driver import StoreServer
+
+from batches.failed import failed_rows
+from batches.journal import Journal
+from batches.queueing import Queueing
+from batches.row import read_row
+from batches.table_kinds import Kind, kinds
+from tasks import reading
+from tasks.ids import content_digest
+from tasks.store import Store
+
+SECRET = b"x" * 32
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+def submitted(store: Store, folder: Path, name: str, *rows: dict[str, Any]) -> str:
+    checked = [read_row(n, row)[0] for n, row in enumerate(rows, start=1)]
+    queued = Queueing(store, Journal(folder), SECRET, name).queue(checked, lambda _: None)
+    return queued.batch_id
+
+
+def asked(store: Store, batch: str) -> list[tuple[str, str]]:
+    jobs = [(job, batch) for page in reading.rows(store, batch) for job in page]
+    requests = reading.requests_of(store, jobs)
+    return [(one.custom_id, content_digest(one.body, one.columns)) for one in requests]
+
+
+def test_the_kind_of_a_column_is_that_of_all_its_values(store: Store, tmp_path: Path) -> None:
+    row = {"prompt": "What?", "video": "https://media.example/a.mp4"}
+    batch = submitted(
+        store,
+        tmp_path,
+        "b",
+        {**row, "custom_id": "a", "n": 1, "share": 1, "who": None, "odd": "x", "big": 2**63},
+        {**row, "custom_id": "b", "share": Decimal("0.5"), "odd": 2, "last": True, "nested": [1]},
+    )
+    assert kinds(store, batch) == {
+        "n": Kind.INT,
+        "share": Kind.FLOAT,
+        "who": Kind.TEXT,
+        "odd": Kind.JSON,
+        "big": Kind.JSON,
+        "last": Kind.BOOL,
+        "nested": Kind.JSON,
+    }
+    assert [*kinds(store, batch)] == ["n", "share", "who", "odd", "big", "last", "nested"]
+
+
+def test_failed_rows_are_a_manifest_that_asks_for_the_same(
+    store: Store, simulator: Simulator, tmp_path: Path
+) -> None:
+    bad = "Look. [[sim: refuse=promptBlocked]]"
+    rows = [
+        {"custom_id": "good", "prompt": "Look."},
+        {"custom_id": "flat", "prompt": bad, "video": "https://media.example/a.mp4", "maxTokens": 9}
+        | {"temperature": Decimal("0.5"), "stopSequences": ["."], "seed": 7, "numberResults": 2},
+        {"custom_id": "lists", "prompt": bad, "camera": "north", "shift": None}
+        | {"images": ["https://media.example/a.jpg", "https://media.example/b.jpg"]},
+        {"custom_id": "talk", "systemPrompt": "Short."}
+        | {
+            "messages": [
+                {"role": "user", "content": "Hello"},
+                {"role": "assistant", "content": "Yes?"},
+                {"role": "user", "content": bad},
+            ]
+        },
+    ]
+    batch = submitted(store, tmp_path, "first", *rows)
+    rig = Rig(store, simulator.v1)
+    rig.jobs = [job for page in reading.rows(store, batch) for job in page]
+    rig.run()
+    failed = list(failed_rows(store, batch))
+    assert [one["custom_id"] for one in failed] == ["flat", "lists", "talk"]
+    assert all(one["_error"].startswith("promptBlocked") for one in failed)
+    assert failed[0] == {**rows[1], "_error": failed[0]["_error"]}
+    again = submitted(store, tmp_path, "again", *failed)
+    assert asked(store, again) == asked(store, batch)[1:]
