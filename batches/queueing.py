@@ -15,7 +15,7 @@ from batches.problems import BadManifest
 from batches.row import Row
 from batches.supply import Supplied, chunked, looked_up, supplied
 from batches.uploads import Uploads
-from tasks import ids, reading, verbs
+from tasks import ids, pruning, reading, verbs
 from tasks.claims import failure
 from tasks.errors import UPLOAD_FAILED
 from tasks.job import Record
@@ -84,7 +84,7 @@ class Queueing:
         """
         batch = reading.batch_named(self.store, self.name)
         if batch is None:
-            return Plan(new=sum(1 for _ in rows), known=0, batch_exists=False)
+            return Plan(new=self._unpruned(rows), known=0, batch_exists=False)
         new, known, again, changed = 0, 0, 0, []
         for chunk in chunked(rows):
             records = self._records(batch.id, chunk)
@@ -101,6 +101,26 @@ class Queueing:
                 + "\n".join(changed[:MOST_TOLD])
             )
         return Plan(new, known, batch_exists=True, again=again)
+
+    def _unpruned(self, rows: Iterable[Row]) -> int:
+        """Count the rows of a batch that is not there.
+
+        Raises:
+            BadManifest: some were bought before, and pruned.
+        """
+        count, gone, before = 0, 0, self.journal.known(self.name)
+        for chunk in chunked(rows):
+            count += len(chunk)
+            if before:
+                jobs = [ids.job_id(self.secret, before, row.custom_id) for row in chunk]
+                gone += pruning.pruned(self.store, jobs)
+        if gone:
+            raise BadManifest(
+                f"{gone} of {count} rows were bought in a batch {self.name} that has been pruned; "
+                "their results are gone, and nothing was added. To buy them again give the batch "
+                "another --name"
+            )
+        return count
 
     def _records(self, batch_id: str, rows: Sequence[Row]) -> list[Record | None]:
         jobs = [ids.job_id(self.secret, batch_id, row.custom_id) for row in rows]

@@ -9,6 +9,7 @@ from console.doctor import doctor
 from console.job import job
 from console.pause import pause
 from console.priority import priority
+from console.prune import prune
 from console.results import results
 from console.resume import resume
 from console.retry import retry
@@ -50,6 +51,6 @@ def main() -> None:
 
 for command in (
     *(demo, ask, run, up, submit, list_, status, watch, results, job),
-    *(retry, pause, resume, cancel, priority, doctor),
+    *(retry, pause, resume, cancel, priority, prune, doctor),
 ):
     main.add_command(command)

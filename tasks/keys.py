@@ -13,6 +13,7 @@ NAMES = {
     "history": "j:{id}:h",  # list: moves, callbacks, polls; the last 64, repeats folded
     "results": "j:{id}:r:{n}",  # hash: provisional and authoritative results of an attempt
     "task": "t:{id}",  # string: "job id:attempt" of a taskUUID that is no job id
+    "tombstone": "x:{id}",  # string with expiry: "batch id|cost" of a job that was pruned
     "batch": "b:{id}",  # hash: name, flags, counters
     "rows": "b:{id}:rows",  # list: job ids in manifest order
     "queue": "b:{id}:q",  # list: job ids waiting

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.connection import parse_url
@@ -80,6 +80,25 @@ _VISIBLE = re.compile(r"[!-~]+")
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
 StoreUrl = Annotated[SecretStr, AfterValidator(_store_url)]
+DURATION = r"[0-9]{1,9}[smhd]"
+"""A whole number of seconds, minutes, hours or days."""
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a DURATION."""
+    return int(text[:-1]) * _UNITS[text[-1]]
+
+
+def _retention(value: object) -> float:
+    if not isinstance(value, str) or not re.fullmatch(DURATION, value, re.ASCII):
+        raise ValueError("must be a number and s, m, h or d, for example 30d")
+    if seconds_of(value) < _UNITS["h"]:
+        raise ValueError("must be an hour at least")
+    return seconds_of(value)
+
+
+Retention = Annotated[float, BeforeValidator(_retention)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
 
@@ -120,6 +139,7 @@ class Settings(BaseSettings):
     poll_first: Seconds | None = _named("REELQUEUE_POLL_FIRST")
     poll_max: Seconds = _named("REELQUEUE_POLL_MAX", 30.0)
     uploads: int = _named("REELQUEUE_UPLOADS", 4, ge=1, le=64)
+    retention: Retention | None = _named("REELQUEUE_RETENTION")
     workers: int = _named("REELQUEUE_WORKER_THREADS", 16, ge=2, le=256)
 
     @classmethod

@@ -41,7 +41,7 @@ def settle_door(seat: str, holder: str) -> dict[str, int]:
 @app.task(name="reelqueue.sweep", send_events=False)
 def sweep_door(seat: str, holder: str) -> dict[str, int]:
     """Deal with what time alone decides."""
-    return _work(seat, holder, lambda c: sweep(c.store, c.log))
+    return _work(seat, holder, lambda c: sweep(c.store, c.log, c.settings.retention))
 
 
 def _worth_a_post(context: Context, _moved: int) -> bool:

@@ -27,6 +27,8 @@ BUSY = 0.1
 """Wait while there is work that all seats are taken for, or a chunk that is not full yet."""
 PACE = 0.02
 """Least time between two ticks, however many moves nudge."""
+PRUNING = 60.0
+"""Seconds between two looks for batches past the retention."""
 SEATS = {"submit": 4, "poll": 4, "settle": 1, "sweep": 1}
 """Doors of a kind that may run at once, over all workers."""
 FRESH = 0.5
@@ -46,6 +48,7 @@ class Ticker(threading.Thread):
         self._room_since: float | None = None
         self._sent_at: dict[str, float] = {}
         self._settled_at = 0.0
+        self._pruned_at = -PRUNING
 
     def run(self) -> None:
         """Tick until stopped; a store that is away is asked again every second."""
@@ -76,7 +79,7 @@ class Ticker(threading.Thread):
         outlook = self._store.outlook()
         settings = self._crew.context.settings
         self._seat("settle", int(self._worth_settling(outlook.endings)))
-        self._seat("sweep", int(outlook.overdue))
+        self._seat("sweep", int(outlook.overdue or self._may_prune()))
         self._seat("poll", -(-outlook.due // settings.uuids_per_poll))
         if self._worth_a_post(outlook, settings.tasks_per_post):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
@@ -94,6 +97,14 @@ class Ticker(threading.Thread):
         if ripe:
             self._room_since = None
         return ripe
+
+    def _may_prune(self) -> bool:
+        """Whether a batch may have become old enough since it was last looked for."""
+        now = time.monotonic()
+        if self._crew.context.settings.retention is None or now - self._pruned_at < PRUNING:
+            return False
+        self._pruned_at = now
+        return True
 
     def _worth_settling(self, endings: int) -> bool:
         """Settle a full message of events, or what there is once a second."""

@@ -16,7 +16,9 @@ local function full(key, digest)
 end
 
 local job = fetch(ARGV[1])
-if not job then return 'orphan' end
+if not job then -- one that was pruned has had its say
+  return redis.call('EXISTS', KEY.tombstone(ARGV[1])) == 1 and 'known' or 'orphan'
+end
 local t, attempts = now(), {}
 for i = 2, #ARGV, 5 do
   local n = attempt_of(job, ARGV[i])

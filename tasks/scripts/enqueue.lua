@@ -10,6 +10,8 @@ for i = 2, #ARGV, 6 do
   local known = redis.call('HGET', KEY.job(id), 'd')
   if known then
     told[#told + 1] = known == digest and 'known' or 'differs'
+  elseif redis.call('EXISTS', KEY.tombstone(id)) == 1 then
+    told[#told + 1] = 'known' -- bought before, and pruned
   else
     record(batch, t, id, row, expected, digest, reservation, ARGV[i + 5])
     redis.call('RPUSH', KEY.queue(batch), id)

@@ -26,6 +26,8 @@ def batch(
         priority=1,
         paused=paused,
         held=bool(paused),
+        limit=None,
+        next_cost=None,
         cancelling=cancelling,
         cancelled=given_up,
         parked=parked,

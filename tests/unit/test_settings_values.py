@@ -136,3 +136,14 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 def test_every_setting_is_known_by_its_name_in_the_environment() -> None:
     aliases = {str(field.alias) for field in Settings.model_fields.values()}
     assert names() == aliases | {f"{name}_FILE" for name in SECRETS}
+
+
+@pytest.mark.parametrize(("told", "seconds"), [("1h", 3600), ("30d", 2_592_000), ("90m", 5400)])
+def test_a_retention_is_a_number_with_its_unit(told: str, seconds: float) -> None:
+    assert load({"REELQUEUE_RETENTION": told}).retention == seconds
+
+
+@pytest.mark.parametrize("told", ["30", "d", "-1d", "1.5h", "59m", "0s", "1w", "30 d", "\uff11h"])
+def test_a_retention_that_is_none_or_too_short_is_refused(told: str) -> None:
+    with pytest.raises(ConfigurationError, match="REELQUEUE_RETENTION: must be"):
+        load({"REELQUEUE_RETENTION": told})

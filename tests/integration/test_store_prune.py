@@ -1,0 +1,201 @@
+"""Removing a batch that is over: nothing of it stays but what protects the user's money."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from core_driver import (
+    LOG,
+    SECRET,
+    asked,
+    bring_to,
+    fresh_store,
+    queue,
+    record,
+    row,
+    success,
+    take,
+    verdict,
+)
+from store_driver import StoreServer
+
+from batches.journal import Journal
+from batches.problems import BadManifest
+from batches.queueing import Queueing
+from batches.row import read_row
+from console.main import main
+from tasks import pruning, reading, verbs
+from tasks.job import State
+from tasks.reading import Batch
+from tasks.store import Store
+from tasks.sweep import sweep
+
+BATCH = "batch_batch"
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(valkey: StoreServer, namespace: str) -> Callable[..., Result]:
+    env = {
+        "REDIS_URL": valkey.url,
+        "REELQUEUE_NAMESPACE": namespace,
+        "REELQUEUE_INSTALLATION_SECRET": SECRET.decode(),
+    }
+    return lambda *args, **given: CliRunner(env=env).invoke(main, ["prune", *args], **given)
+
+
+def keys(store: Store) -> set[str]:
+    return {key.decode() for key in store.client.keys(f"{store.keys.namespace}:*")}
+
+
+def the_batch(store: Store, name: str = "batch") -> Batch:
+    found = reading.batch_named(store, name)
+    assert found
+    return found
+
+
+def completed(store: Store, count: int, name: str = "batch") -> list[str]:
+    """Queue and complete a batch, and settle it."""
+    jobs: list[str] = queue(store, *[row(f"{name} {n}") for n in range(count)], name=name)
+    store.client.hset(store.keys("meta"), "window", 10_000)
+    while (claimed := take(store))[1]:
+        token, some = claimed
+        with store.moves() as moves:
+            for job in some:
+                moves.acknowledge(job.id, token, 60.0, "")
+    with store.moves() as moves:
+        for job in jobs:
+            moves.join(asked(store, job), 0, 1.0, "", verdict(success(job), final=True))
+    store.client.delete(store.keys("ends"))
+    return jobs
+
+
+def test_not_one_key_of_it_stays_but_tombstones(store: Store) -> None:
+    before = keys(store) | {store.keys("counts"), store.keys("meta"), store.keys("nudge")}
+    jobs = completed(store, 250)
+    store.quarantine(jobs[0], "digest", b"odd")
+    cost = int(store.client.hget(store.keys("counts"), "cost"))
+    assert list(pruning.pages(store, the_batch(store))) == [100, 100, 50]
+    assert keys(store) - before == {store.keys("tombstone", job) for job in jobs}
+    assert all(store.client.ttl(store.keys("tombstone", job)) > 86_000 for job in jobs)
+    assert reading.batches(store) == []
+    counts = store.client.hgetall(store.keys("counts"))
+    assert (int(counts[b"n:completed"]), int(counts[b"cost"])) == (0, cost)
+
+
+def test_an_interrupted_one_is_completed_by_the_same_again(store: Store) -> None:
+    completed(store, 250)
+    next(pruning.pages(store, the_batch(store)))
+    assert list(pruning.pages(store, the_batch(store))) == [100, 50]
+
+
+def test_a_job_of_several_attempts_goes_with_all_of_them(store: Store) -> None:
+    (job,) = queue(store, row())
+    bring_to(store, job, State.FAILED)
+    assert verbs.retry(store, SECRET, [record(store, job)]) == ["moved"]
+    verbs.cancel(store, [record(store, job)])
+    store.client.delete(store.keys("ends"), store.keys("slots"))
+    assert list(pruning.pages(store, the_batch(store))) == [1]
+    assert not [key for key in keys(store) if ":t:" in key or ":j:" in key]
+
+
+def test_a_batch_with_open_jobs_stays_whole(store: Store) -> None:
+    queue(store, row())
+    before = keys(store)
+    with pytest.raises(pruning.NotOver, match="reelqueue cancel batch"):
+        pruning.page(store, the_batch(store))
+    assert keys(store) == before
+
+
+def test_a_batch_with_an_ending_that_is_not_settled_stays(store: Store) -> None:
+    completed(store, 1)
+    store.client.xadd(store.keys("ends"), {"job": "x"}, id="1-1")
+    with pytest.raises(pruning.NotOver, match="settled"):
+        pruning.page(store, the_batch(store))
+
+
+def test_a_batch_of_which_the_provider_may_still_bill_a_job_stays(store: Store) -> None:
+    jobs = queue(store, row(), row())
+    bring_to(store, jobs[1], State.PROCESSING)
+    verbs.cancel(store, [record(store, job) for job in jobs])
+    store.client.delete(store.keys("ends"))
+    with pytest.raises(pruning.NotOver, match="still work on a job"):
+        pruning.page(store, the_batch(store))
+    assert record(store, jobs[0]).state is State.CANCELLED
+
+
+def test_a_late_callback_of_a_pruned_job_is_known_and_keeps_nothing(store: Store) -> None:
+    (job,) = completed(store, 1)
+    list(pruning.pages(store, the_batch(store)))
+    before = keys(store)
+    assert store.deliver(job, [success(job)]) == "known"
+    assert keys(store) == before
+
+
+def test_the_same_manifest_again_buys_nothing_while_it_is_remembered(
+    store: Store, tmp_path: Path
+) -> None:
+    rows = [read_row(n, {"custom_id": str(n), "prompt": "What?"})[0] for n in (1, 2)]
+    queueing = Queueing(store, Journal(tmp_path), SECRET, "clips")
+    queued = queueing.queue(rows, lambda _: None)
+    verbs.cancel_batch(store, queued.batch_id)
+    while (step := verbs.cancel_pass(store, queued.batch_id)) and not step.over:
+        pass
+    store.client.delete(store.keys("ends"))
+    list(pruning.pages(store, the_batch(store, "clips")))
+    with pytest.raises(BadManifest, match="2 of 2 rows were bought"):
+        queueing.plan(rows)
+    assert queueing.queue(rows, lambda _: None).added == 0
+    list(pruning.pages(store, the_batch(store, "clips")))
+    for key in store.client.keys(store.keys("tombstone", "*")):
+        store.client.delete(key)  # their time is over
+    assert queueing.plan(rows).new == 2
+
+
+def test_the_sweep_prunes_what_is_over_for_longer_than_the_retention(store: Store) -> None:
+    completed(store, 150, "old")
+    completed(store, 1, "young")
+    store.client.hset(store.keys("batch", "batch_old"), "done", 1000)
+    assert [sweep(store, LOG, 3600.0) for _ in range(3)] == [100, 50, 0]
+    assert [batch.name for batch in reading.batches(store)] == ["young"]
+
+
+def test_the_command_says_what_it_would_do_asks_and_does_it(
+    store: Store, run: Callable[..., Result]
+) -> None:
+    completed(store, 2, "one")
+    completed(store, 3, "two")
+    told = run("--older-than", "0s", "--dry-run")
+    assert (told.exit_code, told.stdout) == (0, "one\ntwo\n")
+    assert "2 batches, 5 jobs would be removed" in told.stderr
+    assert run("one").exit_code == 2
+    assert "say --yes" in run("one").stderr
+    told = run("one", "--yes")
+    assert "batch one: 2 jobs removed" in told.stderr
+    assert run("--older-than", "1d", "--yes").stderr == "nothing to prune\n"
+    assert [batch.name for batch in reading.batches(store)] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        ((), 2, "names or --older-than"),
+        (("a", "--older-than", "1d"), 2, "names or --older-than"),
+        (("--older-than", "soon"), 2, "for example 30d"),
+        (("--older-than", "-1d"), 2, "for example 30d"),
+        (("known", "nobody", "--yes"), 1, "there is no batch 'nobody'"),
+    ],
+)
+def test_what_cannot_be_done_removes_nothing(
+    store: Store, run: Callable[..., Result], args: tuple[str, ...], code: int, told: str
+) -> None:
+    completed(store, 1, "known")
+    result = run(*args)
+    assert (result.exit_code, told in result.stderr) == (code, True), result.stderr
+    assert reading.batch_named(store, "known")
