@@ -6,6 +6,7 @@ from console.ask import ask
 from console.cancel import cancel
 from console.demo import demo
 from console.doctor import doctor
+from console.estimate import estimate
 from console.job import job
 from console.pause import pause
 from console.priority import priority
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 for command in (
-    *(demo, ask, run, up, submit, list_, status, watch, results, job),
+    *(demo, ask, run, up, estimate, submit, list_, status, watch, results, job),
     *(retry, pause, resume, cancel, priority, prune, doctor),
 ):
     main.add_command(command)

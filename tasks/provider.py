@@ -81,6 +81,14 @@ class Provider:
         """
         return self._post(b"[" + b",".join(tasks) + b"]")
 
+    def price(self, tasks: Sequence[bytes]) -> Answer:
+        """Ask what tasks, each already JSON, would cost; they are not to be done (contract §10).
+
+        Raises:
+            ProviderAway: as of `submit`.
+        """
+        return self._post(b"[" + b",".join(tasks) + b"]", headers=_DRY_RUN)
+
     def poll(self, task_uuids: Sequence[str]) -> Answer:
         """Ask for the cumulative state of several tasks in one POST.
 
@@ -132,11 +140,16 @@ class Provider:
         """Close pooled connections."""
         self._session.close()
 
-    def _post(self, body: bytes | Upload, patience: Patience | None = None) -> Answer:
+    def _post(
+        self,
+        body: bytes | Upload,
+        patience: Patience | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         patience = patience or self._patience
         line = Line(patience.total, patience.stall)
         try:
-            with self._exchange(line, body, _HELD, patience) as response:
+            with self._exchange(line, body, headers or _HELD, patience) as response:
                 answer = _read(response)
                 line.check()  # a line cut in the middle of an answer looks like its end
                 return _answer(response, answer)
@@ -175,6 +188,7 @@ class Provider:
 
 
 _HELD = {"Content-Type": "application/json"}
+_DRY_RUN = {**_HELD, "X-Runware-Dry-Run": "1"}
 _STREAMED = {
     **_HELD,
     "Accept": "text/event-stream",

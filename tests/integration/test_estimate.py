@@ -1,0 +1,158 @@
+"""What a manifest may cost: asked of the simulator, and nothing is ever bought."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from core_driver import Rig, fresh_store, row
+from simulator_driver import Simulator
+from store_driver import StoreServer, free_port
+from wire_driver import Wire, answer_with, whole
+
+from batches.estimate import Estimate, Learned, Sampled, counted, learned, sampled
+from batches.row import LocalFile, Row, read_row
+from console.main import main
+from tasks.provider import Provider
+from tasks.store import Store
+
+PRICE = 12_000
+"""Nano-dollars of an output token (contract §8)."""
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+def rows(count: int, **fields: Any) -> list[Row]:  # noqa: ANN401
+    given = {"prompt": "What?", "maxTokens": 100, **fields}
+    return [read_row(n, {"custom_id": str(n), **given})[0] for n in range(1, count + 1)]
+
+
+def ask(url: str, some: list[Row]) -> Sampled:
+    with closing(Provider(url, "rw-test-key", 1)) as provider:
+        return sampled(provider, some)
+
+
+def test_the_whole_is_counted_and_the_sample_is_spread_over_it() -> None:
+    found = counted(rows(1000, numberResults=2), 1000, 4, None)
+    assert (found.rows, found.results, found.most_output) == (1000, 2000, 2000 * 100 * PRICE)
+    assert [one.custom_id for one in found.sample] == ["1", "251", "501", "751"]
+
+
+def test_a_row_without_max_tokens_counts_with_the_providers_default() -> None:
+    (one,) = [read_row(1, {"custom_id": "a", "prompt": "What?"})[0]]
+    assert counted([one], 1, 0, None).most_output == 4096 * PRICE
+
+
+def test_long_inputs_make_output_dearer() -> None:
+    assert counted(rows(1), 1, 0, 200_000).most_output == 100 * PRICE
+    assert counted(rows(1), 1, 0, 200_001).most_output == 100 * 18_000
+
+
+def test_rows_with_local_files_are_not_asked_about() -> None:
+    (one,) = rows(1)
+    local = Row(1, "a", one.body, {}, {"file:a.mp4": LocalFile(Path("/a.mp4"), 1)})
+    found = counted([local, one], 2, 2, None)
+    assert (found.files, found.sample) == (1, [one])
+
+
+def test_the_dry_run_tells_a_price_and_buys_nothing(simulator: Simulator) -> None:
+    told = ask(simulator.v1, rows(3, numberResults=2))
+    assert (told.results, told.trouble, told.bought) == (6, "", "")
+    assert told.cost > 0
+    assert simulator.totals()["purchases"] == 0
+    found = Estimate(counted(rows(300, numberResults=2), 300, 0, None), told, None, None)
+    assert found.by_provider == told.cost * 100
+
+
+def test_a_provider_that_does_the_work_after_all_is_asked_one_task_alone(
+    simulator: Simulator,
+) -> None:
+    simulator.change(dry_run="ignored")
+    told = ask(simulator.v1, rows(5))
+    assert simulator.totals()["purchases"] == 1
+    assert (told.results, simulator.truth(f"/{told.bought}")["purchases"]) == (0, 1)
+    assert "no more was asked" in told.trouble
+
+
+@pytest.mark.parametrize(
+    ("switch", "told"),
+    [({"reject_key": True}, "invalidApiKey"), ({"outage": "html"}, "no answer")],
+)
+def test_a_provider_that_refuses_is_told_and_is_no_price(
+    simulator: Simulator, switch: dict[str, Any], told: str
+) -> None:
+    simulator.change(**switch)
+    found = ask(simulator.v1, rows(2))
+    assert told in found.trouble
+    assert (found.results, simulator.totals()["purchases"]) == (0, 0)
+
+
+def test_nobody_there_is_no_price_and_nothing_was_bought() -> None:
+    found = ask(f"http://127.0.0.1:{free_port()}/v1", rows(1))
+    assert ("no answer" in found.trouble, found.bought) == (True, "")
+
+
+def test_an_answer_with_a_text_is_work_not_a_price() -> None:
+    answer = b'{"data":[{"taskUUID":"x","text":"seen","cost":0.5}]}'
+    wire = Wire(answer_with(whole(answer)))
+    assert ask(wire.url, rows(1)).bought
+    wire.close()
+
+
+def test_what_ended_before_is_learned_from(store: Store, simulator: Simulator) -> None:
+    assert learned(store) is None
+    rig = Rig(store, simulator.v1)
+    rig.queue(row("One?"), row("Two?"))
+    rig.run()
+    spent = sum(one.cost for one in rig.records())
+    assert learned(store) == Learned(2, spent)
+    found = Estimate(counted(rows(10), 10, 0, None), Sampled(), learned(store), None)
+    assert found.by_experience == spent * 5
+
+
+@pytest.fixture
+def run(valkey: StoreServer, namespace: str, simulator: Simulator, tmp_path: Path) -> Any:  # noqa: ANN401
+    env = {
+        "REDIS_URL": valkey.url,
+        "REELQUEUE_NAMESPACE": namespace,
+        "REELQUEUE_DATA_DIR": str(tmp_path),
+        "REELQUEUE_INSTALLATION_SECRET": "x" * 32,
+        "RUNWARE_API_KEY": "rw-test-key",
+        "RUNWARE_BASE_URL": simulator.v1,
+        "REELQUEUE_SIMULATED": "true",
+    }
+    (tmp_path / "clips.jsonl").write_text(
+        '{"custom_id":"a","prompt":"What?","maxTokens":100}\n' * 1
+    )
+    return lambda *args: CliRunner(env=env).invoke(
+        main, ["estimate", str(tmp_path / "clips.jsonl"), *args]
+    )
+
+
+@pytest.mark.usefixtures("store")
+def test_the_command_tells_every_source(run: Callable[..., Result]) -> None:
+    told = run("--max-input-tokens", "1000")
+    assert told.exit_code == 0, told.stderr
+    assert "at most 0.0012" in told.stdout
+    assert "at most 0.002 " in told.stdout
+    assert "1 results asked for" in told.stdout
+    found = json.loads(run("--json", "--sample", "0").stdout)
+    assert found["price_table"] == {"output_at_most": "0.0012", "input_at_most": None}
+    assert found["dry_run"]["cost"] is None
+    assert (found["rows"], found["simulated"], found["learned"]["jobs"]) == (1, True, 0)
+
+
+def test_a_work_that_may_have_been_bought_cannot_be_missed(
+    run: Callable[..., Result], simulator: Simulator
+) -> None:
+    simulator.change(dry_run="ignored")
+    told = run()
+    assert "may have taken task" in told.stderr
+    assert told.exit_code == 0
