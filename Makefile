@@ -43,9 +43,6 @@ explore: $(VENV)/dev.stamp ## Property tests on thousands of new examples (the g
 long: $(VENV)/dev.stamp ## Every switch of the simulator, and two of each process, held against the truth
 	@$(BIN)/python -m pytest -m long $(ARGS)
 
-bench: $(VENV)/dev.stamp ## Measure what is claimed about speed: an hour, on a machine that does nothing else
-	@$(BIN)/python -m benchmarks $(ARGS)
-
 bench: $(VENV)/dev.stamp ## Measure what is claimed about speed: an hour and a half on two quiet cores
 	@$(BIN)/python -m benchmarks $(ARGS)
 

@@ -76,15 +76,16 @@ class Queueing:
     uploads: Uploads | None = None  # needed where rows have local files
     budget: Budget | None = None  # None: what it may cost stays as it is
 
-    def plan(self, rows: Iterable[Row]) -> Plan:
-        """Compare a manifest with what is recorded; nothing is written.
+    def plan(self, rows: Iterable[Row], count: int) -> Plan:
+        """Compare a manifest of `count` rows with what is recorded; nothing is written.
 
         Raises:
             BadManifest: a custom_id is recorded with other content.
         """
         batch = reading.batch_named(self.store, self.name)
         if batch is None:
-            return Plan(new=self._unpruned(rows), known=0, batch_exists=False)
+            self._check_unpruned(rows)
+            return Plan(new=count, known=0, batch_exists=False)
         new, known, again, changed = 0, 0, 0, []
         for chunk in chunked(rows):
             records = self._records(batch.id, chunk)
@@ -102,25 +103,25 @@ class Queueing:
             )
         return Plan(new, known, batch_exists=True, again=again)
 
-    def _unpruned(self, rows: Iterable[Row]) -> int:
-        """Count the rows of a batch that is not there.
+    def _check_unpruned(self, rows: Iterable[Row]) -> None:
+        """See that no row of a batch that is not there was bought before.
 
         Raises:
-            BadManifest: some were bought before, and pruned.
+            BadManifest: some were, and pruned.
         """
-        count, gone, before = 0, 0, self.journal.known(self.name)
+        before = self.journal.known(self.name)
+        if before is None:  # a new name: nothing has to be read
+            return
+        gone = 0
         for chunk in chunked(rows):
-            count += len(chunk)
-            if before:
-                jobs = [ids.job_id(self.secret, before, row.custom_id) for row in chunk]
-                gone += pruning.pruned(self.store, jobs)
+            jobs = [ids.job_id(self.secret, before, row.custom_id) for row in chunk]
+            gone += pruning.pruned(self.store, jobs)
         if gone:
             raise BadManifest(
-                f"{gone} of {count} rows were bought in a batch {self.name} that has been pruned; "
+                f"{gone} of its rows were bought in a batch {self.name} that has been pruned; "
                 "their results are gone, and nothing was added. To buy them again give the batch "
                 "another --name"
             )
-        return count
 
     def _records(self, batch_id: str, rows: Sequence[Row]) -> list[Record | None]:
         jobs = [ids.job_id(self.secret, batch_id, row.custom_id) for row in rows]
@@ -212,9 +213,10 @@ class Queueing:
     def _entry(self, batch_id: str, one: Supplied, shared: dict[str, bytes]) -> _Fields:
         row, body = one.row, self._bounded(one.body)
         common = {k: v for k, v in body.items() if k not in OWN}
-        digest = ids.content_digest(common)
+        packed = dumps(common)
+        digest = ids.short_digest(packed)
         if digest not in shared:
-            shared[digest] = zlib.compress(dumps(common))
+            shared[digest] = zlib.compress(packed)
         own = {
             "custom_id": row.custom_id,
             "shared": digest,

@@ -136,7 +136,7 @@ def queue_manifest(
     journal, secret = Journal(settings.data_dir), settings.id_secret()
     with uploads_to(store, settings, checked.files) as uploads:
         queueing = Queueing(store, journal, secret, name, uploads, budget)
-        plan = queueing.plan(manifest.rows())
+        plan = queueing.plan(manifest.rows(), checked.rows)
         _announce(plan, name, out, ask=ask)
         with shown(out, checked.rows, uploads, stop) as heard:
             queued = queueing.queue(manifest.rows(), heard)

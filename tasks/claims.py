@@ -83,7 +83,7 @@ def pack(items: Iterable[Item]) -> bytes:
     parts: dict[str, list[object]] = {"data": [], "errors": []}
     for item in items:
         parts["errors" if item.kind is Kind.ERROR else "data"].append(dict(item.raw))
-    return zlib.compress(dumps(parts), 6)
+    return zlib.compress(dumps(parts), 1)  # a third of the time of 6, a tenth larger
 
 
 def unpack(blob: bytes) -> list[Item]:

@@ -65,10 +65,10 @@ def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> i
 def is_ripe(free: int, window: int, full: int) -> bool:
     """Whether so many free slots are worth a POST of their own at once.
 
-    A chunk that is full is; below that a fortieth of the window, so that waiting for a chunk costs
-    a large window no more than its hundredth part.
+    A chunk that is full is; below that a hundredth of the window, so that slots stand free for the
+    two-hundredth part of the time.
     """
-    return free >= max(1, min(full, window // 40))
+    return free >= max(1, min(full, window // 100))
 
 
 def takes_fewer(store: Store, log: FilteringBoundLogger, what: str, most: int) -> None:

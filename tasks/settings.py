@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     deadline: Seconds = _named("REELQUEUE_DEADLINE", 7200.0)
     resolve_after: Seconds = _named("REELQUEUE_RESOLVE_AFTER", 120.0)
     window_start: int = _named("REELQUEUE_WINDOW_START", 8, ge=1)
-    window_max: int = _named("REELQUEUE_WINDOW_MAX", 1000, ge=1)
+    window_max: int = _named("REELQUEUE_WINDOW_MAX", 10_000, ge=1)
     tasks_per_post: int = _named("REELQUEUE_TASKS_PER_POST", 50, ge=1, le=100)
     bytes_per_post: int = _named("REELQUEUE_BYTES_PER_POST", 8_000_000, ge=1000)
     uuids_per_poll: int = _named("REELQUEUE_UUIDS_PER_POLL", 100, ge=1, le=100)

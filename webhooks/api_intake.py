@@ -36,8 +36,8 @@ def take(desk: Api, file: Path, name: str) -> Taken:
         # Two at once would each take the other's rows for its own.
         with FileLock(desk.incoming / f"{name}.lock", timeout=0):
             manifest = manifest_at(file)
-            manifest.check()
-            plan = queueing.plan(manifest.rows())
+            count = manifest.check().rows
+            plan = queueing.plan(manifest.rows(), count)
             batch_id = queueing.queue(manifest.rows(), lambda _count: None).batch_id
     except Timeout:
         message = "another submission of this batch is on its way"

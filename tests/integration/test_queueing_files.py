@@ -62,7 +62,7 @@ class Desk:
 
     def submit(self, *rows: Row) -> Queued:
         queueing = self.command()
-        queueing.plan(rows)
+        queueing.plan(rows, len(rows))
         heard: list[int] = []
         queued = queueing.queue(rows, heard.append)
         assert sum(heard) == len(rows)
@@ -125,7 +125,7 @@ def test_rows_are_recorded_in_order_with_the_media_of_their_files(
 def test_the_same_manifest_again_uploads_and_adds_nothing(desk: Desk, simulator: Simulator) -> None:
     rows = [desk.row(1, "a.mp4"), desk.row(2, "b.mp4")]
     desk.submit(*rows)
-    plan = desk.command().plan(rows)
+    plan = desk.command().plan(rows, len(rows))
     assert (plan.new, plan.known, plan.again) == (0, 2, 0)
     assert desk.submit(*rows).added == 0
     assert uploads(simulator) == 2
@@ -235,7 +235,7 @@ def test_the_same_manifest_again_retries_rows_whose_files_can_be_uploaded_now(
     simulator.change(media_fail=None)
     (desk.folder / "b.mp4").write_bytes(b"encoded anew")
     rows[1] = desk.row(2, "b.mp4")
-    plan = desk.command().plan(rows)
+    plan = desk.command().plan(rows, len(rows))
     assert (plan.new, plan.known, plan.again) == (0, 3, 2)
     queued = desk.submit(*rows)
     assert (queued.added, queued.again, queued.still) == (0, 2, 0)

@@ -149,13 +149,13 @@ def test_the_same_manifest_again_buys_nothing_while_it_is_remembered(
         pass
     store.client.delete(store.keys("ends"))
     list(pruning.pages(store, the_batch(store, "clips")))
-    with pytest.raises(BadManifest, match="2 of 2 rows were bought"):
-        queueing.plan(rows)
+    with pytest.raises(BadManifest, match="2 of its rows were bought"):
+        queueing.plan(rows, len(rows))
     assert queueing.queue(rows, lambda _: None).added == 0
     list(pruning.pages(store, the_batch(store, "clips")))
     for key in store.client.keys(store.keys("tombstone", "*")):
         store.client.delete(key)  # their time is over
-    assert queueing.plan(rows).new == 2
+    assert queueing.plan(rows, len(rows)).new == 2
 
 
 def test_the_sweep_prunes_what_is_over_for_longer_than_the_retention(store: Store) -> None:

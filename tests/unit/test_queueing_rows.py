@@ -49,9 +49,9 @@ def test_each_row_is_a_job_under_its_derived_id(queueing: Queueing) -> None:
 
 def test_the_same_manifest_again_adds_nothing(queueing: Queueing) -> None:
     rows = [row(1, "a"), row(2, "b")]
-    assert (queueing.plan(rows).new, queueing.plan(rows).known) == (2, 0)
+    assert (queueing.plan(rows, len(rows)).new, queueing.plan(rows, len(rows)).known) == (2, 0)
     batch_id = queue(queueing, rows)
-    assert (queueing.plan(rows).new, queueing.plan(rows).known) == (0, 2)
+    assert (queueing.plan(rows, len(rows)).new, queueing.plan(rows, len(rows)).known) == (0, 2)
     assert queue(queueing, rows) == batch_id
     found = reading.batch(queueing.store, batch_id)
     assert found
@@ -63,7 +63,7 @@ def test_a_row_with_other_content_stops_the_plan_before_anything_is_added(
 ) -> None:
     queue(queueing, [row(1, "a")])
     with pytest.raises(BadManifest, match=r"nothing was added.*\n  line 2: a"):
-        queueing.plan([row(1, "b"), row(2, "a", seed=5)])
+        queueing.plan([row(1, "b"), row(2, "a", seed=5)], 2)
 
 
 def test_a_row_that_another_submission_recorded_meanwhile_is_told_not_swallowed(
