@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -56,10 +57,19 @@ def pytest_terminal_summary(
         terminalreporter.write_line(line, yellow=True)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401  xdist is untyped
+    """Hear of what a process of the suite (`-n`) left out; each collects all tests."""
+    node.config.stash[NOT_RUN] = getattr(node, "workeroutput", {}).get("not_run", [])
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """With REELQUEUE_TEST_ALL, a check that did not run fails the gate."""
-    if exitstatus == 0 and os.environ.get("REELQUEUE_TEST_ALL") and session.config.stash[NOT_RUN]:
+    not_run = session.config.stash[NOT_RUN]
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["not_run"] = not_run
+    elif exitstatus == 0 and os.environ.get("REELQUEUE_TEST_ALL") and not_run:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -390,7 +390,9 @@ def test_up_says_where_its_simulator_is_and_no_longer_where_it_runs_none(tmp_pat
     assert not simulator_file(tmp_path).exists()
 
 
-@pytest.mark.parametrize("left", ["", "damaged", f"http://127.0.0.1:{free_port()}/v1"])
+@pytest.mark.parametrize(
+    "left", ["", "damaged", pytest.param(f"http://127.0.0.1:{free_port()}/v1", id="nobody there")]
+)
 def test_where_no_simulator_runs_the_user_is_told_to_start_it(desk: Desk, left: str) -> None:
     given = load({**SETTINGS, "REELQUEUE_DATA_DIR": str(desk.folder)})
     if left:
