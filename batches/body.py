@@ -2,15 +2,16 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from batches.columns import MEDIA, SETTINGS
 from batches.problems import BadRow, RowError
 from batches.sentences import told
-from tasks.wire.request import KNOWN_THINKING_LEVELS, MODEL, TextInference
+from tasks.wire.request import KNOWN_THINKING_LEVELS, MODEL, Settings, TextInference
 
+Model = TypeVar("Model", bound=BaseModel)
 _ANY_TASK = "00000000-0000-4000-8000-000000000000"
 _WHOLE = frozenset({"model", "numberResults", "seed", "messages"})
 _LISTS = frozenset(MEDIA.values())
@@ -83,30 +84,38 @@ def checked(
     """
     body = {"model": MODEL, **body}
     try:
-        task, warned = _task(body)
+        task, warned = _read(TextInference, {**body, "taskUUID": _ANY_TASK}, body.get("settings"))
     except ValidationError as exc:
         errors = exc.errors(include_url=False)
         raise BadRow([told(line, given, error) for error in errors]) from None
-    return _plain(task, body), warned
+    return _plain(task.settings, body), warned
 
 
-def _plain(task: TextInference, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the checked fields of a body; only settings are read differently than written."""
-    sent = {name: value for name, value in body.items() if value is not None}
-    if task.settings is not None:
-        sent["settings"] = task.settings.model_dump(exclude_none=True)
-    if task.inputs is not None:
-        sent["inputs"] = {kind: [*media] for kind, media in body["inputs"].items() if media}
-    return sent
-
-
-def _task(body: Mapping[str, Any]) -> tuple[TextInference, list[str]]:
+def sent(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body as it is sent where it was checked before, in a quarter of the time."""
     settings = body.get("settings")
+    known = None if settings is None else _read(Settings, settings, settings)[0]
+    return _plain(known, {"model": MODEL, **body})
+
+
+def _plain(settings: Settings | None, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a body; only settings are read differently than written."""
+    plain = {name: value for name, value in body.items() if value is not None}
+    if settings is not None:
+        plain["settings"] = settings.model_dump(exclude_none=True)
+    if "inputs" in plain:
+        plain["inputs"] = {kind: [*media] for kind, media in body["inputs"].items() if media}
+    return plain
+
+
+def _read(
+    model: type[Model], fields: Mapping[str, Any], settings: object
+) -> tuple[Model, list[str]]:
     level = settings.get("thinkingLevel", "high") if isinstance(settings, dict) else "high"
     if isinstance(level, str) and level in KNOWN_THINKING_LEVELS:
-        return TextInference(**body, taskUUID=_ANY_TASK), []
+        return model(**fields), []
     # Catching warnings takes longer than all the rest, so only where there may be one.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        task = TextInference(**body, taskUUID=_ANY_TASK)
-    return task, [str(warning.message) for warning in caught]
+        read = model(**fields)
+    return read, [str(warning.message) for warning in caught]

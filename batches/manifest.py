@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from batches.checking import Check, Checked
@@ -10,6 +11,9 @@ from batches.problems import BadManifest, BadRow
 from batches.row import PLAIN, Row, Rules, read_row
 from batches.sources import Format, Source, source_at
 from batches.twins import twins
+
+PIECE = 16
+"""Rows read at a time. One may have 64 MB."""
 
 
 class Manifest:
@@ -53,22 +57,25 @@ class Manifest:
         """
         changed = f"{self.source.name} changed while it was queued"
         rules = replace(self.rules, checked=True)
-        if self._has_changed():
-            raise BadManifest(f"{changed}; submit it again")
         count = 0
         try:
-            for line, given in self.source.rows(lambda _sentence: None):
-                if isinstance(given, BadRow):
-                    raise given
-                yield read_row(line, given, rules)[0]
-                count += 1
+            pieces = iter(self.source.rows(lambda _sentence: None))
+            while piece := list(islice(pieces, PIECE)):
+                self._refuse_if_changed(changed)  # before a row is taken: none is checked again
+                for line, given in piece:
+                    if isinstance(given, BadRow):
+                        raise given
+                    yield read_row(line, given, rules)[0]
+                count += len(piece)
         except BadRow as exc:
             raise BadManifest(f"{changed}: {exc.errors[0]}") from exc
-        if self._has_changed() or self._count not in (None, count):
+        self._refuse_if_changed(changed)
+        if self._count not in (None, count):
             raise BadManifest(f"{changed}; submit it again")
 
-    def _has_changed(self) -> bool:
-        return self._stamp not in (None, self.source.stamp())
+    def _refuse_if_changed(self, changed: str) -> None:
+        if self._stamp not in (None, self.source.stamp()):
+            raise BadManifest(f"{changed}; submit it again")
 
 
 def manifest_at(

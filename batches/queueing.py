@@ -3,15 +3,16 @@
 A crash leaves an unsealed batch; the same call completes it.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from typing import Any, Final
 
 from batches.budget import Budget
 from batches.journal import Journal
 from batches.problems import BadManifest
+from batches.recorder import Recorder
 from batches.row import Row
 from batches.supply import Supplied, chunked, looked_up, supplied
 from batches.uploads import Uploads
@@ -20,6 +21,7 @@ from tasks.claims import failure
 from tasks.errors import UPLOAD_FAILED
 from tasks.job import Record
 from tasks.money import reservation
+from tasks.packing import packed
 from tasks.store import Store
 from tasks.wire.request import DEFAULT_MAX_TOKENS, dumps
 
@@ -149,9 +151,11 @@ class Queueing:
         def records(some: Sequence[Row]) -> list[Record | None]:
             return self._records(batch_id, some)
 
-        for chunk in supplied(rows, records, self.uploads, lambda: told(0)):
-            self._record(queued, chunk)
-            told(len(chunk))
+        common = _Common()
+        with Recorder(told) as recorder:
+            for chunk in supplied(rows, records, self.uploads, lambda: told(0)):
+                entries = [(one, self._entry(batch_id, one, common)) for one in chunk]
+                recorder.add(len(chunk), partial(self._record, queued, common.taken(), entries))
         self.store.seal(batch_id)
         if queued.differ:
             raise BadManifest(
@@ -161,10 +165,10 @@ class Queueing:
             )
         return queued
 
-    def _record(self, queued: Queued, chunk: Sequence[Supplied]) -> None:
+    def _record(
+        self, queued: Queued, shared: Mapping[str, bytes], entries: Sequence[_Entry]
+    ) -> None:
         """Record rows in their order."""
-        shared: dict[str, bytes] = {}
-        entries = [(one, self._entry(queued.batch_id, one, shared)) for one in chunk]
         self.store.share(queued.batch_id, shared)
         for is_withheld, run in groupby(
             ((one, entry) for one, entry in entries if one.record is None),
@@ -210,16 +214,11 @@ class Queueing:
             return body
         return {**body, "settings": {**settings, "maxTokens": DEFAULT_MAX_TOKENS}}
 
-    def _entry(self, batch_id: str, one: Supplied, shared: dict[str, bytes]) -> _Fields:
+    def _entry(self, batch_id: str, one: Supplied, shared: "_Common") -> _Fields:
         row, body = one.row, self._bounded(one.body)
-        common = {k: v for k, v in body.items() if k not in OWN}
-        packed = dumps(common)
-        digest = ids.short_digest(packed)
-        if digest not in shared:
-            shared[digest] = zlib.compress(packed)
         own = {
             "custom_id": row.custom_id,
-            "shared": digest,
+            "shared": shared.digest({k: v for k, v in body.items() if k not in OWN}),
             "body": {k: v for k, v in body.items() if k in OWN},
             "columns": dict(row.columns),
         }
@@ -234,8 +233,31 @@ class Queueing:
             expected,
             one.digest,
             reservation(most_tokens, expected, long=bool(self.budget and self.budget.is_long)),
-            zlib.compress(dumps(own)),
+            packed(dumps(own)),
         )
+
+
+class _Common:
+    """The request parts that rows share, by digest."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, bytes] = {}
+        self._last: tuple[Mapping[str, Any] | None, str] = None, ""
+
+    def taken(self) -> dict[str, bytes]:
+        """Return those that rows brought since the last time."""
+        parts, self._parts = self._parts, {}
+        return parts
+
+    def digest(self, part: Mapping[str, Any]) -> str:
+        """Return the digest under which a part is kept; mostly that of the row before."""
+        last, digest = self._last
+        if part != last:
+            raw = dumps(part)
+            digest = ids.short_digest(raw)
+            self._parts.setdefault(digest, packed(raw))
+            self._last = part, digest
+        return digest
 
 
 def _line(one: Supplied) -> str:

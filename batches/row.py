@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from batches.body import checked, clashes, merged, nested
+from batches.body import checked, clashes, merged, nested, sent
 from batches.columns import IGNORED, OURS, OUTPUT, REQUEST, is_alias, meant
 from batches.defaults import Defaults
 from batches.files import NoFile, find, kind_of
@@ -55,7 +55,9 @@ class Rules:
     passengers: frozenset[str] = frozenset()  # columns that are carried, however they are called
     roots: tuple[Path, ...] = ()
     """Folders, absolute and without links, that local media may lie in; none: there are none."""
-    checked: bool = False  # it was before: a file that is gone since is its own row's trouble
+    checked: bool = False
+    """The manifest was checked, and has not changed since: nothing is looked at again. A file that
+    is gone meanwhile is its own row's trouble."""
 
 
 PLAIN = Rules()
@@ -71,22 +73,19 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
         raise BadRow([RowError(line, "row", shown(given), "must be a JSON object")])
     given = {k: v for k, v in given.items() if v is not None or k not in _NULLABLE}
     custom_id = given.get("custom_id", str(line))
-    errors = [
-        *_refused(line, given, rules.passengers),
-        *clashes(line, given),
-        *_id_errors(line, custom_id),
-    ]
+    errors = [] if rules.checked else _column_errors(line, given, custom_id, rules.passengers)
     body = merged(rules.defaults.body, nested(given))
     if rules.defaults.prompt and "messages" not in body:
         columns = {"custom_id": custom_id, **given}
         errors += _unfilled(line, columns, rules.defaults.prompt)
         content = rules.defaults.prompt.filled(columns)
         body["messages"] = [{"role": "user", "content": content}]
-    if not body.get("inputs"):
+    if not body.get("inputs") and not rules.checked:
         errors += _aliases(line, given, rules.passengers)
     files = _Files(line, given, rules)
     try:
-        body, warned = checked(line, given, files.taken_out(body))
+        whole = files.taken_out(body)
+        body, warned = (sent(whole), []) if rules.checked else checked(line, given, whole)
     except BadRow as exc:
         errors += exc.errors
     if errors or files.errors:
@@ -94,6 +93,16 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
     files.put_back(body)
     columns = {k: v for k, v in given.items() if k not in REQUEST and k not in IGNORED}
     return Row(line, custom_id, body, columns, files.found), warned
+
+
+def _column_errors(
+    line: int, given: Mapping[str, Any], custom_id: object, passengers: frozenset[str]
+) -> list[RowError]:
+    return [
+        *_refused(line, given, passengers),
+        *clashes(line, given),
+        *_id_errors(line, custom_id),
+    ]
 
 
 def _refused(line: int, given: Mapping[str, Any], passengers: frozenset[str]) -> Iterator[RowError]:

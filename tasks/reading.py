@@ -1,15 +1,14 @@
 """Reading the store: records, requests, histories, results. Writes nothing."""
 
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from tasks.claims import unpack
 from tasks.job import Record, State, record
 from tasks.lua import store_errors
+from tasks.packing import unpacked
 from tasks.store import Store
 from tasks.wire.answer import Item, Kind
 
@@ -112,7 +111,7 @@ def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
     for id_, _ in jobs:
         pipe.get(store.keys("input", id_))
     with store_errors():
-        inputs = [_unpacked(blob) for blob in pipe.execute()]
+        inputs = [unpacked(blob) for blob in pipe.execute()]
     parts = [(batch, row["shared"]) for (_, batch), row in zip(jobs, inputs, strict=True)]
     shared = _shared(store, sorted(set(parts)))
     return [
@@ -127,7 +126,7 @@ def has_files(store: Store, job: str) -> bool:
     """Whether local files are among a job's media."""
     with store_errors():
         blob = store.client.get(store.keys("input", job))
-    return blob is not None and bool(_unpacked(blob).get("files"))
+    return blob is not None and bool(unpacked(blob).get("files"))
 
 
 def _shared(store: Store, parts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
@@ -135,11 +134,7 @@ def _shared(store: Store, parts: Sequence[tuple[str, str]]) -> dict[tuple[str, s
     for batch, digest in parts:
         pipe.hget(store.keys("shared", batch), digest)
     with store_errors():
-        return {part: _unpacked(blob) for part, blob in zip(parts, pipe.execute(), strict=True)}
-
-
-def _unpacked(blob: bytes) -> Any:  # noqa: ANN401  any JSON value
-    return json.loads(zlib.decompress(blob), parse_float=Decimal)
+        return {part: unpacked(blob) for part, blob in zip(parts, pipe.execute(), strict=True)}
 
 
 def history(store: Store, job: str) -> list[Event]:

@@ -3,7 +3,7 @@
 --       reservation, input blob
 -- returns: per row 'added', 'known' (same content) or 'differs' (same custom_id, other content);
 --          'sealed' or 'cancelling' where the batch takes no rows
-local batch, t, told, added = ARGV[1], now(), {}, 0
+local batch, t, told, added = ARGV[1], now(), {}, {}
 if closed(batch) then return closed(batch) end
 for i = 2, #ARGV, 6 do
   local id, row, expected, digest, reservation = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
@@ -14,13 +14,13 @@ for i = 2, #ARGV, 6 do
     told[#told + 1] = 'known' -- bought before, and pruned
   else
     record(batch, t, id, row, expected, digest, reservation, ARGV[i + 5])
-    redis.call('RPUSH', KEY.queue(batch), id)
-    added = added + 1
+    added[#added + 1] = id
     told[#told + 1] = 'added'
   end
 end
-if added > 0 then
+if added[1] then
   counted(batch, added)
+  redis.call('RPUSH', KEY.queue(batch), unpack(added))
   ready(batch)
   nudge()
 end

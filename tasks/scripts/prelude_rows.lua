@@ -1,15 +1,16 @@
 -- Stands in every script after prelude_results.lua: recording the rows of a manifest.
 
--- Record a row as a queued job. Whoever calls it counts it, and lets it be claimed or ends it.
+-- Record a row as a queued job. Whoever calls it counts and lists it, and lets it be claimed or ends it.
 local function record(batch, t, id, row, expected, digest, reservation, input)
   redis.call('HSET', KEY.job(id), 'v', 1, 's', 'queued', 'b', batch, 'r', row, 'n', expected,
     'd', digest, 'rv', reservation, 'a', 1, 'q', t)
   redis.call('SET', KEY.input(id), input)
-  redis.call('RPUSH', KEY.rows(batch), id)
 end
 
--- Count rows that `record` took.
-local function counted(batch, added)
+-- Count and list the rows that `record` took; at least one.
+local function counted(batch, ids)
+  local added = #ids
+  redis.call('RPUSH', KEY.rows(batch), unpack(ids))
   redis.call('HDEL', KEY.batch(batch), 'cancelled')
   redis.call('HINCRBY', KEY.batch(batch), 'total', added)
   redis.call('HINCRBY', KEY.batch(batch), 'open', added)

@@ -68,15 +68,11 @@ def parse(body: bytes) -> Any:  # noqa: ANN401  any JSON value
         Unreadable: for anything else; money in it is read with Decimal.
     """
     try:
-        value = json.loads(
-            body.decode("utf-8"),
-            parse_float=_decimal,
-            parse_constant=_refuse,
-            object_pairs_hook=_no_twins,
-        )
+        value = _STRICT.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as exc:
         raise Unreadable(str(exc)[:200]) from exc
-    _check_depth(value)
+    if body.count(b"[") + body.count(b"{") > MOST_DEPTH:
+        _check_depth(value)
     return value
 
 
@@ -111,6 +107,11 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(unique) != len(pairs):
         raise Unreadable("an object names a key twice")
     return unique
+
+
+_STRICT = json.JSONDecoder(
+    parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_no_twins
+)
 
 
 def items(body: object) -> list[Item]:

@@ -180,7 +180,7 @@ class TextInference(_Part):
 
 def dumps(value: Any) -> bytes:  # noqa: ANN401  any JSON value
     """Return compact JSON, the same bytes for equal values; decimals stay numbers."""
-    return json.dumps(value, separators=(",", ":"), default=_number, allow_nan=False).encode()
+    return _COMPACT.encode(value).encode()
 
 
 def _number(value: object) -> float:
@@ -188,3 +188,6 @@ def _number(value: object) -> float:
     if isinstance(value, Decimal):
         return float(value)
     raise TypeError(f"not a JSON value: {type(value).__name__}")
+
+
+_COMPACT = json.JSONEncoder(separators=(",", ":"), default=_number, allow_nan=False)

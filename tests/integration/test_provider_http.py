@@ -18,6 +18,7 @@ from tasks.errors import ProviderAway
 from tasks.provider import Answer, Patience, Provider
 
 PATIENCE = Patience(connect=0.5, silence=0.4, total=0.8)
+AMPLE = Patience(connect=10, silence=10, total=20)  # where an answer is wanted, however slow here
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def serve() -> Iterator[Callable[[Script], Wire]]:
         one.close()
 
 
-def ask(url: str) -> Answer:
-    client = Provider(url, "secret-key", 2, PATIENCE)
+def ask(url: str, patience: Patience = AMPLE) -> Answer:
+    client = Provider(url, "secret-key", 2, patience)
     try:
         return client.submit([b'{"a":1}', b'{"b":2}'])
     finally:
@@ -44,7 +45,7 @@ def ask(url: str) -> Answer:
 def away(url: str) -> tuple[ProviderAway, float]:
     began = time.monotonic()
     with pytest.raises(ProviderAway) as caught:
-        ask(url)
+        ask(url, PATIENCE)
     return caught.value, time.monotonic() - began
 
 
@@ -186,7 +187,7 @@ def test_a_connection_that_went_stale_between_two_requests_is_made_anew(
     serve: Callable[[Script], Wire],
 ) -> None:
     wire = serve(answer_with(whole(b'{"data":[]}')))  # which closes it without a word
-    client = Provider(wire.url, "secret-key", 2, PATIENCE)
+    client = Provider(wire.url, "secret-key", 2, AMPLE)
     assert client.submit([b"{}"]).status == 200
     time.sleep(0.05)
     assert client.submit([b"{}"]).status == 200
@@ -208,8 +209,9 @@ def test_sending_a_large_request_may_take_longer_than_connecting(
     serve: Callable[[Script], Wire],
 ) -> None:
     wire = serve(answer_with(whole(b'{"data":[]}')))
-    wire.reads_after = PATIENCE.connect * 1.4
-    client = Provider(wire.url, "secret-key", 2, PATIENCE)
+    patience = Patience(connect=0.5, silence=10, total=20)
+    wire.reads_after = patience.connect * 1.4
+    client = Provider(wire.url, "secret-key", 2, patience)
     assert client.submit([b" " * 8_000_000]).status == 200
     client.close()
 

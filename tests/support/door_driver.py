@@ -179,7 +179,10 @@ class Door:
             for part in parts:
                 if select.select([sock], [], [], 0)[0]:
                     break
-                sock.sendall(part)
+                try:
+                    sock.sendall(part)
+                except (BrokenPipeError, ConnectionResetError):  # it answered and left
+                    break
             return read_answer(sock)
 
     def head(self, job: str, *headers: str, query: str | None = None) -> bytes:
