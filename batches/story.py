@@ -44,7 +44,7 @@ def story_of(store: Store, record: Record) -> Story:
         reading.requests_of(store, [(record.id, record.batch)])[0],
         reading.failures(store, [record.id])[0],
         reading.history(store, record.id),
-        [item for n in tried for item in reading.surplus(store, record.id, n)],
+        [item for n in tried for item in reading.surplus(store, record, n)],
         _stopped(store, record),
     )
 

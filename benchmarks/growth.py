@@ -150,11 +150,8 @@ def _own_answers(opened: Store, jobs: list[str]) -> float:
     """Return the mean size of the compressed answers as they are stored."""
     pipe = opened.client.pipeline(transaction=False)
     for job in jobs:
-        pipe.hgetall(opened.keys("results", job, 1))
-    return statistics.fmean(
-        sum(len(blob) for name, blob in answer.items() if name == b"A" or name[:2] == b"s:")
-        for answer in pipe.execute()
-    )
+        pipe.strlen(opened.keys("result", job, 1))
+    return statistics.fmean(pipe.execute())
 
 
 def _time_claims(store: StoreServer, opened: Store, costs: Costs) -> None:

@@ -216,7 +216,7 @@ class StoreServer:
 
     def script_time(self) -> tuple[int, float]:
         """Return how many script calls there were since `forget_times`, and microseconds each."""
-        stat = self.client.info("commandstats").get("cmdstat_evalsha")
+        stat = self.client.info("commandstats").get("cmdstat_fcall")
         return (int(stat["calls"]), float(stat["usec_per_call"])) if stat else (0, 0.0)
 
     def forget_times(self) -> None:

@@ -40,6 +40,11 @@ class Attempt:
     cost: int  # nano-dollars; grows with each result, replaced by an authoritative answer
     expected: int  # results asked for: those of the job, or those it lacked; never changes
     beside: int | None  # the attempt whose results this one only completes; never changes
+    is_answered: bool  # an answer of the provider's own holds its results
+    # By digest, what has not come in such an answer:
+    delivered: tuple[str, ...]  # results that callbacks brought
+    accusations: tuple[str, ...]  # errors that callbacks brought
+    surplus: tuple[str, ...]  # results beyond those asked for
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,11 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
     def moment(name: str) -> int | None:
         return int(fields[name]) if fields.get(name) else None
 
+    told = [name for name in fields if ":" in name]
+
+    def digests(kind: str) -> tuple[str, ...]:
+        return tuple(name.removeprefix(kind) for name in told if name.startswith(kind))
+
     current = number("a")
     attempts = tuple(
         Attempt(
@@ -111,6 +121,10 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
             cost=number(f"m{n}"),
             expected=number(f"n{n}") or number("n"),
             beside=moment(f"h{n}"),
+            is_answered=f"ok{n}" in fields,
+            delivered=digests(f"s{n}:"),
+            accusations=digests(f"x{n}:"),
+            surplus=digests(f"v{n}:"),
         )
         for n in range(1, current + 1)
     )

@@ -11,7 +11,8 @@ NAMES = {
     "input": "j:{id}:in",  # string: custom_id, columns and own request part, compressed
     "failure": "j:{id}:err",  # string: code and message of the last error, JSON
     "history": "j:{id}:h",  # list: moves, callbacks, polls; the last 64, repeats folded
-    "results": "j:{id}:r:{n}",  # hash: provisional and authoritative results of an attempt
+    "result": "j:{id}:r:{n}",  # string: an attempt's authoritative answer, compressed; with
+    # `:digest` behind it one result that only callbacks have brought
     "task": "t:{id}",  # string: "job id:attempt" of a taskUUID that is no job id
     "tombstone": "x:{id}",  # string with expiry: "batch id|cost" of a job that was pruned
     "batch": "b:{id}",  # hash: name, flags, counters

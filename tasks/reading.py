@@ -1,9 +1,9 @@
 """Reading the store: records, requests, histories, results. Writes nothing."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.claims import unpack
 from tasks.job import Record, State, record
@@ -146,7 +146,7 @@ def history(store: Store, job: str) -> list[Event]:
 
 def _event(line: str) -> Event:
     first, last, times, what, detail = line.split("|", 4)
-    return Event(int(first), int(last), int(times), what, detail)
+    return Event(int(first), int(last or first), int(times or 1), what, detail)
 
 
 def failures(store: Store, jobs: Sequence[str]) -> list[tuple[str, str]]:
@@ -163,16 +163,58 @@ def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
     The authoritative answer, in the provider's order; where that is not all, then what only
     callbacks brought. An error that was told before results came in its place is none.
     """
-    pipe = store.client.pipeline(transaction=False)
-    for job, attempt in jobs:
-        pipe.hgetall(store.keys("results", job, attempt))
-        pipe.hmget(store.keys("job", job), f"n{attempt}", "n")
-    with store_errors():
-        answers = pipe.execute()
+    names = list(dict.fromkeys(job for job, _ in jobs))
+    found = {one.id: one for one in records(store, names) if one}
+    return _results(store, [(found[job], attempt) for job, attempt in jobs])
+
+
+def _results(
+    store: Store, jobs: Sequence[tuple[Record, int]], *, again: bool = True
+) -> list[list[Item]]:
+    wanted = [_places(job, attempt) for job, attempt in jobs]
+    kept = _kept(store, [place for places in wanted for place in places])
+    if again and any(place not in kept for places in wanted for place in places):
+        # An answer has taken the place of what callbacks brought, since the records were read.
+        fresh = {one.id: one for one in records(store, [job.id for job, _ in jobs]) if one}
+        now = [(fresh.get(job.id, job), attempt) for job, attempt in jobs]
+        return _results(store, now, again=False)
     return [
-        _items(fields, int(lacking or expected or 1))
-        for fields, (lacking, expected) in zip(answers[::2], answers[1::2], strict=True)
+        _believed(
+            [item for place in places if not place.digest for item in kept.get(place, ())],
+            [item for place in places if place.digest for item in kept.get(place, ())],
+            job.attempts[attempt - 1].expected,
+        )
+        for places, (job, attempt) in zip(wanted, jobs, strict=True)
     ]
+
+
+class _Place(NamedTuple):
+    """Where results are kept: an attempt's answer, or what a callback brought, by its digest."""
+
+    job: str
+    attempt: int
+    digest: str
+
+
+def _places(job: Record, number: int) -> list[_Place]:
+    attempt = job.attempts[number - 1]
+    answer = [""] if attempt.is_answered else []
+    return [
+        _Place(job.id, number, digest)
+        for digest in (*answer, *attempt.delivered, *attempt.accusations)
+    ]
+
+
+def _kept(store: Store, places: Iterable[_Place]) -> dict[_Place, list[Item]]:
+    """Return what is kept at places; of one where nothing is, nothing."""
+    asked = list(places)
+    keys = [
+        store.keys("result", one.job, one.attempt) + (one.digest and f":{one.digest}")
+        for one in asked
+    ]
+    with store_errors():
+        blobs = store.client.mget(keys) if keys else []
+    return {place: unpack(blob) for place, blob in zip(asked, blobs, strict=True) if blob}
 
 
 def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
@@ -187,11 +229,12 @@ def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
         for job, kept in zip(jobs, numbers, strict=True)
     ]
     wanted = [
-        (job.id, number)
+        (job, number)
         for job, kept, last in zip(jobs, numbers, tried, strict=True)
         for number in dict.fromkeys((*kept, last))
     ]
-    found = dict(zip(wanted, results(store, wanted), strict=True))
+    names = [(job.id, number) for job, number in wanted]
+    found = dict(zip(names, _results(store, wanted), strict=True))
     return [
         [item for n in kept for item in found[job.id, n] if item.kind is Kind.SUCCESS or n == last]
         + [
@@ -203,11 +246,7 @@ def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
     ]
 
 
-def _items(fields: Mapping[bytes, bytes], expected: int) -> list[Item]:
-    told = unpack(fields[b"A"]) if b"A" in fields else []
-    loose = [
-        item for name, blob in fields.items() if name[:2] in {b"s:", b"x:"} for item in unpack(blob)
-    ]
+def _believed(told: list[Item], loose: list[Item], expected: int) -> list[Item]:
     loose.sort(key=lambda i: (str(i.raw.get("resultIndex")), str(i.raw.get("seed")), i.digest))
     for items in (told, told + loose):  # what the provider told itself, where that is all
         successes = [item for item in items if item.kind is Kind.SUCCESS]
@@ -216,24 +255,21 @@ def _items(fields: Mapping[bytes, bytes], expected: int) -> list[Item]:
     return told + loose
 
 
-def surplus(store: Store, job: str, attempt: int) -> list[Item]:
+def surplus(store: Store, job: Record, attempt: int) -> list[Item]:
     """Return results beyond those asked for: kept, not believed, part of no table."""
-    with store_errors():
-        fields = store.client.hgetall(store.keys("results", job, attempt))
-    return [item for name, blob in fields.items() if name[:2] == b"v:" for item in unpack(blob)]
+    return _brought(store, job, attempt, job.attempts[attempt - 1].surplus)
 
 
-def delivered(store: Store, job: str, attempt: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+def delivered(store: Store, job: Record, attempt: int) -> tuple[list[Item], list[Item]]:
     """Return what callbacks brought for an attempt and no poll has shown: successes, errors."""
-    with store_errors():
-        fields = store.client.hgetall(store.keys("results", job, attempt))
+    tried = job.attempts[attempt - 1]
+    successes = _brought(store, job, attempt, tried.delivered)
+    return successes, _brought(store, job, attempt, tried.accusations)
 
-    def of(kind: bytes) -> tuple[Item, ...]:
-        return tuple(
-            item for name, blob in fields.items() if name[:2] == kind for item in unpack(blob)
-        )
 
-    return of(b"s:"), of(b"x:")
+def _brought(store: Store, job: Record, attempt: int, digests: Sequence[str]) -> list[Item]:
+    kept = _kept(store, [_Place(job.id, attempt, digest) for digest in digests])
+    return [item for items in kept.values() for item in items]
 
 
 def batch(store: Store, batch_id: str) -> Batch | None:

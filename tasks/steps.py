@@ -236,11 +236,11 @@ def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status:
     said = of_poll(told, expected, {job.signature: job.sightings}, status)
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:
-        successes, accusations = reading.delivered(context.store, job.id, task.attempt)
+        successes, accusations = reading.delivered(context.store, job, task.attempt)
         # One error of several results may be followed by successes that take longer.
         all_told = len(successes) + len(accusations) >= expected
         if accusations and (all_told or timing.silent_for_long(context.settings, sent, task)):
-            return judged(accusations)
+            return judged(tuple(accusations))
     return said
 
 

@@ -14,7 +14,7 @@ from tasks.lua import Argument, Scripts, connect, store_errors
 from tasks.move_calls import Moves
 from tasks.wire.answer import Item
 
-SCHEMA = 1
+SCHEMA = 2
 POLL_HOLD = 30.0
 """Seconds a task taken for a poll is left alone by other pollers: above that deadline too."""
 UNSETTLED = 60.0

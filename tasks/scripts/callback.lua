@@ -4,15 +4,16 @@
 --       reported), blob
 -- returns: 'stored', 'known' (nothing new), 'foreign' (names another job's task), 'full' (too much is
 --          kept of the attempt: nothing was kept) or 'orphan' (no such job)
-local MOST = 32 -- fields kept of one attempt; four results and their errors are below twenty
+local MOST = 32 -- results and errors kept of one attempt; four and theirs are below twenty
 
 -- Is there no more room for an item that is not kept yet?
-local function full(key, digest)
-  if redis.call('HLEN', key) < MOST then return false end
-  for _, kind in ipairs({'s:', 'x:', 'v:', 'd:'}) do
-    if redis.call('HEXISTS', key, kind .. digest) == 1 then return false end
+local function full(job, n, digest)
+  local kept = 0
+  for _, kind in ipairs({'s', 'x', 'v', 'd'}) do
+    if job[kind .. n .. ':' .. digest] then return false end
+    kept = kept + select(2, digests(job, kind, n))
   end
-  return true
+  return kept >= MOST
 end
 
 local job = fetch(ARGV[1])
@@ -23,7 +24,7 @@ local t, attempts = now(), {}
 for i = 2, #ARGV, 5 do
   local n = attempt_of(job, ARGV[i])
   if not n then return 'foreign' end
-  if full(KEY.results(job.id, n), ARGV[i + 2]) then
+  if full(job, n, ARGV[i + 2]) then
     if not ENDED[job.s] then prompt(job, n, t) end
     return 'full'
   end
@@ -31,29 +32,38 @@ for i = 2, #ARGV, 5 do
 end
 local fresh, doubtful, told = {}, {}, 'known'
 
+local function keep(kind, n, digest, value, blob)
+  set(job, kind .. n .. ':' .. digest, value)
+  redis.call('SET', KEY.result(job.id, n) .. ':' .. digest, blob)
+end
+
 local function success(n, digest, cost, blob)
-  local key = KEY.results(job.id, n)
-  local known = redis.call('HEXISTS', key, 'd:' .. digest) + redis.call('HEXISTS', key, 's:' .. digest) > 0
-  if job['o' .. n] == 'completed' and not known then -- more than was asked for: kept beside, not believed
-    if redis.call('HSETNX', key, 'v:' .. digest, blob) == 1 then told = 'stored' end
-    flag(job, 'surplus')
+  for _, kind in ipairs({'d', 's'}) do
+    local field = kind .. n .. ':' .. digest
+    if job[field] then
+      if job[field] == '' then set(job, field, cost) end
+      doubtful[n] = true -- told twice, or two alike
+      return
+    end
+  end
+  if job['o' .. n] ~= 'completed' then
+    keep('s', n, digest, cost, blob)
+    fresh[n] = true
     return
   end
-  if cost ~= '' then redis.call('HSETNX', key, 'c:' .. digest, cost) end
-  if known or redis.call('HSETNX', key, 's:' .. digest, blob) == 0 then
-    doubtful[n] = true -- told twice, or two alike
-  else
-    fresh[n] = true
+  flag(job, 'surplus') -- more than was asked for: kept beside, not believed
+  if not job['v' .. n .. ':' .. digest] then
+    keep('v', n, digest, '', blob)
+    told = 'stored'
   end
 end
 
 local function failure(n, named, digest, blob)
-  local key = KEY.results(job.id, n)
   doubtful[n] = true
   if job['o' .. n] == 'completed' then
     flag(job, 'contradiction')
-  elseif redis.call('HEXISTS', key, 'd:' .. digest) == 0 then
-    redis.call('HSETNX', key, 'x:' .. digest, blob)
+  elseif not job['d' .. n .. ':' .. digest] and not job['x' .. n .. ':' .. digest] then
+    keep('x', n, digest, '', blob)
   end
   -- One that names no task may be an earlier attempt's, told again.
   if n ~= tonumber(job.a) or job.ce or not (named or n == 1) then return end

@@ -35,44 +35,62 @@ if oldest and t - tonumber(string.match(oldest[1], '^%d+')) > tonumber(ARGV[7]) 
   return {t, '', 0} -- effects have fallen behind: do not make more
 end
 local free = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.call('ZCARD', KEY.slots())
-local token, claimed, taken, looked = nil, {}, 0, 0
-while taken < math.min(most, free) and looked < 4 * most do
-  looked = looked + 1
-  local first = redis.call('ZRANGE', KEY.ready(), 0, 0, 'WITHSCORES')
-  local batch, vt = first[1], tonumber(first[2])
-  if not batch then break end
-  local id = redis.call('LPOP', KEY.queue(batch))
-  local job = id and fetch(id)
-  if not id then
-    redis.call('HSET', KEY.batch(batch), 'vt', string.format('%.17g', vt))
-    redis.call('ZREM', KEY.ready(), batch)
-  elseif job and job.s == 'queued' and not job.se and not affordable(job) then
-    redis.call('LPUSH', KEY.queue(batch), id)
-    redis.call('HSET', KEY.batch(batch), 'vt', string.format('%.17g', vt), 'broke', job.rv)
-    redis.call('ZREM', KEY.ready(), batch)
-  elseif job and job.s == 'queued' then -- it may have been completed while it waited
-    local n = tonumber(job.a)
-    local uuid = task_uuid(job, n)
-    taken = taken + 1
-    redis.call('ZADD', KEY.slots(), t + bound, uuid)
-    move(job, 'claim', t, 'attempt ' .. n)
-    if job.se then
-      forget(job, 'se')
-      found(job, n, t, 'told of while it waited')
-      redis.call('ZADD', KEY.due(), 'LT', t, uuid)
-    else
-      token = token or tostring(redis.call('HINCRBY', KEY.meta(), 'fence', 1))
-      set(job, 't', token, 'u' .. n, t)
-      if not job.k then
-        set(job, 'k', ARGV[5], 'kp', ARGV[4], 'ke', math.floor(t / 1000) + tonumber(ARGV[6]))
-      end
-      redis.call('ZADD', KEY.leases(), t + lease, id)
-      claimed[#claimed + 1] = {id, n, job.kp, job.k, job.ke, uuid, job.rf or '0', batch, job.rs or '0',
-        job['n' .. n] or ''}
-    end
-    local priority = tonumber(redis.call('HGET', KEY.batch(batch), 'priority') or '1')
-    redis.call('ZINCRBY', KEY.ready(), 1 / priority, batch)
-    redis.call('HSET', KEY.meta(), 'vt', string.format('%.17g', vt))
+local token, claimed, taken, looked, current = nil, {}, 0, 0, nil
+
+local function take(job)
+  local n = tonumber(job.a)
+  local uuid = task_uuid(job, n)
+  taken = taken + 1
+  redis.call('ZADD', KEY.slots(), t + bound, uuid)
+  move(job, 'claim', t, 'attempt ' .. n)
+  if job.se then
+    forget(job, 'se')
+    found(job, n, t, 'told of while it waited')
+    redis.call('ZADD', KEY.due(), 'LT', t, uuid)
+    return
   end
+  token = token or tostring(redis.call('HINCRBY', KEY.meta(), 'fence', 1))
+  set(job, 't', token, 'u' .. n, t)
+  if not job.k then
+    set(job, 'k', ARGV[5], 'kp', ARGV[4], 'ke', math.floor(t / 1000) + tonumber(ARGV[6]))
+  end
+  redis.call('ZADD', KEY.leases(), t + lease, job.id)
+  claimed[#claimed + 1] = {job.id, n, job.kp, job.k, job.ke, uuid, job.rf or '0', job.b, job.rs or '0',
+    job['n' .. n] or ''}
 end
+
+local function is_enough()
+  return taken >= math.min(most, free) or looked >= 4 * most
+end
+
+-- Serve the batch whose turn it is until it is another's; its turns cost 1 / priority each.
+local function serve(batch, vt, next_turn)
+  local turn = 1 / tonumber(redis.call('HGET', KEY.batch(batch), 'priority') or '1')
+  local function leave(...)
+    redis.call('HSET', KEY.batch(batch), 'vt', string.format('%.17g', vt), ...)
+    redis.call('ZREM', KEY.ready(), batch)
+  end
+  repeat
+    looked = looked + 1
+    local id = redis.call('LPOP', KEY.queue(batch))
+    local job = id and fetch(id)
+    if not id then return leave() end
+    if job and job.s == 'queued' then -- it may have been completed while it waited
+      if not job.se and not affordable(job) then
+        redis.call('LPUSH', KEY.queue(batch), id)
+        return leave('broke', job.rv)
+      end
+      take(job)
+      current, vt = vt, vt + turn
+    end
+  until is_enough() or (next_turn and vt >= next_turn)
+  redis.call('ZADD', KEY.ready(), vt, batch)
+end
+
+while not is_enough() do
+  local turns = redis.call('ZRANGE', KEY.ready(), 0, 1, 'WITHSCORES')
+  if not turns[1] then break end
+  serve(turns[1], tonumber(turns[2]), tonumber(turns[4]))
+end
+if current then redis.call('HSET', KEY.meta(), 'vt', string.format('%.17g', current)) end
 return {t, token or '', free - taken, unpack(claimed)}

@@ -19,7 +19,7 @@ for i = 2, #ARGV, 6 do
   end
 end
 if added[1] then
-  counted(batch, added)
+  listed(batch, added)
   redis.call('RPUSH', KEY.queue(batch), unpack(added))
   ready(batch)
   nudge()

@@ -1,5 +1,9 @@
--- Stands before every script, after KEY (keys.py), MOVES, ENDED and ACTIVE (moves.py).
+-- Stands before the scripts, after KEY (keys.py), MOVES, ENDED and ACTIVE (moves.py).
 -- Times are milliseconds of Redis TIME. Money is passed as digits and only ever added by HINCRBY.
+--
+-- A script changes records by `set` and `forget` and counters by `tally`: they are written once, when
+-- it returns, each record with one HSET and one HDEL. What a script reads of a record it reads from
+-- the table.
 
 local HISTORY = 64        -- entries kept per job
 local CAUSES = 64         -- error codes that a batch counts apart; the rest is 'other'
@@ -12,43 +16,74 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- The record as a table of strings, its id beside it, and as it was read; nil where there is none.
+-- Of one run: records by id, by record the names of its changed fields, by hash and field what is to be
+-- added, and whether to nudge.
+local fetched, changed, counted, nudged
+
+-- The record as a table of strings, its id and the names of its results' fields (prelude_results.lua)
+-- beside it, and as it was read; nil where there is none.
 local function fetch(id)
+  if fetched[id] then return fetched[id] end
   local flat = redis.call('HGETALL', KEY.job(id))
   if not flat[1] then return nil end
-  local job = {}
-  for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
-  job.id = id
+  local job, told = {}, {}
+  for i = 1, #flat, 2 do
+    local field = flat[i]
+    job[field] = flat[i + 1]
+    if string.find(field, ':', 1, true) then told[field] = true end
+  end
+  job.id, job.told, fetched[id] = id, told, job
   return job, flat
 end
 
+local function mark(job, field, value)
+  if job[field] == value then return end
+  job[field] = value
+  if string.find(field, ':', 1, true) then job.told[field] = value and true end
+  local fields = changed[job] or {}
+  fields[field], changed[job] = true, fields
+end
+
 local function set(job, ...)
-  redis.call('HSET', KEY.job(job.id), ...)
   for i = 1, select('#', ...), 2 do
     local field, value = select(i, ...)
-    job[field] = tostring(value)
+    mark(job, field, tostring(value))
   end
 end
 
 local function forget(job, ...)
-  redis.call('HDEL', KEY.job(job.id), ...)
-  for _, field in ipairs({...}) do job[field] = nil end
+  for i = 1, select('#', ...) do mark(job, (select(i, ...)), nil) end
 end
 
--- History entries are first|last|times|what|detail; the same again only counts up.
-local function note(id, t, what, detail)
-  local key, body = KEY.history(id), what .. '|' .. (detail or '')
-  local stamp = string.format('%d', t)
-  local last = redis.call('LINDEX', key, -1)
-  if last then
-    local first, times, same = string.match(last, '^(%d+)|%d+|(%d+)|(.*)$')
-    if same == body then
-      redis.call('LSET', key, -1, table.concat({first, stamp, times + 1, body}, '|'))
-      return
+local function write(job)
+  local put, gone = {}, {}
+  for field in pairs(changed[job] or {}) do
+    if job[field] then
+      put[#put + 1] = field
+      put[#put + 1] = job[field]
+    else
+      gone[#gone + 1] = field
     end
   end
-  redis.call('RPUSH', key, table.concat({stamp, stamp, 1, body}, '|'))
-  redis.call('LTRIM', key, -HISTORY, -1)
+  if put[1] then redis.call('HSET', KEY.job(job.id), unpack(put)) end
+  if gone[1] then redis.call('HDEL', KEY.job(job.id), unpack(gone)) end
+  changed[job] = nil
+end
+
+-- History entries are first|last|times|what|detail; last and times are left out of what was once.
+local function append(id, t, what, detail)
+  local key = KEY.history(id)
+  local length = redis.call('RPUSH', key, string.format('%d', t) .. '|||' .. what .. '|' .. (detail or ''))
+  if length > HISTORY then redis.call('LTRIM', key, -HISTORY, -1) end
+end
+
+-- What may be the same as before only counts up.
+local function note(id, t, what, detail)
+  local key, body = KEY.history(id), what .. '|' .. (detail or '')
+  local first, times, same = string.match(redis.call('LINDEX', key, -1) or '', '^(%d+)|%d*|(%d*)|(.*)$')
+  if same ~= body then return append(id, t, what, detail) end
+  times = (tonumber(times) or 1) + 1
+  redis.call('LSET', key, -1, table.concat({first, string.format('%d', t), times, body}, '|'))
 end
 
 local function task_uuid(job, n)
@@ -56,7 +91,7 @@ local function task_uuid(job, n)
 end
 
 local function nudge()
-  if redis.call('LLEN', KEY.nudge()) == 0 then redis.call('RPUSH', KEY.nudge(), '1') end
+  nudged = true
 end
 
 local function flag(job, word)
@@ -80,8 +115,30 @@ local function wanted(job, n)
 end
 
 local function tally(job, field, by)
+  for _, key in ipairs({KEY.batch(job.b), KEY.counts()}) do
+    local fields = counted[key] or {}
+    fields[field], counted[key] = (fields[field] or 0) + by, fields
+  end
+end
+
+-- Money is added at once: digits are no numbers here.
+local function tally_money(job, field, by)
   redis.call('HINCRBY', KEY.batch(job.b), field, by)
   redis.call('HINCRBY', KEY.counts(), field, by)
+end
+
+-- Run one script; what it changed is written when it returns.
+local function run(script, ARGV)
+  fetched, changed, counted, nudged = {}, {}, {}, false
+  local answer = script(ARGV)
+  for job in pairs(changed) do write(job) end
+  for key, fields in pairs(counted) do
+    for field, by in pairs(fields) do
+      if by ~= 0 then redis.call('HINCRBY', key, field, by) end
+    end
+  end
+  if nudged and redis.call('LLEN', KEY.nudge()) == 0 then redis.call('RPUSH', KEY.nudge(), '1') end
+  return answer
 end
 
 -- A batch may be claimed from, at the virtual time it left off or, if new, at the current one.

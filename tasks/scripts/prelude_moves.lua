@@ -1,4 +1,4 @@
--- Stands in every script after prelude.lua: the moves, and what each brings with it.
+-- Stands after prelude.lua: the moves, and what each brings with it.
 
 -- A job has ended, or its ending was amended: the outbox entry, and the batch's end.
 local function ended(job, from, event, t)
@@ -12,8 +12,8 @@ local function ended(job, from, event, t)
     local at = redis.call('ZSCORE', KEY.leases(), job.id) or t
     redis.call('ZADD', KEY.due(), 'NX', at, task_uuid(job, tonumber(job.a)))
   end
-  redis.call('ZREM', KEY.leases(), job.id)
-  redis.call('ZREM', KEY.later(), job.id)
+  if from == 'submitting' then redis.call('ZREM', KEY.leases(), job.id) end
+  if from == 'queued' then redis.call('ZREM', KEY.later(), job.id) end
   local batch = KEY.batch(job.b)
   local open = redis.call('HINCRBY', batch, 'open', -1)
   if open == 0 and redis.call('HGET', batch, 'sealed') == '1' then
@@ -32,14 +32,18 @@ end
 local function move(job, event, t, detail)
   local from, to = job.s, MOVES[event][job.s]
   if not to then return false end
-  note(job.id, t, event, detail)
-  if to ~= from then
+  if to == from then
+    note(job.id, t, event, detail)
+  else
+    append(job.id, t, event, detail)
     tally(job, 'n:' .. from, -1)
     tally(job, 'n:' .. to, 1)
-    if ACTIVE[to] and not ACTIVE[from] then tally(job, 'reserved', job.rv or '0') end
-    if ACTIVE[from] and not ACTIVE[to] and (job.rv or '0') ~= '0' then
-      tally(job, 'reserved', '-' .. job.rv)
-      affords_again(job.b)
+    if (job.rv or '0') ~= '0' then
+      if ACTIVE[to] and not ACTIVE[from] then tally_money(job, 'reserved', job.rv) end
+      if ACTIVE[from] and not ACTIVE[to] then
+        tally_money(job, 'reserved', '-' .. job.rv)
+        affords_again(job.b)
+      end
     end
     set(job, 's', to)
     if job.fc then absolve(job) end

@@ -1,44 +1,75 @@
--- Stands in every script after prelude_moves.lua: the results of attempts, how they are joined, and
--- what they cost.
+-- Stands after prelude_moves.lua: the results of attempts, how they are joined, and what they cost.
+--
+-- Of attempt n the record has a field for each result, by its digest, and the texts are strings of
+-- their own: d{n}:digest of the authoritative answer (its blob holds all of them), s{n}:digest that
+-- callbacks brought so far (each with a blob), both with the cost that a callback named or ''; without
+-- a cost v{n}:digest (a surplus) and x{n}:digest (an error that a callback told of).
+
+-- The digests of one kind ('d', 's', 'v', 'x') that attempt n has, and how many.
+local function digests(job, kind, n)
+  local prefix, found = kind .. n .. ':', {}
+  for field in pairs(job.told) do
+    if string.sub(field, 1, #prefix) == prefix then found[#found + 1] = string.sub(field, #prefix + 1) end
+  end
+  return found, #found
+end
+
+-- A result of attempt n is kept no more, or as one of the authoritative answer: its own blob goes.
+local function drop(job, kind, n, digest)
+  if not job[kind .. n .. ':' .. digest] then return end
+  forget(job, kind .. n .. ':' .. digest)
+  redis.call('UNLINK', KEY.result(job.id, n) .. ':' .. digest)
+end
+
+-- Was anything told of attempt n?
+local function told_of(job, n)
+  for _, kind in ipairs({'d', 's', 'v', 'x'}) do
+    if digests(job, kind, n)[1] then return true end
+  end
+  return false
+end
 
 -- Replace what attempt n has cost by the sum of amounts (strings of nano-dollars).
 local function charge(job, n, amounts)
   local key, field = KEY.job(job.id), 'm' .. n
-  local old = job[field] or '0'
-  redis.call('HSET', key, field, '0')
-  for _, amount in ipairs(amounts) do redis.call('HINCRBY', key, field, amount) end
-  job[field] = redis.call('HGET', key, field)
-  if job[field] == old then return end
-  local totals = {{key, 'm'}, {KEY.batch(job.b), 'cost'}, {KEY.counts(), 'cost'}}
-  for _, total in ipairs(totals) do
-    if old ~= '0' then redis.call('HINCRBY', total[1], total[2], '-' .. old) end
-    redis.call('HINCRBY', total[1], total[2], job[field])
+  local old, sum = job[field] or '0', amounts[1] or '0'
+  if amounts[2] then
+    redis.call('HSET', key, field, '0')
+    for _, amount in ipairs(amounts) do redis.call('HINCRBY', key, field, amount) end
+    sum = redis.call('HGET', key, field)
   end
+  if sum == old then return end
+  set(job, field, sum)
+  if old == '0' and not job.m then
+    set(job, 'm', sum)
+  else
+    write(job)
+    if old ~= '0' then redis.call('HINCRBY', key, 'm', '-' .. old) end
+    redis.call('HINCRBY', key, 'm', sum)
+    job.m = redis.call('HGET', key, 'm')
+  end
+  if old ~= '0' then tally_money(job, 'cost', '-' .. old) end
+  if sum ~= '0' then tally_money(job, 'cost', sum) end
 end
 
 -- What is known of attempt n: successes of the authoritative answer, provisional successes that it
 -- does not hold. Sets the attempt's cost accordingly: the provider's own answer decides it, callbacks
 -- where it names none. A surplus over what was asked for is kept but not believed to be a charge.
 local function weigh(job, n)
-  local key, told, loose = KEY.results(job.id, n), {}, {}
-  local ok, cost = tonumber(redis.call('HGET', key, 'ok') or '0'), redis.call('HGET', key, 'cost')
-  for _, field in ipairs(redis.call('HKEYS', key)) do
-    local kind, price = string.sub(field, 1, 2), 'c:' .. string.sub(field, 3)
-    if kind == 'd:' then told[#told + 1] = price end
-    if kind == 's:' then loose[#loose + 1] = price end
-  end
-  local expected, amounts = wanted(job, n), {cost or nil}
-  local function add(prices)
-    if #prices == 0 then return end
-    for _, amount in ipairs(redis.call('HMGET', key, unpack(prices))) do
-      if amount then amounts[#amounts + 1] = amount end
+  local ok, cost = tonumber(job['ok' .. n] or '0'), job['c' .. n]
+  local loose, provisional = digests(job, 's', n)
+  local expected, amounts = wanted(job, n), {cost}
+  local function add(kind, known)
+    for _, digest in ipairs(known) do
+      local amount = job[kind .. n .. ':' .. digest]
+      if amount ~= '' then amounts[#amounts + 1] = amount end
     end
   end
-  if not cost then add(told) end
-  if ok + #loose <= expected then add(loose) end
+  if not cost then add('d', digests(job, 'd', n)) end
+  if ok + provisional <= expected then add('s', loose) end
   -- A surplus beside a part: nobody can tell which is charged, so it stays as it was.
-  if ok + #loose <= expected or ok >= expected then charge(job, n, amounts) end
-  return ok, #loose
+  if ok + provisional <= expected or ok >= expected then charge(job, n, amounts) end
+  return ok, provisional
 end
 
 -- The attempt that a job's next one can build on, and how many results it has with those it builds
@@ -60,12 +91,9 @@ end
 
 -- Every result of attempt n is here: an error that a callback brought beside them is none of it.
 local function contradict(job, n)
-  local key = KEY.results(job.id, n)
-  for _, field in ipairs(redis.call('HKEYS', key)) do
-    if string.sub(field, 1, 2) == 'x:' then
-      redis.call('HDEL', key, field)
-      flag(job, 'contradiction')
-    end
+  for _, digest in ipairs(digests(job, 'x', n)) do
+    drop(job, 'x', n, digest)
+    flag(job, 'contradiction')
   end
 end
 
@@ -125,17 +153,20 @@ end
 -- may be one of them, told a little differently.
 -- answer: blob, ok, cost, final ('1' or '0'), code, digests
 local function joined(job, n, t, answer)
-  local key = KEY.results(job.id, n)
-  if answer.ok >= tonumber(redis.call('HGET', key, 'ok') or '0') then -- it is cumulative
-    for _, field in ipairs(redis.call('HKEYS', key)) do
-      if string.sub(field, 1, 2) == 'd:' then redis.call('HDEL', key, field) end
+  if answer.ok >= tonumber(job['ok' .. n] or '0') then -- it is cumulative
+    local costs = {}
+    for _, digest in ipairs(digests(job, 'd', n)) do
+      costs[digest] = job['d' .. n .. ':' .. digest]
+      forget(job, 'd' .. n .. ':' .. digest)
     end
-    redis.call('HSET', key, 'A', answer.blob, 'ok', answer.ok)
+    redis.call('SET', KEY.result(job.id, n), answer.blob)
+    set(job, 'ok' .. n, answer.ok)
     for _, digest in ipairs(answer.digests) do
-      redis.call('HSET', key, 'd:' .. digest, '1')
-      redis.call('HDEL', key, 's:' .. digest, 'x:' .. digest)
+      set(job, 'd' .. n .. ':' .. digest, costs[digest] or job['s' .. n .. ':' .. digest] or '')
+      drop(job, 's', n, digest)
+      drop(job, 'x', n, digest)
     end
-    if answer.cost ~= '' then redis.call('HSET', key, 'cost', answer.cost) end -- else not told: as before
+    if answer.cost ~= '' then set(job, 'c' .. n, answer.cost) end -- else not told: as before
   end
   local ok, loose = weigh(job, n)
   if ok + loose > wanted(job, n) then flag(job, 'surplus') end
@@ -156,7 +187,7 @@ end
 
 -- Read the answer of `joined` from ARGV[first] on: blob, ok, cost, final, code of its first error
 -- or '', digests to the end.
-local function answer_from(first)
+local function answer_from(ARGV, first)
   local answer = {
     blob = ARGV[first], ok = tonumber(ARGV[first + 1]), cost = ARGV[first + 2],
     final = ARGV[first + 3], code = ARGV[first + 4], digests = {},

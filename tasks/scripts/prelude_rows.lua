@@ -1,4 +1,4 @@
--- Stands in every script after prelude_results.lua: recording the rows of a manifest.
+-- Stands after prelude_results.lua: recording the rows of a manifest.
 
 -- Record a row as a queued job. Whoever calls it counts and lists it, and lets it be claimed or ends it.
 local function record(batch, t, id, row, expected, digest, reservation, input)
@@ -8,7 +8,7 @@ local function record(batch, t, id, row, expected, digest, reservation, input)
 end
 
 -- Count and list the rows that `record` took; at least one.
-local function counted(batch, ids)
+local function listed(batch, ids)
   local added = #ids
   redis.call('RPUSH', KEY.rows(batch), unpack(ids))
   redis.call('HDEL', KEY.batch(batch), 'cancelled')

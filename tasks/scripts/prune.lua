@@ -23,7 +23,10 @@ for _, job in ipairs(jobs) do
   local stays = math.max(tonumber(ARGV[2]), tonumber(job.ke or '0') - math.floor(t / 1000))
   redis.call('SET', KEY.tombstone(job.id), id .. '|' .. (job.m or '0'), 'EX', stays)
   for n = 1, tonumber(job.a) do
-    redis.call('UNLINK', KEY.results(job.id, n), KEY.task(task_uuid(job, n)))
+    for _, kind in ipairs({'s', 'v', 'x'}) do
+      for _, digest in ipairs(digests(job, kind, n)) do drop(job, kind, n, digest) end
+    end
+    redis.call('UNLINK', KEY.result(job.id, n), KEY.task(task_uuid(job, n)))
     redis.call('ZREM', KEY.due(), task_uuid(job, n))
   end
   redis.call('UNLINK', KEY.job(job.id), KEY.input(job.id), KEY.failure(job.id), KEY.history(job.id),

@@ -20,7 +20,7 @@ local function retry(job, uuid)
     next_attempt(job, uuid)
     forget(job, 'k', 'kp', 'ke') -- a new task: its callback goes where callbacks go now
     n = n + 1
-  elseif redis.call('EXISTS', KEY.results(job.id, n)) == 1 then
+  elseif told_of(job, n) then
     set(job, 'se', 1) -- told of, though we know of no POST: it is looked for, not sent
   end
   redis.call('ZREM', KEY.slots(), task_uuid(job, n)) -- it waits; the claim takes one

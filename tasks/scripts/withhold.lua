@@ -10,7 +10,7 @@ for i = 2, #ARGV, 7 do
     told[#told + 1] = 'known'
   else
     record(batch, t, id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
-    counted(batch, {id})
+    listed(batch, {id})
     local job = fetch(id)
     set(job, 'ec', 'uploadFailed')
     redis.call('SET', KEY.failure(id), ARGV[i + 6])

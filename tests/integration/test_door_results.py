@@ -141,7 +141,9 @@ def test_a_second_text_for_a_completed_job_is_kept_and_not_charged(door: Door) -
 
     ended = door.record(job)
     assert (ended.state, door.results(job)) == (State.COMPLETED, 1)
-    assert [item.raw["text"] for item in reading.surplus(door.store, job, 1)] == ["another"]
+    assert [item.raw["text"] for item in reading.surplus(door.store, door.record(job), 1)] == [
+        "another"
+    ]
     assert "surplus" in ended.flags
 
 

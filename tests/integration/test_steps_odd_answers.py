@@ -154,7 +154,7 @@ def test_a_late_callback_told_differently_is_kept_beside_the_table(store: Store)
         assert steps.receive(store, job, late) == "stored"
         assert rig.texts(job, 1) == ["seen"]
         assert rig.only().cost == 500_000_000
-        assert [item.raw["text"] for item in reading.surplus(store, job, 1)] == [
+        assert [item.raw["text"] for item in reading.surplus(store, rig.only(), 1)] == [
             "seen, in other words"
         ]
 

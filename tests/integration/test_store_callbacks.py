@@ -152,7 +152,7 @@ def test_a_surplus_is_kept_flagged_and_costs_nothing(store: Store) -> None:
     found = record(store, job)
     assert (found.cost, found.flags) == (500_000_000, {"surplus"})
     assert [item.raw["text"] for item in reading.results(store, [(job, 1)])[0]] == ["one"]
-    assert [item.raw["text"] for item in reading.surplus(store, job, 1)] == ["two"]
+    assert [item.raw["text"] for item in reading.surplus(store, record(store, job), 1)] == ["two"]
     audit(store, [job])
 
 

@@ -37,7 +37,7 @@ def opened(server: StoreServer, timeout: float = 5.0) -> Store:
 def test_scripts_that_the_store_forgot_are_loaded_again_each_run_once(store: Store) -> None:
     jobs = queue(store, row(), row())
     token, _ = take(store)
-    store.client.script_flush()
+    store.client.function_flush()
     with store.moves() as moves:
         for job in jobs:
             moves.acknowledge(job, token, 60, "")

@@ -8,7 +8,7 @@ from core_driver import audit, bring_to, queue, record, resize, row, take
 from tasks import reading
 from tasks.errors import StoreRefused
 from tasks.job import State
-from tasks.store import Store
+from tasks.store import SCHEMA, Store
 
 
 def batches_of(store: Store, jobs: list[str]) -> list[str]:
@@ -153,6 +153,6 @@ def test_another_providers_store_is_refused(store: Store) -> None:
 
 
 def test_a_newer_schema_is_refused(store: Store) -> None:
-    store.client.hset(store.keys("meta"), "schema", 2)
-    with pytest.raises(StoreRefused, match="schema 2"):
+    store.client.hset(store.keys("meta"), "schema", SCHEMA + 1)
+    with pytest.raises(StoreRefused, match=f"schema {SCHEMA + 1}"):
         store.check("simulated", 8)
