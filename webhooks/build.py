@@ -14,7 +14,6 @@ from tasks.settings import Settings
 from tasks.store import Store
 from tasks.token import Keyring
 from webhooks.gate import Gate
-from webhooks.gunicorn_config import threads
 from webhooks.sink import Sink
 
 STORE_TIMEOUT = 0.7
@@ -58,7 +57,8 @@ def build_door(settings: Settings) -> Door:
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    return Door(_store(settings), Gate(threads), _log(), settings.keyring())
+    store = _store(settings)
+    return Door(store, Gate(store), _log(), settings.keyring())
 
 
 def build_api(settings: Settings) -> Api:
@@ -67,9 +67,10 @@ def build_api(settings: Settings) -> Api:
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
+    store = _store(settings)
     return Api(
-        _store(settings),
-        Gate(threads),
+        store,
+        Gate(store),
         _log(),
         token=settings.bearer().encode(),
         patient=_store(settings, QUEUE_TIMEOUT),

@@ -2,16 +2,22 @@
 
 A store that hangs would hold each thread for a timeout, and the requests queued behind it for many.
 So a request has one budget for all it asks of the store, and while the store is away one request at
-a time tries it; the others are told at once.
+a time tries it; the others are told at once. A socket's own timeout starts anew with every byte: a
+watchman ends the reading of answers whose request has used its budget up. (Handing each call to a
+thread that can be left behind would take longer than all else of a request.)
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from copy import copy
 from functools import partial
-from threading import Lock
+from threading import Lock, Thread, local
 from time import monotonic
 from typing import Any, TypeVar
+
+from redis.connection import AbstractConnection
 
 from tasks.errors import StoreAway
 from tasks.lua import Argument, Scripts
@@ -22,14 +28,23 @@ T = TypeVar("T")
 BUDGET = 0.8
 """Seconds of one request's waiting for the store. One may queue for as long before: below 2 s."""
 
+ROUND = 0.05
+"""Seconds between two rounds of the watchman."""
+
 
 class Gate:
-    """What all requests of a process know about the store."""
+    """What all requests of a process know about the store.
 
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, "store")
+    Args:
+        store: Whose connections are watched: those that it opens from now on.
+    """
+
+    def __init__(self, store: Store) -> None:
         self._trying = Lock()
         self._away = False
+        self._watchman = _Watchman()
+        pool = store.client.connection_pool
+        pool.connection_class = _watched(pool.connection_class, self._watchman)
 
     def run(self, work: Callable[[], T], seconds: float = BUDGET) -> T:
         """Return what `work` returns.
@@ -48,13 +63,63 @@ class Gate:
             self._trying.release()
 
     def _within(self, work: Callable[[], T], seconds: float) -> T:
-        future = self._pool.submit(work)
-        if not wait([future], timeout=seconds).done:
-            future.cancel()
-            self._away = True
-            raise StoreAway(f"the store does not answer: not within {seconds:.1f} s")
-        self._away = isinstance(future.exception(), StoreAway)
-        return future.result()
+        with self._watchman.until(monotonic() + seconds):
+            try:
+                done = work()
+            except StoreAway:
+                self._away = True
+                raise
+        self._away = False
+        return done
+
+
+class _Watchman:
+    """Ends the reading of answers that goes on beyond the deadline of the thread that reads."""
+
+    def __init__(self) -> None:
+        self._own = local()
+        self._reading: dict[AbstractConnection, float] = {}  # by when it must be over
+        Thread(target=self._watch, name="watchman", daemon=True).start()
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Watch this thread's reading."""
+        self._own.deadline = deadline
+        try:
+            yield
+        finally:
+            del self._own.deadline
+
+    @contextmanager
+    def over(self, connection: AbstractConnection) -> Iterator[None]:
+        """Watch one answer being read, where this thread has a deadline."""
+        deadline = getattr(self._own, "deadline", None)
+        if deadline is not None:
+            self._reading[connection] = deadline
+        try:
+            yield
+        finally:
+            self._reading.pop(connection, None)
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(ROUND)
+            for connection, deadline in list(self._reading.items()):
+                sock: Any = connection._sock  # noqa: SLF001  redis-py gives it no public name
+                if sock is not None and monotonic() > deadline:
+                    with suppress(OSError):  # it is being closed
+                        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _watched(kind: Any, watchman: _Watchman) -> Any:  # noqa: ANN401  any class of connections
+    class Watched(kind):  # type: ignore[misc]  # chosen by the URL: plain, TLS, Unix socket
+        """A connection under watch."""
+
+        def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  redis-py's own
+            with watchman.over(self):
+                return super().read_response(*args, **options)
+
+    return Watched
 
 
 class Budgeted(Scripts):
