@@ -65,10 +65,10 @@ def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> i
 def is_ripe(free: int, window: int, full: int) -> bool:
     """Whether so many free slots are worth a POST of their own at once.
 
-    A chunk that is full is; below that a hundredth of the window, so that slots stand free for the
-    two-hundredth part of the time.
+    A chunk that is full is; below that a fiftieth of the window, so that slots stand free for the
+    hundredth part of the time.
     """
-    return free >= max(1, min(full, window // 100))
+    return free >= max(1, min(full, window // 50))
 
 
 def takes_fewer(store: Store, log: FilteringBoundLogger, what: str, most: int) -> None:

@@ -37,6 +37,7 @@ NAMES = {
     "quarantined": "quarantined",  # zset: ids that have a quarantine, by the time of the last body
     "limit": "limit:{id}",  # string with expiry: the least the provider was found to take
     "leader": "leader",  # string with expiry: which worker ticks
+    "watch": "watch",  # string with expiry: a door is waiting for slots to come free
     "seat": "seat:{id}",  # string with expiry: a door that is running
     "probe": "probe",  # string with expiry: written by /readyz
 }

@@ -107,9 +107,15 @@ class Scripts:
         return answers
 
     def _send(self, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Any]:
+        commands = [("FCALL", f"{name}_{self._version}", 0, *args) for name, args in calls]
+        if len(commands) == 1:  # in half the time of a pipeline of one
+            try:
+                return [self._client.execute_command(*commands[0])]
+            except redis.ResponseError as exc:
+                return [exc]
         pipe = self._client.pipeline(transaction=False)
-        for name, args in calls:
-            pipe.execute_command("FCALL", f"{name}_{self._version}", 0, *args)
+        for command in commands:
+            pipe.execute_command(*command)
         return list(pipe.execute(raise_on_error=False))
 
     def _load(self) -> None:

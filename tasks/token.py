@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import urlencode
 
@@ -60,8 +61,14 @@ class Keyring:
 
     def _mac(self, kid: str, job: str, expiry: str) -> str:
         # The prefix keeps any other HMAC made with these keys from being replayed here.
-        message = f"reelqueue-callback|v1|{self.namespace}|{kid}|{job}|{expiry}".encode()
-        return base64.urlsafe_b64encode(hmac.digest(self.keys[kid], message, sha256))[:43].decode()
+        keyed = _keyed(self.keys[kid]).copy()
+        keyed.update(f"reelqueue-callback|v1|{self.namespace}|{kid}|{job}|{expiry}".encode())
+        return base64.urlsafe_b64encode(keyed.digest())[:43].decode()
+
+
+@lru_cache(16)
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod=sha256)
 
 
 def parse_keys(text: str) -> dict[str, bytes]:

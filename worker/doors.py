@@ -4,19 +4,24 @@ They send no events: Flower shows jobs, and thousands of polls would push them o
 """
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, sleep
 
-from tasks import flow, steps
+from tasks import steps
 from tasks.context import Context
 from tasks.settle import settle
 from tasks.sweep import sweep
 from worker.app import app
 from worker.build import crew
 from worker.events import show_endings
-from worker.seats import Seat
+from worker.room import Room
+from worker.seats import Seat, watching
 
 STINT = 15.0
 """Seconds a door goes on while there is work; with one HTTP exchange more it is below a seat's."""
+LINGER = 0.25
+"""Seconds a submit door waits for slots to come free; less than a watch lasts."""
+LOOK = 0.01
+"""Seconds between two looks for them."""
 
 
 @app.task(name="reelqueue.submit", send_events=False)
@@ -45,8 +50,14 @@ def sweep_door(seat: str, holder: str) -> dict[str, int]:
 
 
 def _worth_a_post(context: Context, _moved: int) -> bool:
-    window, taken = context.store.window()
-    return flow.is_ripe(window - taken, window, context.settings.tasks_per_post)
+    """Wait a moment for slots: a door that is here takes them sooner than one sent for."""
+    with watching(context.store) as is_ours:
+        room, until = Room(context.settings.tasks_per_post), monotonic() + LINGER
+        while is_ours and monotonic() < until:
+            if room.is_worth_a_post(context.store.outlook()):
+                return True
+            sleep(LOOK)
+    return False
 
 
 def _worth_a_poll(context: Context, moved: int) -> bool:

@@ -12,19 +12,16 @@ from typing import Any
 from celery import bootsteps
 from kombu.exceptions import OperationalError
 
-from tasks import flow
 from tasks.errors import StoreAway
 from tasks.lua import connect
 from tasks.outbox import MOST
-from tasks.store import Outlook
 from worker.app import app
 from worker.build import Crew, crew
-from worker.seats import Seat, lead, resign
+from worker.room import BUSY, Room
+from worker.seats import Seat, is_watched, lead, resign
 
 IDLE = 1.0
 """Longest wait for a nudge in seconds; a leader renews its lease at least this often."""
-BUSY = 0.1
-"""Wait while there is work that all seats are taken for, or a chunk that is not full yet."""
 PACE = 0.02
 """Least time between two ticks, however many moves nudge."""
 PRUNING = 60.0
@@ -45,7 +42,7 @@ class Ticker(threading.Thread):
         self._stopping = threading.Event()
         # Blocking reads hold their connection, so the ticker has its own.
         self._waiting: Any = connect(member.context.settings.store_url(), timeout=IDLE + 4)
-        self._room_since: float | None = None
+        self._room = Room(member.context.settings.tasks_per_post)
         self._sent_at: dict[str, float] = {}
         self._settled_at = 0.0
         self._pruned_at = -PRUNING
@@ -81,22 +78,15 @@ class Ticker(threading.Thread):
         self._seat("settle", int(self._worth_settling(outlook.endings)))
         self._seat("sweep", int(outlook.overdue or self._may_prune()))
         self._seat("poll", -(-outlook.due // settings.uuids_per_poll))
-        if self._worth_a_post(outlook, settings.tasks_per_post):
+        if self._room.is_worth_a_post(outlook) and not self._is_taken(outlook.claimable):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)
         self._store.await_nudge(self._waiting, self._patience(outlook.wait, outlook.has_work))
 
-    def _worth_a_post(self, outlook: Outlook, full: int) -> bool:
-        """Submit when enough slots are free, or BUSY seconds after the first one was."""
-        if not outlook.claimable:
-            self._room_since = None
-            return False
-        self._room_since = self._room_since or time.monotonic()
-        enough = flow.is_ripe(outlook.claimable, outlook.window, full)
-        ripe = enough or time.monotonic() - self._room_since >= BUSY
-        if ripe:
-            self._room_since = None
-        return ripe
+    def _is_taken(self, claimable: int) -> bool:
+        """Whether a door is there already that will take these slots in one POST."""
+        one_post = self._crew.context.settings.tasks_per_post
+        return claimable <= one_post and is_watched(self._store)
 
     def _may_prune(self) -> bool:
         """Whether a batch may have become old enough since it was last looked for."""
@@ -114,7 +104,7 @@ class Ticker(threading.Thread):
         return True
 
     def _patience(self, wait: float, has_work: bool) -> float:  # noqa: FBT001  the outlook's word
-        if has_work or self._room_since is not None:
+        if has_work or self._room.is_waiting:
             return BUSY
         return max(BUSY, min(IDLE, wait))
 

@@ -1,0 +1,38 @@
+"""Whether the free slots are worth a POST by now."""
+
+from time import monotonic
+
+from tasks import flow
+from tasks.store import Outlook
+
+BUSY = 0.1
+"""Seconds after which slots are worth a POST however few they are."""
+
+
+class Room:
+    """The free slots as one looker sees them: worth a POST when enough, or free for long.
+
+    Args:
+        full: Tasks in a full POST.
+    """
+
+    def __init__(self, full: int) -> None:
+        self._full = full
+        self._since: float | None = None
+
+    def is_worth_a_post(self, outlook: Outlook) -> bool:
+        """Look once; whoever looked is to send what it found worth sending."""
+        if not outlook.claimable:
+            self._since = None
+            return False
+        self._since = self._since or monotonic()
+        enough = flow.is_ripe(outlook.claimable, outlook.window, self._full)
+        if not enough and monotonic() - self._since < BUSY:
+            return False
+        self._since = None
+        return True
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether slots are free that are not worth a POST yet."""
+        return self._since is not None
