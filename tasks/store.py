@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from tasks.claims import LEASE, Claim, Due, claimed, due, ms, pack
+from tasks.claims import LEASE, Claim, Claimed, Due, claimed, due, ms, pack
 from tasks.errors import StoreRefused
 from tasks.keys import Keys
 from tasks.lua import Argument, Scripts, connect, store_errors
@@ -21,6 +21,8 @@ UNSETTLED = 60.0
 """Age in seconds of the oldest unsettled ending at which claiming pauses."""
 QUARANTINE_MOST = 16
 """Bodies that cannot be understood kept per job."""
+PIECE = 25
+"""Jobs claimed by one script call, which holds up the store for less than a millisecond."""
 FOREVER_MS = 3_600_000
 LIMITS = ("tasks", "bytes", "uuids", "without")
 """What a provider may take less of than our settings say: tasks or bytes in one POST, taskUUIDs in
@@ -154,11 +156,18 @@ class Store:
 
     def claim(self, most: int, bound: float, place: str, kid: str, lifetime: int) -> Claim:
         """Take up to `most` jobs for the free slots; `bound` is the longest a slot is held."""
-        taken_at = monotonic()
-        _, token, free, *jobs = self.scripts.run(
-            "claim", most, ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED)
-        )
-        return Claim(token.decode(), tuple(map(claimed, jobs)), int(free), taken_at)
+        taken_at, fixed = monotonic(), (ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED))
+        token, free, jobs = b"", 0, list[Claimed]()
+        while len(jobs) < most:  # piece by piece, so that no script takes long
+            asked = min(PIECE, most - len(jobs))
+            _, told, left, *more = self.scripts.run("claim", asked, *fixed, token)
+            if not told:  # nothing may be, or can be, claimed
+                break
+            token, free = told, left
+            jobs += map(claimed, more)
+            if len(more) < asked:
+                break
+        return Claim(token.decode(), tuple(jobs), int(free), taken_at)
 
     def claim_due(self, most: int) -> tuple[int, list[Due]]:
         """Take up to `most` tasks due for a poll; returns the store's time in ms and them."""

@@ -2,7 +2,7 @@
 -- What the POST is made of and may change later (callback place, key, expiry) is frozen here.
 -- A job whose task the provider has told of while it waited is not sent: -> processing, and polled.
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
---       most age ms of the oldest unsettled end
+--       most age ms of the oldest unsettled end, fencing token ('': a new one)
 -- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID, refusals, batch,
 --          resends, results asked for where fewer than the row's, else ''
 
@@ -11,14 +11,13 @@
 -- or given, the batch's jobs go one at a time.
 local function affordable(job)
   local batch, own = KEY.batch(job.b), KEY.job(job.id)
-  local cap, bound, cost, reserved = unpack(redis.call('HMGET', batch, 'cap', 'bound', 'cost', 'reserved'))
-  if not cap then return true end
+  local bound, cost, reserved = unpack(redis.call('HMGET', batch, 'bound', 'cost', 'reserved'))
   if not bound and reserved ~= '0' then return false end
   if not job.ro then set(job, 'ro', job.rv) end
   redis.call('HSET', own, 'rv', job.ro)
   redis.call('HINCRBY', own, 'rv', bound or '0')
   job.rv = redis.call('HGET', own, 'rv')
-  redis.call('HSET', batch, 'room', cap)
+  redis.call('HSET', batch, 'room', redis.call('HGET', batch, 'cap'))
   for _, amount in ipairs({cost, reserved, job.rv}) do
     if amount ~= '0' then redis.call('HINCRBY', batch, 'room', '-' .. amount) end
   end
@@ -35,7 +34,7 @@ if oldest and t - tonumber(string.match(oldest[1], '^%d+')) > tonumber(ARGV[7]) 
   return {t, '', 0} -- effects have fallen behind: do not make more
 end
 local free = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.call('ZCARD', KEY.slots())
-local token, claimed, taken, looked, current = nil, {}, 0, 0, nil
+local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
 
 local function take(job)
   local n = tonumber(job.a)
@@ -49,7 +48,7 @@ local function take(job)
     redis.call('ZADD', KEY.due(), 'LT', t, uuid)
     return
   end
-  token = token or tostring(redis.call('HINCRBY', KEY.meta(), 'fence', 1))
+  if token == '' then token = tostring(redis.call('HINCRBY', KEY.meta(), 'fence', 1)) end
   set(job, 't', token, 'u' .. n, t)
   if not job.k then
     set(job, 'k', ARGV[5], 'kp', ARGV[4], 'ke', math.floor(t / 1000) + tonumber(ARGV[6]))
@@ -65,7 +64,8 @@ end
 
 -- Serve the batch whose turn it is until it is another's; its turns cost 1 / priority each.
 local function serve(batch, vt, next_turn)
-  local turn = 1 / tonumber(redis.call('HGET', KEY.batch(batch), 'priority') or '1')
+  local priority, cap = unpack(redis.call('HMGET', KEY.batch(batch), 'priority', 'cap'))
+  local turn = 1 / tonumber(priority or '1')
   local function leave(...)
     redis.call('HSET', KEY.batch(batch), 'vt', string.format('%.17g', vt), ...)
     redis.call('ZREM', KEY.ready(), batch)
@@ -76,7 +76,7 @@ local function serve(batch, vt, next_turn)
     local job = id and fetch(id)
     if not id then return leave() end
     if job and job.s == 'queued' then -- it may have been completed while it waited
-      if not job.se and not affordable(job) then
+      if cap and not job.se and not affordable(job) then
         redis.call('LPUSH', KEY.queue(batch), id)
         return leave('broke', job.rv)
       end
@@ -93,4 +93,4 @@ while not is_enough() do
   serve(turns[1], tonumber(turns[2]), tonumber(turns[4]))
 end
 if current then redis.call('HSET', KEY.meta(), 'vt', string.format('%.17g', current)) end
-return {t, token or '', free - taken, unpack(claimed)}
+return {t, token, free - taken, unpack(claimed)}

@@ -122,9 +122,9 @@ local function tally(job, field, by)
 end
 
 -- Money is added at once: digits are no numbers here.
-local function tally_money(job, field, by)
-  redis.call('HINCRBY', KEY.batch(job.b), field, by)
-  redis.call('HINCRBY', KEY.counts(), field, by)
+local function tally_cost(job, by)
+  redis.call('HINCRBY', KEY.batch(job.b), 'cost', by)
+  redis.call('HINCRBY', KEY.counts(), 'cost', by)
 end
 
 -- Run one script; what it changed is written when it returns.

@@ -39,9 +39,9 @@ local function move(job, event, t, detail)
     tally(job, 'n:' .. from, -1)
     tally(job, 'n:' .. to, 1)
     if (job.rv or '0') ~= '0' then
-      if ACTIVE[to] and not ACTIVE[from] then tally_money(job, 'reserved', job.rv) end
+      if ACTIVE[to] and not ACTIVE[from] then redis.call('HINCRBY', KEY.batch(job.b), 'reserved', job.rv) end
       if ACTIVE[from] and not ACTIVE[to] then
-        tally_money(job, 'reserved', '-' .. job.rv)
+        redis.call('HINCRBY', KEY.batch(job.b), 'reserved', '-' .. job.rv)
         affords_again(job.b)
       end
     end

@@ -48,8 +48,8 @@ local function charge(job, n, amounts)
     redis.call('HINCRBY', key, 'm', sum)
     job.m = redis.call('HGET', key, 'm')
   end
-  if old ~= '0' then tally_money(job, 'cost', '-' .. old) end
-  if sum ~= '0' then tally_money(job, 'cost', sum) end
+  if old ~= '0' then tally_cost(job, '-' .. old) end
+  if sum ~= '0' then tally_cost(job, sum) end
 end
 
 -- What is known of attempt n: successes of the authoritative answer, provisional successes that it

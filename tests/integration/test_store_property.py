@@ -69,7 +69,9 @@ class Books(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         # A lease of no time: the next sweep finds it run out.
-        _, token, _, *sent = self.store.scripts.run("claim", 5, 0, 3_600_000, "", "", 60, 60_000)
+        _, token, _, *sent = self.store.scripts.run(
+            "claim", 5, 0, 3_600_000, "", "", 60, 60_000, ""
+        )
         self.tokens += [token.decode()] if token else []
         for job in sent:
             assert int(job[1]) not in {*self.told, *self.shown}, "bought again"
