@@ -32,6 +32,7 @@ NAMES = {
     "paused": "paused",  # zset: batch ids, or * for all, by the time of the next probe
     "nudge": "nudge",  # list: at most one entry; the tick thread waits on it
     "ends": "ends",  # stream: the outbox, one entry per ending
+    "shown": "shown",  # stream: moves that Flower has not been told of; the oldest go beyond a cap
     "unsettled": "unsettled",  # list: jobs whose ending could not be settled
     "quarantine": "q:{id}",  # hash: digest -> body that could not be understood, of a job
     "quarantined": "quarantined",  # zset: ids that have a quarantine, by the time of the last body

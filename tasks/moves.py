@@ -13,15 +13,15 @@ class Face:
     """How a state shows outside: in counters, in Celery, in Flower, and in the slot set."""
 
     celery: str  # state an AsyncResult gives
-    flower: str  # event type that shows it; empty: none is sent
+    flower: str  # event type that shows it; empty: it shows as the state before
     holds_slot: bool  # a task of it may be running at the provider
 
 
 FACES = {
-    State.QUEUED: Face("PENDING", "", holds_slot=False),
-    State.SUBMITTING: Face("RECEIVED", "", holds_slot=True),
-    State.RESOLVING: Face("RECEIVED", "", holds_slot=True),
-    State.PROCESSING: Face("STARTED", "", holds_slot=True),
+    State.QUEUED: Face("PENDING", "task-retried", holds_slot=False),
+    State.SUBMITTING: Face("RECEIVED", "task-received", holds_slot=True),
+    State.RESOLVING: Face("RECEIVED", "task-received", holds_slot=True),
+    State.PROCESSING: Face("STARTED", "task-started", holds_slot=True),
     State.COMPLETED: Face("SUCCESS", "task-succeeded", holds_slot=False),
     State.PARTIAL: Face("SUCCESS", "task-succeeded", holds_slot=False),
     State.FAILED: Face("FAILURE", "task-failed", holds_slot=False),
@@ -54,13 +54,25 @@ MOVES: dict[str, dict[State, State]] = {
 }
 """event: {state before: state after}. What is not here does not happen."""
 
+SHOWN = frozenset({"claim", "acknowledge", "found", "again", "retry"}) | frozenset(
+    event for event, edges in MOVES.items() if ENDED.intersection(edges.values())
+)
+"""Moves that change what Flower shows. A job that only waits is no row of its own: its batch is."""
+
+UNSHOWN = 50_000
+"""Moves kept for Flower while it is away or behind, about 4 MB; beyond it the oldest go."""
+
 
 def as_lua() -> str:
     """Return the table as Lua source, for the scripts' guards."""
     rows = [f"{event}={_lua_table(edges)}" for event, edges in MOVES.items()]
     ended = _lua_table(dict.fromkeys(ENDED, "yes"))
     active = _lua_table(dict.fromkeys(_AT_PROVIDER, "yes"))
-    return f"local MOVES = {{{','.join(rows)}}}\nlocal ENDED = {ended}\nlocal ACTIVE = {active}\n"
+    shown = "{" + ",".join(f'{event}="yes"' for event in sorted(SHOWN)) + "}"
+    tables = {"ENDED": ended, "ACTIVE": active, "SHOWN": shown}
+    lines = [f"local UNSHOWN = {UNSHOWN}"]
+    lines += [f"local {name} = {table}" for name, table in tables.items()]
+    return "\n".join([f"local MOVES = {{{','.join(rows)}}}", *lines, ""])
 
 
 def _lua_table(pairs: Mapping[State, str]) -> str:

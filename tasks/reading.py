@@ -1,7 +1,7 @@
 """Reading the store: records, requests, histories, results. Writes nothing."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -284,6 +284,17 @@ def batch_named(store: Store, name_or_id: str) -> Batch | None:
     with store_errors():
         known = store.client.hget(store.keys("names"), name_or_id)
     return batch(store, known.decode() if known else name_or_id)
+
+
+def limited(store: Store, batch_ids: Collection[str]) -> set[str]:
+    """Return those of these batches that may cost no more than a limit."""
+    ids = sorted(batch_ids)
+    pipe = store.client.pipeline(transaction=False)
+    for batch_id in ids:
+        pipe.hexists(store.keys("batch", batch_id), "cap")
+    with store_errors():
+        capped = pipe.execute()
+    return {batch_id for batch_id, has_cap in zip(ids, capped, strict=True) if has_cap}
 
 
 def batches(store: Store) -> list[Batch]:

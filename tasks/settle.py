@@ -1,15 +1,12 @@
 """Settle: the repeatable effects after a job has ended, from the outbox, at least once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from structlog.typing import FilteringBoundLogger
-
 from tasks import reading
-from tasks.errors import StoreAway
 from tasks.job import Record
 from tasks.money import OUTPUT_NANO_PER_TOKEN, input_cost
-from tasks.outbox import Ending, Outbox
+from tasks.outbox import Entry
 from tasks.reading import Request
 from tasks.store import Store
 from tasks.wire.answer import Item
@@ -19,8 +16,8 @@ MOST_TOKENS = 10**8
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A job whose ending is being settled."""
+class Story:
+    """A job, and all that can be told of it."""
 
     record: Record
     request: Request
@@ -28,47 +25,17 @@ class Ended:
     results: Sequence[Item]
 
 
-Effect = Callable[[Sequence[Ended]], None]
+def settle(store: Store, endings: Sequence[Entry]) -> None:
+    """Apply the effects of endings."""
+    _learn_bounds(store, endings)
 
 
-def settle(outbox: Outbox, store: Store, effect: Effect, log: FilteringBoundLogger) -> int:
-    """Apply `effect` to endings that are waiting; returns how many.
-
-    An entry leaves the outbox only after the effect returned, so an effect may happen twice. What
-    failed among others is tried alone when it is handed out again, so that it takes none with it.
-
-    Raises:
-        StoreAway: what was taken is handed out again later.
-        Exception: what the effect of the last portion that failed raised; the same happens.
-    """
-    left, fresh = outbox.take()
-    failed: Exception | None = None
-    for portion in [*([ending] for ending in left), fresh]:
-        try:
-            _settle(outbox, store, effect, portion)
-        except StoreAway:
-            raise
-        except Exception as exc:  # noqa: BLE001  an effect may raise anything; raised below
-            failed = exc
-    if failed:
-        raise failed
-    if left or fresh:
-        log.info("settle", endings=len(left) + len(fresh))
-    return len(left) + len(fresh)
-
-
-def _settle(outbox: Outbox, store: Store, effect: Effect, endings: Sequence[Ending]) -> None:
-    if endings:
-        jobs = ended(store, endings)
-        _learn_bounds(store, jobs)
-        effect(jobs)
-        outbox.settled(endings)
-
-
-def _learn_bounds(store: Store, jobs: Sequence[Ended]) -> None:
+def _learn_bounds(store: Store, endings: Sequence[Entry]) -> None:
     """Tell batches with a limit what an input may cost: half again as much as any has."""
+    jobs = known(store, endings)
+    limited = reading.limited(store, {job.batch for job in jobs})
     most: dict[str, int] = {}
-    for job in jobs:
+    for job in stories(store, [job for job in jobs if job.batch in limited]):
         cost = _cost_of_input(job) * 3 // 2
         most[job.record.batch] = max(cost, most.get(job.record.batch, 0))
     for batch, cost in most.items():
@@ -76,7 +43,7 @@ def _learn_bounds(store: Store, jobs: Sequence[Ended]) -> None:
             store.learn_bound(batch, cost)
 
 
-def _cost_of_input(job: Ended) -> int:
+def _cost_of_input(job: Story) -> int:
     """Return what a job cost beyond its output, or what its prompt costs by the price table."""
     usages = [item.raw.get("usage") for item in job.results]
     told = [usage for usage in usages if isinstance(usage, dict)]
@@ -90,15 +57,18 @@ def _tokens(usage: Mapping[str, object], name: str) -> int:
     return value if isinstance(value, int) and 0 < value < MOST_TOKENS else 0
 
 
-def ended(store: Store, endings: Sequence[Ending]) -> list[Ended]:
-    """Read the jobs of endings; one that was removed since has nothing left to settle."""
-    jobs = list(dict.fromkeys(ending.job for ending in endings))
-    known = [record for record in reading.records(store, jobs) if record]
-    names = [record.id for record in known]
+def known(store: Store, entries: Sequence[Entry]) -> list[Record]:
+    """Read the records of entries' jobs; one that was removed since has nothing left to tell."""
+    jobs = list(dict.fromkeys(entry.job for entry in entries))
+    return [record for record in reading.records(store, jobs) if record]
+
+
+def stories(store: Store, jobs: Sequence[Record]) -> list[Story]:
+    """Read what else there is of jobs."""
     columns = (
-        known,
-        reading.requests_of(store, [(record.id, record.batch) for record in known]),
-        reading.failures(store, names),
-        reading.answers(store, known),
+        jobs,
+        reading.requests_of(store, [(record.id, record.batch) for record in jobs]),
+        reading.failures(store, [record.id for record in jobs]),
+        reading.answers(store, jobs),
     )
-    return [Ended(*row) for row in zip(*columns, strict=True)]
+    return [Story(*row) for row in zip(*columns, strict=True)]

@@ -39,6 +39,7 @@ class Outlook:
     window: int  # slots, free or not
     due: int  # tasks to poll
     endings: int  # jobs whose ending is not settled
+    unshown: int  # moves that Flower has not been told of
     overdue: bool  # something waits for the sweep
     wait: float  # seconds until more comes due by itself
 
@@ -252,16 +253,28 @@ class Store:
 
     def outlook(self) -> Outlook:
         """Return what there is to do now."""
-        now, claimable, window, due_now, endings, *times = map(int, self.scripts.run("outlook"))
+        told = list(map(int, self.scripts.run("outlook")))
+        now, claimable, window, due_now, endings, unshown, *times = told
         coming = [at - now for at in times if at]
         return Outlook(
             claimable=claimable,
             window=window,
             due=due_now,
             endings=endings,
+            unshown=unshown,
             overdue=0 < times[1] <= now,
             wait=min(coming, default=FOREVER_MS) / 1000,
         )
+
+    def unshown(self) -> int:
+        """Return how many moves Flower has not been told of."""
+        with store_errors():
+            return int(self.client.xlen(self.keys("shown")))
+
+    def listeners(self) -> int:
+        """Return how many kinds of messages somebody listens for: remote control, events."""
+        with store_errors():
+            return int(self.client.pubsub_numpat())
 
     def nudge(self) -> None:
         """Wake the tick thread; the list never holds more than one entry."""

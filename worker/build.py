@@ -9,11 +9,12 @@ from random import Random
 from tasks.context import Context
 from tasks.errors import ConfigurationError
 from tasks.log import configure
-from tasks.outbox import Outbox
+from tasks.outbox import SHOWN, Outbox
 from tasks.provider import Provider
 from tasks.settings import Settings, load
 from tasks.store import Store
 from tasks.token import Keyring
+from worker.door_rows import DoorRows
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Crew:
     name: str  # of this Celery node; also holds its leases and reads the outbox
     context: Context
     outbox: Outbox
+    unshown: Outbox  # of what Flower is to be told
+    door_rows: DoorRows
 
 
 @cache
@@ -40,6 +43,8 @@ def crew() -> Crew:
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
     outbox = Outbox(store, name)
     outbox.create()
+    unshown = Outbox(store, name, road=SHOWN)
+    unshown.create()
     context = Context(
         store=store,
         provider=_provider(settings),
@@ -50,7 +55,7 @@ def crew() -> Crew:
         random=Random(),  # noqa: S311  jitter, no secret
     )
     settings.id_secret()  # a missing one is told at the start, not at the first retry
-    return Crew(name, context, outbox)
+    return Crew(name, context, outbox, unshown, DoorRows(settings.namespace))
 
 
 def _keyring(settings: Settings) -> Keyring:

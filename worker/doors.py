@@ -1,18 +1,21 @@
 """Celery tasks: each checks its seat, calls a step until there is no more to do, and leaves.
 
-They send no events: Flower shows jobs, and thousands of polls would push them out of its memory.
+They send no events of Celery's own, which would push the jobs out of Flower's memory: each seat has
+one row (door_rows.py).
 """
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic, sleep
 
 from tasks import steps
 from tasks.context import Context
+from tasks.outbox import SHOWN, drain
 from tasks.settle import settle
 from tasks.sweep import sweep
 from worker.app import app
 from worker.build import crew
-from worker.events import show_endings
+from worker.events import send, show, show_batches
 from worker.room import Room
 from worker.seats import Seat, watching
 
@@ -38,9 +41,22 @@ def poll_door(seat: str, holder: str) -> dict[str, int]:
 
 @app.task(name="reelqueue.settle", send_events=False)
 def settle_door(seat: str, holder: str) -> dict[str, int]:
-    """Show what has ended."""
+    """Deal with what ended."""
     outbox = crew().outbox
-    return _work(seat, holder, lambda c: settle(outbox, c.store, show_endings, c.log))
+    return _work(seat, holder, lambda c: drain(outbox, partial(settle, c.store)))
+
+
+@app.task(name="reelqueue.show", send_events=False)
+def show_door(seat: str, holder: str) -> dict[str, int]:
+    """Show in Flower what has moved."""
+    unshown = crew().unshown
+
+    def step(context: Context) -> int:
+        shown = drain(unshown, partial(show, context))
+        show_batches(context)
+        return shown
+
+    return _work(seat, holder, step, _many)
 
 
 @app.task(name="reelqueue.sweep", send_events=False)
@@ -64,6 +80,10 @@ def _worth_a_poll(context: Context, moved: int) -> bool:
     return context.store.outlook().due >= moved
 
 
+def _many(_context: Context, moved: int) -> bool:
+    return moved >= SHOWN.most
+
+
 def _anything(_context: Context, _moved: int) -> bool:
     return True
 
@@ -75,14 +95,15 @@ def _work(
     goes_on: Callable[[Context, int], bool] = _anything,
 ) -> dict[str, int]:
     """Run a step while it moves jobs and goes on; a seat that was given to another ends it."""
-    context, until, done = crew().context, monotonic() + STINT, 0
+    context, begun, done = crew().context, monotonic(), 0
     seat = Seat(context.store, name, holder)
     try:
-        while monotonic() < until and seat.keep():
+        while monotonic() < begun + STINT and seat.keep():
             moved = step(context)
             done += moved
             if not moved or not goes_on(context, moved):
                 break
     finally:
         seat.leave()
+    send(crew().door_rows.ran(name, done, monotonic() - begun))
     return {"done": done}

@@ -1,94 +1,87 @@
-"""Flower: one row per job, from its terminal event, which carries all that the row shows."""
+"""Flower: one row per job, per batch and per door, from events that carry all that a row shows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks import reading
-from tasks.job import Record, State
-from tasks.money import usd
-from tasks.moves import FACES
-from tasks.settle import Ended
-from tasks.wire.answer import Kind
+from tasks import moves, reading
+from tasks.context import Context
+from tasks.job import ENDED, State
+from tasks.outbox import SHOWN, Entry
+from tasks.settle import known, stories
 from worker.app import app
+from worker.batch_rows import BatchRows
 from worker.build import crew
-from worker.config import TEXT_INFERENCE
+from worker.rows import job_row
 
-MEDIA = ("videos", "images", "audios", "documents")
+MOST_PER_SECOND = 4000
+"""Events that Flower takes: above it the store cuts it off, and loses what was sent (measured)."""
+
+Row = tuple[str, Mapping[str, Any]]
+"""Type and fields of an event."""
+
+batch_rows = BatchRows()
 
 
-def show_endings(jobs: Sequence[Ended]) -> None:
-    """Publish one terminal event per job, a hundred to a message.
+def send(rows: Sequence[Row]) -> None:
+    """Publish events, a hundred to a message, no faster than Flower takes them.
 
     Raises:
-        kombu.exceptions.OperationalError: the store is away; the endings stay in the outbox.
+        kombu.exceptions.OperationalError: the store is away.
     """
-    names = _batch_names({job.record.batch for job in jobs})
+    if not rows:
+        return
+    until = time.monotonic() + len(rows) / MOST_PER_SECOND
     with (
         app.connection_for_write() as connection,
         app.events.Dispatcher(
             connection, hostname=crew().name, buffer_group={"task"}, buffer_limit=100
         ) as dispatcher,
     ):
-        for job in jobs:
-            dispatcher.send(FACES[job.record.state].flower, **fields(job, names[job.record.batch]))
+        for kind, fields in rows:
+            dispatcher.send(kind, **fields)
         dispatcher.flush()
+    time.sleep(max(0.0, until - time.monotonic()))
 
 
-def _batch_names(ids: Iterable[str]) -> dict[str, str]:
-    known = {id_: reading.batch(crew().context.store, id_) for id_ in ids}
-    return {id_: batch.name if batch else id_ for id_, batch in known.items()}
+def show(context: Context, entries: Sequence[Entry]) -> None:
+    """Show jobs as they stand, for moves that they have made.
+
+    Where moves come faster than a thousand at a time, only jobs that have ended are shown.
+
+    Raises:
+        kombu.exceptions.OperationalError: the store is away; the moves stay in their stream.
+    """
+    store = context.store
+    is_fast = len(entries) == SHOWN.most
+    worth = [entry for entry in entries if entry.to in ENDED or not is_fast]
+    again = {entry.job for entry in worth if entry.to is State.QUEUED}
+    jobs = [job for job in known(store, worth) if job.state is not State.QUEUED or job.id in again]
+    names = _batch_names(context, {job.batch for job in jobs})
+    rows = [
+        (moves.FACES[job.record.state].flower, job_row(job, names[job.record.batch]))
+        for job in stories(store, jobs)
+    ]
+    send([*_gap(context, entries), *rows])
 
 
-def fields(job: Ended, batch: str) -> dict[str, Any]:
-    """Return the fields of a job's terminal event; short, and no payload among them."""
-    record = job.record
-    started = record.submitted_at or record.queued_at
-    ended = record.ended_at or started
-    row: dict[str, Any] = {
-        "uuid": record.id,
-        "name": TEXT_INFERENCE,
-        "args": f"('{job.request.custom_id[:80]}',)",
-        "kwargs": repr(_described(job, batch)),
-        "retries": record.attempt - 1,
-        "sent": record.queued_at / 1000,
-        "received": started / 1000,
-        "started": started / 1000,
-        "runtime": (ended - started) / 1000,
-        "timestamp": ended / 1000,
-        "result": repr(_told(record, job)),
-    }
-    if record.state in {State.FAILED, State.EXPIRED}:
-        row["exception"] = f"{job.error[0]}: {job.error[1][:200]}"
-        row["traceback"] = f"taskUUID {record.task_uuid}"
-    return row
+def show_batches(context: Context) -> None:
+    """Show the batches that have changed since they were last shown."""
+    send(batch_rows.changed(context.store))
 
 
-def _described(job: Ended, batch: str) -> Mapping[str, str]:
-    inputs = {**(job.request.body.get("inputs") or {}), **job.request.files}
-    kind = next((name for name in MEDIA if inputs.get(name)), None)
-    if kind is None:
-        return {"batch": batch}
-    return {kind.removesuffix("s"): _name(inputs[kind][0]), "batch": batch}
+def _batch_names(context: Context, ids: set[str]) -> dict[str, str]:
+    found = {id_: reading.batch(context.store, id_) for id_ in ids}
+    return {id_: batch.name if batch else id_ for id_, batch in found.items()}
 
 
-def _name(medium: str) -> str:
-    """Return the end of a path or URL, without a query, which may hold a signature."""
-    if medium.startswith("http"):
-        medium = medium.partition("?")[0]
-    elif not medium.startswith("file:"):
-        return ""
-    return medium.removeprefix("file:").rsplit("/", 1)[-1][:60]
-
-
-def _told(record: Record, job: Ended) -> Mapping[str, Any]:
-    """Return what the result column shows: the first 50 characters or so, cost before all."""
-    told: dict[str, Any] = {"cost": usd(record.cost), "state": record.state.value}
-    if record.state not in {State.COMPLETED, State.PARTIAL}:
-        return told | {"error": job.error[0]}
-    good = [item for item in job.results if item.kind is Kind.SUCCESS]
-    reasons = {str(item.raw.get("finishReason")) for item in good}
-    return told | {
-        "results": len(good),
-        "errors": len(job.results) - len(good),
-        "finish": ",".join(sorted(reasons)),
-    }
+def _gap(context: Context, entries: Sequence[Entry]) -> list[Row]:
+    """Say so where moves are missing: more were made while Flower was away than are kept."""
+    if context.store.unshown() < moves.UNSHOWN:
+        return []
+    first = int(entries[0].id.partition("-")[0]) / 1000
+    since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(first))
+    context.log.warning("flower.gap", since=since)
+    fields = {"uuid": f"gap-{since}", "name": "reelqueue.gap", "timestamp": first, "runtime": 0}
+    said = f"('moves before {since} are not shown: reelqueue job tells of each',)"
+    return [("task-succeeded", {**fields, "args": said, "kwargs": "{}", "result": "''"})]

@@ -26,7 +26,9 @@ PACE = 0.02
 """Least time between two ticks, however many moves nudge."""
 PRUNING = 60.0
 """Seconds between two looks for batches past the retention."""
-SEATS = {"submit": 4, "poll": 4, "settle": 1, "sweep": 1}
+BATCHES = 5.0
+"""Seconds between two looks at what batches show in Flower."""
+SEATS = {"submit": 4, "poll": 4, "settle": 1, "sweep": 1, "show": 1}
 """Doors of a kind that may run at once, over all workers."""
 FRESH = 0.5
 """Seconds in which a door that was sent for is expected to take the work it was sent for."""
@@ -45,6 +47,9 @@ class Ticker(threading.Thread):
         self._room = Room(member.context.settings.tasks_per_post)
         self._sent_at: dict[str, float] = {}
         self._settled_at = 0.0
+        self._shown_at = 0.0
+        self._asked_at = 0.0
+        self._is_watched = False
         self._pruned_at = -PRUNING
 
     def run(self) -> None:
@@ -77,6 +82,7 @@ class Ticker(threading.Thread):
         settings = self._crew.context.settings
         self._seat("settle", int(self._worth_settling(outlook.endings)))
         self._seat("sweep", int(outlook.overdue or self._may_prune()))
+        self._seat("show", int(self._worth_showing(outlook.unshown)))
         self._seat("poll", -(-outlook.due // settings.uuids_per_poll))
         if self._room.is_worth_a_post(outlook) and not self._is_taken(outlook.claimable):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
@@ -97,11 +103,24 @@ class Ticker(threading.Thread):
         return True
 
     def _worth_settling(self, endings: int) -> bool:
-        """Settle a full message of events, or what there is once a second."""
+        """Settle a full portion, or what there is once a second."""
         if not endings or (endings < MOST and time.monotonic() - self._settled_at < IDLE):
             return False
         self._settled_at = time.monotonic()
         return True
+
+    def _worth_showing(self, unshown: int) -> bool:
+        """Show a full message of events, or what there is once a second, where Flower listens."""
+        now = time.monotonic()
+        since = now - self._shown_at
+        if since < (0 if unshown >= MOST else IDLE if unshown else BATCHES):
+            return False
+        if now - self._asked_at >= IDLE:
+            # This worker listens for remote control; whoever listens for events is the second.
+            self._asked_at, self._is_watched = now, self._store.listeners() > 1
+        if self._is_watched:
+            self._shown_at = now
+        return self._is_watched
 
     def _patience(self, wait: float, has_work: bool) -> float:  # noqa: FBT001  the outlook's word
         if has_work or self._room.is_waiting:

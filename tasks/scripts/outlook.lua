@@ -1,7 +1,7 @@
 -- What there is to do now, for the tick thread. Changes nothing.
 -- ARGV: none
 -- returns: now, claimable (jobs that could be claimed at once), window, due tasks, unsettled ends,
---          next due poll, next time for the sweep (0: none)
+--          moves that Flower has not been told of, next due poll, next time for the sweep (0: none)
 local t = now()
 local claimable, window = 0, tonumber(redis.call('HGET', KEY.meta(), 'window') or '0')
 local stops = redis.call('ZSCORE', KEY.paused(), '*') or redis.call('HGET', KEY.meta(), 'held')
@@ -17,4 +17,4 @@ for _, key in ipairs({KEY.later(), KEY.leases(), KEY.paused(), KEY.slots()}) do
   if at > 0 and (sweep == 0 or at < sweep) then sweep = at end
 end
 return {t, math.max(0, claimable), window, redis.call('ZCOUNT', KEY.due(), '-inf', t),
-  redis.call('XLEN', KEY.ends()), first(KEY.due()), sweep}
+  redis.call('XLEN', KEY.ends()), redis.call('XLEN', KEY.shown()), first(KEY.due()), sweep}

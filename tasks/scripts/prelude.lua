@@ -1,4 +1,4 @@
--- Stands before the scripts, after KEY (keys.py), MOVES, ENDED and ACTIVE (moves.py).
+-- Stands before the scripts, after KEY (keys.py), MOVES, ENDED, ACTIVE, SHOWN and UNSHOWN (moves.py).
 -- Times are milliseconds of Redis TIME. Money is passed as digits and only ever added by HINCRBY.
 --
 -- A script changes records by `set` and `forget` and counters by `tally`: they are written once, when

@@ -48,6 +48,7 @@ local function move(job, event, t, detail)
     set(job, 's', to)
     if job.fc then absolve(job) end
     if LACKING[to] then blame(job) end
+    if SHOWN[event] then redis.call('XADD', KEY.shown(), 'MAXLEN', '~', UNSHOWN, '*', 'job', job.id, 'to', to) end
   end
   recount_parked(job)
   if ENDED[to] then ended(job, from, event, t) end

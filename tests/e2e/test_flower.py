@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
+from simulator_driver import wait_until
 from stack_driver import Place
 
 QUIET = (
@@ -69,6 +70,7 @@ def rows_of(dom: str) -> dict[str, str]:
 def test_flower_shows_one_row_per_job_with_its_state_arguments_result_and_cost(
     page: Callable[..., str], jobs: list[dict[str, object]]
 ) -> None:
+    wait_until(lambda: "|STARTED|" not in str(rows_of(page("/tasks"))))
     dom = page("/tasks")
     assert "<b " not in dom
     shown = rows_of(dom)
@@ -78,7 +80,22 @@ def test_flower_shows_one_row_per_job_with_its_state_arguments_result_and_cost(
         for part in told:
             assert part in row
     assert "'batch': 'shown'" not in str(shown)
-    assert all("reelqueue.text_inference" in row for row in shown.values())
+
+
+@pytest.mark.usefixtures("jobs")
+def test_a_batch_and_each_seat_of_a_door_have_one_row(page: Callable[..., str]) -> None:
+    def others() -> list[str]:
+        rows = rows_of(page("/tasks")).values()
+        return [row for row in rows if "reelqueue.text_inference" not in row]
+
+    wait_until(lambda: any("|('shown',)|" in row and "|SUCCESS|" in row for row in others()))
+    shown = others()
+    (batch,) = [row for row in shown if "|('shown',)|" in row]
+    assert "'jobs': 6, 'completed': 3, 'partial': 1, 'failed': 2" in batch
+    seats = re.findall(r"\|\('(\w+:\d)',\)\|", "".join(shown))
+    assert {"submit:0", "poll:0"} <= set(seats)
+    assert len(seats) == len(set(seats))
+    assert all("reelqueue." in row for row in shown)
 
 
 def test_flowers_page_of_a_failed_job_tells_the_reason_and_no_page_tells_a_signature(

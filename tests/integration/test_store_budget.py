@@ -1,10 +1,10 @@
 """A batch with a limit: claimed only as far as its cost, come what may, stays within."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from core_driver import (
-    LOG,
     Rig,
     agree,
     asked,
@@ -23,7 +23,7 @@ from store_driver import StoreServer
 from tasks import reading
 from tasks.job import State
 from tasks.money import NANO
-from tasks.outbox import Outbox
+from tasks.outbox import Outbox, drain
 from tasks.settle import settle
 from tasks.store import Store
 
@@ -130,7 +130,7 @@ def test_a_batch_is_never_charged_more_than_its_limit(store: Store, simulator: S
     outbox.create()
 
     def stuck() -> bool:
-        settle(outbox, store, lambda _: None, LOG)
+        drain(outbox, partial(settle, store))
         states = [one.state for one in rig.records()]
         return states.count(State.COMPLETED) >= 2 and not store.window()[1]
 

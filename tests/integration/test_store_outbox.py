@@ -1,13 +1,14 @@
 """Settle: every ending at least once, and one that cannot be settled keeps no other waiting."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
-from core_driver import LOG, bring_to, queue, row
+from core_driver import bring_to, queue, row
 
 from tasks.job import State
-from tasks.outbox import DELIVERIES, Outbox
-from tasks.settle import Ended, settle
+from tasks.outbox import DELIVERIES, Entry, Outbox, drain
+from tasks.settle import settle
 from tasks.store import Store
 
 
@@ -32,8 +33,8 @@ class Effect:
     def __init__(self, poison: str = "") -> None:
         self.poison, self.seen = poison, list[str]()
 
-    def __call__(self, jobs: Sequence[Ended]) -> None:
-        ids = [job.record.id for job in jobs]
+    def __call__(self, entries: Sequence[Entry]) -> None:
+        ids = [entry.job for entry in entries]
         if self.poison in ids:
             raise ValueError(self.poison)
         self.seen += ids
@@ -42,8 +43,8 @@ class Effect:
 def test_endings_are_settled_once_and_leave_the_outbox(store: Store) -> None:
     jobs, effect = ended(store, 3), Effect()
     box = outbox(store)
-    assert settle(box, store, effect, LOG) == 3
-    assert settle(box, store, effect, LOG) == 0
+    assert drain(box, effect) == 3
+    assert drain(box, effect) == 0
     assert effect.seen == jobs
     assert store.outlook().endings == 0
 
@@ -52,14 +53,14 @@ def test_what_one_consumer_left_lying_another_settles(store: Store) -> None:
     jobs = ended(store, 2)
     outbox(store, "killed").take()
     effect = Effect()
-    assert settle(outbox(store, "other"), store, effect, LOG) == 2
+    assert drain(outbox(store, "other"), effect) == 2
     assert effect.seen == jobs
 
 
 def test_what_is_being_settled_is_left_to_its_consumer(store: Store) -> None:
     ended(store, 1)
     outbox(store, "busy").take()
-    assert settle(outbox(store, "other", abandoned=60), store, Effect(), LOG) == 0
+    assert drain(outbox(store, "other", abandoned=60), Effect()) == 0
 
 
 def test_one_poisoned_ending_is_set_aside_and_the_others_are_settled(store: Store) -> None:
@@ -67,8 +68,8 @@ def test_one_poisoned_ending_is_set_aside_and_the_others_are_settled(store: Stor
     effect, box = Effect(poison=jobs[1]), outbox(store)
     for _ in range(DELIVERIES):
         with pytest.raises(ValueError, match=jobs[1]):
-            settle(box, store, effect, LOG)
-    settle(box, store, effect, LOG)
+            drain(box, effect)
+    drain(box, effect)
     assert effect.seen == [jobs[0], jobs[2]]
     assert store.client.lrange(store.keys("unsettled"), 0, -1) == [jobs[1].encode()]
     assert store.outlook().endings == 0
@@ -77,14 +78,13 @@ def test_one_poisoned_ending_is_set_aside_and_the_others_are_settled(store: Stor
 def test_endings_survive_a_group_that_the_store_has_lost(store: Store) -> None:
     jobs, effect, box = ended(store, 2), Effect(), outbox(store)
     store.client.xgroup_destroy(store.keys("ends"), "settle")
-    assert settle(box, store, effect, LOG) == 0
-    assert settle(box, store, effect, LOG) == 2
+    assert drain(box, effect) == 0
+    assert drain(box, effect) == 2
     assert effect.seen == jobs
 
 
 def test_the_ending_of_a_job_that_was_removed_is_settled_without_it(store: Store) -> None:
     (job,) = ended(store, 1)
     store.client.delete(store.keys("job", job))
-    effect = Effect()
-    assert settle(outbox(store), store, effect, LOG) == 1
-    assert effect.seen == []
+    assert drain(outbox(store), partial(settle, store)) == 1
+    assert store.outlook().endings == 0

@@ -72,7 +72,7 @@ def completed(store: Store, count: int, name: str = "batch") -> list[str]:
     with store.moves() as moves:
         for job in jobs:
             moves.join(asked(store, job), 0, 1.0, "", verdict(success(job), final=True))
-    store.client.delete(store.keys("ends"))
+    store.client.delete(store.keys("ends"), store.keys("shown"))
     return jobs
 
 
