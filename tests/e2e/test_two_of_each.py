@@ -21,6 +21,7 @@ SETTINGS = {
     "REELQUEUE_WINDOW_START": "16",
     "REELQUEUE_FLOWER_AUTH": ":".join(FLOWER),
 }
+JOB = "reelqueue.text_inference"
 KINDS = ("", "webhook=off", "webhook=dup:2", "fail=providerError*1", "identical")
 
 
@@ -78,7 +79,7 @@ def test_two_workers_and_two_doors_of_which_a_leading_worker_is_killed_count_not
             logs = (place.log("worker"), (place.data.parent / "worker.log").read_text("utf-8"))
             assert all("tasks=" in log for log in logs)  # both have polled
             ids = {row["job_id"] for row in rows}
-            wait_until(lambda: set(shown(place, "tasks?limit=1000")) == ids, 20)
+            wait_until(lambda: set(shown(place, f"tasks?limit=1000&taskname={JOB}")) == ids, 20)
 
 
 def shown(place: Place, what: str) -> dict[str, object]:
