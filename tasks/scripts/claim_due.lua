@@ -8,13 +8,13 @@ for _, uuid in ipairs(redis.call('ZRANGE', KEY.due(), '-inf', t, 'BYSCORE', 'LIM
   if known then
     id, n = string.match(known, '^(.*):(%d+)$')
   end
-  local job, flat = fetch(id)
+  local job = fetch(id)
   if not job or forsaken(job, uuid, t) then
     redis.call('ZREM', KEY.due(), uuid) -- nobody waits for it, and its bound has passed
   else
     redis.call('ZADD', KEY.due(), t + tonumber(ARGV[2]), uuid)
     local seq = redis.call('HINCRBY', KEY.job(id), 'ps', 1)
-    taken[#taken + 1] = {uuid, id, tonumber(n), seq, flat}
+    taken[#taken + 1] = {uuid, id, tonumber(n), seq, job.flat}
   end
 end
 return {t, unpack(taken)}

@@ -20,8 +20,8 @@ end
 -- added, and whether to nudge.
 local fetched, changed, counted, nudged
 
--- The record as a table of strings, its id and the names of its results' fields (prelude_results.lua)
--- beside it, and as it was read; nil where there is none.
+-- The record as a table of strings, beside it its id, the names of its results' fields
+-- (prelude_results.lua) and the whole as it was read (`flat`); nil where there is none.
 local function fetch(id)
   if fetched[id] then return fetched[id] end
   local flat = redis.call('HGETALL', KEY.job(id))
@@ -32,8 +32,8 @@ local function fetch(id)
     job[field] = flat[i + 1]
     if string.find(field, ':', 1, true) then told[field] = true end
   end
-  job.id, job.told, fetched[id] = id, told, job
-  return job, flat
+  job.id, job.told, job.flat, fetched[id] = id, told, flat, job
+  return job
 end
 
 local function mark(job, field, value)

@@ -182,6 +182,17 @@ def test_late_results_of_the_first_task_end_a_retried_job_and_both_are_paid(stor
     audit(store, [job])
 
 
+def test_both_tasks_of_a_retried_job_may_be_due_for_a_poll_at_once(store: Store) -> None:
+    (job,) = queue(store, row())
+    bring_to(store, job, State.CANCELLED)
+    retried(store, job)
+    _, uuid = sent_again(store, job)
+    store.client.zadd(store.keys("due"), {job: 0, uuid: 0})
+    due = store.claim_due(9)[1]
+    assert {(one.task_uuid, one.attempt) for one in due} == {(job, 1), (uuid, 2)}
+    assert due[0].job == due[1].job
+
+
 def test_late_results_while_a_retried_job_waits_leave_nothing_to_buy(store: Store) -> None:
     (job,) = queue(store, row())
     bring_to(store, job, State.EXPIRED)
