@@ -26,9 +26,14 @@ class RowError:
 
     def told(self, unit: str) -> str:
         """Return it as a sentence; `unit` is what the row's number counts."""
+        return f"{unit} {self.line}, {self.about}"
+
+    @property
+    def about(self) -> str:
+        """What is wrong, without where the row stands."""
         value = f" ({self.value})" if self.value else ""
         column = self.column if self.column.isprintable() else shown(self.column)
-        return f"{unit} {self.line}, {column[:SHOWN]}{value}: {self.problem}"
+        return f"{column[:SHOWN]}{value}: {self.problem}"
 
 
 class BadRow(ValueError):

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, islice
-from typing import Any, Final
 
 from batches.budget import Budget
+from batches.entries import Common, Fields, entry
 from batches.journal import Journal
 from batches.problems import BadManifest
 from batches.recorder import Recorder
@@ -20,21 +20,11 @@ from tasks import ids, pruning, reading, verbs
 from tasks.claims import failure
 from tasks.errors import UPLOAD_FAILED
 from tasks.job import Record
-from tasks.money import reservation
-from tasks.packing import packed
 from tasks.store import Store
-from tasks.wire.request import DEFAULT_MAX_TOKENS, dumps
-
-OWN = ("inputs", "seed")
-"""Request fields that differ from row to row; the rest is stored once per batch."""
 
 MOST_TOLD = 20
 """Rows that a message names; more of them have one cause."""
-DIGEST: Final = 3
-INPUT: Final = 5
-"""Places in what is recorded of a row, as enqueue.lua reads it."""
-_Fields = tuple[str, int, int, str, int, bytes]
-_Entry = tuple[Supplied, _Fields]
+_Entry = tuple[Supplied, Fields]
 
 
 @dataclass(frozen=True)
@@ -151,7 +141,7 @@ class Queueing:
         def records(some: Sequence[Row]) -> list[Record | None]:
             return self._records(batch_id, some)
 
-        common = _Common()
+        common = Common()
         with Recorder(told) as recorder:
             for chunk in supplied(rows, records, self.uploads, lambda: told(0)):
                 entries = [(one, self._entry(batch_id, one, common)) for one in chunk]
@@ -171,7 +161,7 @@ class Queueing:
         """Record rows in their order."""
         self.store.share(queued.batch_id, shared)
         for is_withheld, run in groupby(
-            ((one, entry) for one, entry in entries if one.record is None),
+            ((one, fields) for one, fields in entries if one.record is None),
             key=lambda pair: bool(pair[0].problem),
         ):
             (self._withhold if is_withheld else self._enqueue)(queued, list(run))
@@ -199,7 +189,7 @@ class Queueing:
         queued.still += sum(bool(one.problem) for one, _ in lacking)
         queued.tell_lacking([one for one, _ in lacking])
         again = [
-            (one.record, entry[DIGEST], entry[INPUT])
+            (one.record, entry.digest, entry.input)
             for one, entry in lacking
             if one.record and not one.problem
         ]
@@ -207,57 +197,9 @@ class Queueing:
             told = verbs.resupply(self.store, self.secret, again)
             queued.again += len(told) - told.count("stale") - told.count("cancelling")
 
-    def _bounded(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what is sent: under a limit maxTokens is said, not left to a default."""
-        settings = body.get("settings", {})
-        if self.budget is None or "maxTokens" in settings:
-            return body
-        return {**body, "settings": {**settings, "maxTokens": DEFAULT_MAX_TOKENS}}
-
-    def _entry(self, batch_id: str, one: Supplied, shared: "_Common") -> _Fields:
-        row, body = one.row, self._bounded(one.body)
-        own = {
-            "custom_id": row.custom_id,
-            "shared": shared.digest({k: v for k, v in body.items() if k not in OWN}),
-            "body": {k: v for k, v in body.items() if k in OWN},
-            "columns": dict(row.columns),
-        }
-        if row.files:
-            inputs = row.body["inputs"].items()
-            own["files"] = {kind: given for kind, given in inputs if row.files.keys() & {*given}}
-        expected = row.body.get("numberResults", 1)
-        most_tokens = row.body.get("settings", {}).get("maxTokens", DEFAULT_MAX_TOKENS)
-        return (
-            ids.job_id(self.secret, batch_id, row.custom_id),
-            row.line,
-            expected,
-            one.digest,
-            reservation(most_tokens, expected, long=bool(self.budget and self.budget.is_long)),
-            packed(dumps(own)),
-        )
-
-
-class _Common:
-    """The request parts that rows share, by digest."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, bytes] = {}
-        self._last: tuple[Mapping[str, Any] | None, str] = None, ""
-
-    def taken(self) -> dict[str, bytes]:
-        """Return those that rows brought since the last time."""
-        parts, self._parts = self._parts, {}
-        return parts
-
-    def digest(self, part: Mapping[str, Any]) -> str:
-        """Return the digest under which a part is kept; mostly that of the row before."""
-        last, digest = self._last
-        if part != last:
-            raw = dumps(part)
-            digest = ids.short_digest(raw)
-            self._parts.setdefault(digest, packed(raw))
-            self._last = part, digest
-        return digest
+    def _entry(self, batch_id: str, one: Supplied, common: Common) -> Fields:
+        job = ids.job_id(self.secret, batch_id, one.row.custom_id)
+        return entry(job, one, common, self.budget)
 
 
 def _line(one: Supplied) -> str:

@@ -73,6 +73,7 @@ class Record:
     accused: bool  # a callback said that the current attempt has failed
     token: int  # fencing token of the last claim
     error_code: str  # of the last error; kept when the job goes on
+    celery_id: str  # of the Celery message that brought the job; empty for a row of a manifest
     flags: frozenset[str]  # late, superseded, surplus, contradiction, parked
     attempts: tuple[Attempt, ...]
 
@@ -151,6 +152,7 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
         accused=number("ce") > 0,
         token=number("t"),
         error_code=fields.get("ec", ""),
+        celery_id=fields.get("cy", ""),
         flags=frozenset(filter(None, fields.get("fl", "").split(","))),
         attempts=attempts,
     )

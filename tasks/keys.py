@@ -10,6 +10,7 @@ NAMES = {
     "job": "j:{id}",  # hash: the record, values of at most 64 bytes
     "input": "j:{id}:in",  # string: custom_id, columns and own request part, compressed
     "failure": "j:{id}:err",  # string: code and message of the last error, JSON
+    "caller": "j:{id}:c",  # string: the Celery message a job came by, without its arguments, JSON
     "history": "j:{id}:h",  # list: moves, callbacks, polls; the last 64, repeats folded
     "result": "j:{id}:r:{n}",  # string: an attempt's authoritative answer, compressed; with
     # `:digest` behind it one result that only callbacks have brought
@@ -43,6 +44,9 @@ NAMES = {
     "probe": "probe",  # string with expiry: written by /readyz
 }
 
+CELERY_RESULT = "celery-task-meta-"
+"""Where Celery keeps the result of a task, by its id: where its clients look, in no namespace."""
+
 
 class Keys:
     """Key names below one namespace."""
@@ -56,7 +60,7 @@ class Keys:
 
     def as_lua(self) -> str:
         """Return one Lua function per key, under the same names."""
-        lines = ["local KEY = {}"]
+        lines = ["local KEY = {}", f'local RESULT = "{CELERY_RESULT}"']
         for name, pattern in NAMES.items():
             body = f'"{self.namespace}:{pattern}"'
             body = body.replace("{id}", '" .. id .. "').replace("{n}", '" .. n .. "')

@@ -59,6 +59,9 @@ SHOWN = frozenset({"claim", "acknowledge", "found", "again", "retry"}) | frozens
 )
 """Moves that change what Flower shows. A job that only waits is no row of its own: its batch is."""
 
+CALLER_TOLD = 86_400
+"""Seconds that Celery keeps the result of a task: its own default."""
+
 UNSHOWN = 50_000
 """Moves kept for Flower while it is away or behind, about 4 MB; beyond it the oldest go."""
 
@@ -70,7 +73,11 @@ def as_lua() -> str:
     active = _lua_table(dict.fromkeys(_AT_PROVIDER, "yes"))
     shown = "{" + ",".join(f'{event}="yes"' for event in sorted(SHOWN)) + "}"
     tables = {"ENDED": ended, "ACTIVE": active, "SHOWN": shown}
-    lines = [f"local UNSHOWN = {UNSHOWN}"]
+    faces = ",".join(f'{state}="{face.celery}"' for state, face in sorted(FACES.items()))
+    lines = [
+        f"local UNSHOWN, CALLER_TOLD = {UNSHOWN}, {CALLER_TOLD}",
+        f"local CELERY = {{{faces}}}",
+    ]
     lines += [f"local {name} = {table}" for name, table in tables.items()]
     return "\n".join([f"local MOVES = {{{','.join(rows)}}}", *lines, ""])
 

@@ -34,6 +34,9 @@ GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION
 """Secrets that `up` writes below the data folder where the user gave none."""
 
 
+NAMESPACE = "reelqueue"
+"""REELQUEUE_NAMESPACE where it is not set."""
+
 LEAST_TOKEN = 32
 """Characters of REELQUEUE_API_TOKEN: 128 bits in hexadecimal."""
 
@@ -122,7 +125,7 @@ class Settings(BaseSettings):
     flower_auth: SecretStr | None = _named("REELQUEUE_FLOWER_AUTH")
     api_token: HeaderSecret | None = _named("REELQUEUE_API_TOKEN")
     data_dir: Path = _named("REELQUEUE_DATA_DIR", DEFAULT_DATA_DIR)
-    namespace: str = _named("REELQUEUE_NAMESPACE", "reelqueue", pattern=r"^[a-z0-9_-]{1,32}$")
+    namespace: str = _named("REELQUEUE_NAMESPACE", NAMESPACE, pattern=r"^[a-z0-9_-]{1,32}$")
     host: str = _named("REELQUEUE_HOST", "127.0.0.1")
     port: int = _named("REELQUEUE_PORT", 8000, ge=1, le=65535)
     flower_port: int = _named("REELQUEUE_FLOWER_PORT", 5555, ge=1, le=65535)

@@ -2,10 +2,22 @@
 
 from typing import Any
 
-from tasks.settings import Settings
+from tasks.moves import CALLER_TOLD
+from tasks.settings import NAMESPACE, Settings
 
 TEXT_INFERENCE = "reelqueue.text_inference"
 """The name under which a job shows in Flower."""
+
+THEIRS = "celery"
+"""Celery's own default queue."""
+
+
+def route(name: str, *_: object, **__: object) -> dict[str, str] | None:
+    """Send the links and chord bodies of other programs where these look by default.
+
+    A signature that names a queue goes there.
+    """
+    return None if name.startswith("reelqueue.") else {"queue": THEIRS}
 
 
 def celery_config(settings: Settings) -> dict[str, Any]:
@@ -34,10 +46,17 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "result_accept_content": ["json"],
         "task_default_queue": ns,
-        "task_create_missing_queues": False,
+        "task_routes": (route,),
         "event_exchange": f"{ns}.events",
-        "control_exchange": f"{ns}.control",
-        "task_ignore_result": True,
+        # Programs that know no name of ours revoke through Celery's own exchange.
+        "control_exchange": "celery" if ns == NAMESPACE else f"{ns}.control",
+        "task_ignore_result": True,  # but of jobs
+        "result_backend": settings.store_url(),
+        "result_expires": CALLER_TOLD,
+        "result_backend_thread_safe": True,  # one client for all threads
+        "redis_socket_timeout": 5.0,
+        "redis_socket_connect_timeout": 2.0,
+        "redis_socket_keepalive": True,
         "task_publish_retry": False,
         "worker_send_task_events": True,
         "worker_prefetch_multiplier": 1,

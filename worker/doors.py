@@ -4,17 +4,18 @@ They send no events of Celery's own, which would push the jobs out of Flower's m
 one row (door_rows.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic, sleep
 
 from tasks import steps
 from tasks.context import Context
-from tasks.outbox import SHOWN, drain
+from tasks.outbox import SHOWN, Entry, drain
 from tasks.settle import settle
 from tasks.sweep import sweep
 from worker.app import app
 from worker.build import crew
+from worker.completion import complete
 from worker.events import send, show, show_batches
 from worker.room import Room
 from worker.seats import Seat, watching
@@ -43,7 +44,12 @@ def poll_door(seat: str, holder: str) -> dict[str, int]:
 def settle_door(seat: str, holder: str) -> dict[str, int]:
     """Deal with what ended."""
     outbox = crew().outbox
-    return _work(seat, holder, lambda c: drain(outbox, partial(settle, c.store)))
+
+    def effect(context: Context, ended: Sequence[Entry]) -> None:
+        settle(context.store, ended)
+        complete(context, ended)
+
+    return _work(seat, holder, lambda c: drain(outbox, partial(effect, c)))
 
 
 @app.task(name="reelqueue.show", send_events=False)

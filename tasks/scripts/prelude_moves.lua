@@ -28,6 +28,16 @@ local function reopened(job)
   redis.call('HDEL', KEY.batch(job.b), 'done', 'cancelled')
 end
 
+-- Celery's caller of a job sees where it stands; what becomes of it in the end, the outbox tells.
+local function tell_caller(job, event)
+  local status, result = CELERY[job.s], 'null'
+  if event == 'again' or event == 'retry' then
+    status, result = 'RETRY', '{"exc_type":"Retry","exc_message":["attempt ' .. job.a .. '"],"exc_module":"celery.exceptions"}'
+  end
+  redis.call('SET', RESULT .. job.cy, '{"status":"' .. status .. '","result":' .. result ..
+    ',"traceback":null,"children":[],"date_done":null,"task_id":' .. cjson.encode(job.cy) .. '}', 'EX', CALLER_TOLD)
+end
+
 -- One move along the table; false, and nothing done, where the table has no such edge.
 local function move(job, event, t, detail)
   local from, to = job.s, MOVES[event][job.s]
@@ -48,6 +58,7 @@ local function move(job, event, t, detail)
     set(job, 's', to)
     if job.fc then absolve(job) end
     if LACKING[to] then blame(job) end
+    if job.cy and not ENDED[to] then tell_caller(job, event) end
     if SHOWN[event] then redis.call('XADD', KEY.shown(), 'MAXLEN', '~', UNSHOWN, '*', 'job', job.id, 'to', to) end
   end
   recount_parked(job)

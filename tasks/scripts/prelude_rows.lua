@@ -18,6 +18,14 @@ local function listed(batch, ids)
   redis.call('HINCRBY', KEY.counts(), 'n:queued', added)
 end
 
+-- Create a batch of no rows.
+local function create(batch, name, priority, t)
+  redis.call('HSET', KEY.names(), name, batch)
+  redis.call('ZADD', KEY.batches(), t, batch)
+  redis.call('HSET', KEY.batch(batch), 'name', name, 'created', t, 'priority', priority,
+    'total', 0, 'open', 0, 'cost', 0, 'reserved', 0)
+end
+
 -- Why a batch takes no rows: 'sealed' or 'cancelling'; nil where it does.
 local function closed(batch)
   if redis.call('HEXISTS', KEY.batch(batch), 'cancelling') == 1 then return 'cancelling' end

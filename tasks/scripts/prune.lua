@@ -30,7 +30,7 @@ for _, job in ipairs(jobs) do
     redis.call('ZREM', KEY.due(), task_uuid(job, n))
   end
   redis.call('UNLINK', KEY.job(job.id), KEY.input(job.id), KEY.failure(job.id), KEY.history(job.id),
-    KEY.quarantine(job.id))
+    KEY.quarantine(job.id), KEY.caller(job.id))
   redis.call('ZREM', KEY.quarantined(), job.id)
   redis.call('HINCRBY', KEY.counts(), 'n:' .. job.s, -1)
 end

@@ -32,11 +32,13 @@ def lua_tables() -> dict[str, dict[str, str]]:
 
 def test_the_scripts_guards_are_the_table() -> None:
     tables = lua_tables()
-    ended, active, shown = (tables.pop(name) for name in ("ENDED", "ACTIVE", "SHOWN"))
+    names = ("ENDED", "ACTIVE", "SHOWN", "CELERY")
+    ended, active, shown, celery = (tables.pop(name) for name in names)
     read = {(a, b, event) for event, edges in tables.items() for a, b in edges.items()}
     assert read == {(str(a), str(b), event) for a, b, event in EDGES}
     assert ended.keys() == set(ENDED)
     assert shown.keys() == SHOWN
+    assert celery == {state: face.celery for state, face in FACES.items()}
     assert active.keys() == {state for state in OPEN if FACES[state].holds_slot}
 
 

@@ -1,0 +1,28 @@
+-- Record the job of one Celery message. Its batch takes such jobs one by one and is sealed all the while;
+-- it is created where there is none of this name. A job that is there is left as it is.
+-- ARGV: batch name, batch id, priority, digest and blob of the request part that rows share, job id,
+--       expected results, content digest, reservation, input blob, Celery's id, what is kept of the message
+-- returns: 'added', 'known' (same content), 'differs' or 'cancelling' (the batch is)
+local name, id, celery_id = ARGV[1], ARGV[6], ARGV[11]
+local t, batch = now(), redis.call('HGET', KEY.names(), name)
+local known = redis.call('HGET', KEY.job(id), 'd')
+if known then return known == ARGV[8] and 'known' or 'differs' end
+if redis.call('EXISTS', KEY.tombstone(id)) == 1 then return 'known' end -- bought before, and pruned
+if not batch then
+  batch = ARGV[2]
+  create(batch, name, ARGV[3], t)
+  redis.call('HSET', KEY.batch(batch), 'sealed', 1)
+elseif redis.call('HEXISTS', KEY.batch(batch), 'cancelling') == 1 then
+  return 'cancelling'
+end
+redis.call('HSET', KEY.shared(batch), ARGV[4], ARGV[5])
+local row = redis.call('HGET', KEY.batch(batch), 'total') + 1
+record(batch, t, id, row, ARGV[7], ARGV[8], ARGV[9], ARGV[10])
+redis.call('HSET', KEY.job(id), 'cy', celery_id)
+redis.call('SET', KEY.caller(id), ARGV[12])
+listed(batch, {id})
+redis.call('HDEL', KEY.batch(batch), 'done')
+redis.call('RPUSH', KEY.queue(batch), id)
+ready(batch)
+nudge()
+return 'added'

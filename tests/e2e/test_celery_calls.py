@@ -1,0 +1,243 @@
+"""Jobs as Celery tasks: called, awaited and composed by a program that has none of our code."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType as Plain
+from typing import Any
+
+import pytest
+from celery import chord, group
+from celery.exceptions import TaskRevokedError
+from simulator_driver import wait_until
+from stack_driver import Place, store_of
+
+SUPPORT = Path(__file__).parents[1] / "support"
+UNSAFE = "unsafe [[sim: fail=contentPolicyViolation]]"
+
+
+@pytest.fixture(scope="module")
+def plain(running: Place) -> Iterator[Plain]:
+    """Give the program, of which a worker runs; it knows the store's address and no more."""
+    url = (running.data / "secrets" / "redis_url").read_text(encoding="utf-8")
+    env = {**os.environ, "PLAIN_STORE": url, "PYTHONPATH": str(SUPPORT)}
+    argv = [sys.executable, "-W", "ignore", "-m", "celery", "-A", "plain_celery", "worker"]
+    argv += ["--pool=threads", "--concurrency=2", "--without-gossip"]
+    os.environ["PLAIN_STORE"] = url
+    import plain_celery  # noqa: PLC0415  it reads the address as it is loaded
+
+    worker = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: plain_celery.app.control.ping(timeout=0.5), 20)
+        yield plain_celery
+    finally:
+        worker.terminate()
+        worker.wait(15)
+        del os.environ["PLAIN_STORE"]
+
+
+def raised(result: Any) -> Exception:  # noqa: ANN401
+    with pytest.raises(Exception) as caught:  # noqa: PT011  which one is what is asked
+        result.get(timeout=30)
+    found = caught.value
+    assert isinstance(found, Exception)
+    return found
+
+
+def truth(running: Place, job: str) -> dict[str, Any]:
+    shown = running.run("job", job, "--json")
+    assert shown.returncode == 0, shown.stderr
+    found: dict[str, Any] = json.loads(shown.stdout)
+    return found
+
+
+def test_a_call_gives_the_rows_of_the_results_table(running: Place, plain: Plain) -> None:
+    call = plain.job(prompt="two", video="https://example.com/a.mp4", numberResults=2, camera="7")
+    result = call.apply_async()
+    told = result.get(timeout=30)
+    assert result.state == "SUCCESS"
+    assert told["job_id"] == told["custom_id"] == result.id
+    assert told["state"] == "completed"
+    assert [row["result_index"] for row in told["results"]] == [0, 1]
+    assert {row["camera"] for row in told["results"]} == {"7"}
+    assert all(row["text"] for row in told["results"])
+    assert float(told["cost"]) == pytest.approx(sum(row["cost"] for row in told["results"]))
+    assert truth(running, result.id)["state"] == "completed"
+
+
+def test_the_state_is_told_on_the_way(plain: Plain) -> None:
+    result, seen = plain.job(prompt="slow [[sim: latency=1]]").apply_async(), set[str]()
+    wait_until(lambda: seen.add(result.state) or "STARTED" in seen, 20)
+    assert seen <= {"PENDING", "RECEIVED", "STARTED"}
+    assert result.get(timeout=30)["state"] == "completed"
+
+
+def test_a_failed_job_raises_code_message_and_task_uuid(plain: Plain) -> None:
+    result = plain.job(prompt=UNSAFE).apply_async()
+    failed = raised(result)
+    assert type(failed).__name__ == "JobFailed"
+    assert failed.args[0] == "contentPolicyViolation"
+    assert failed.args[2] == result.id
+    assert result.state == "FAILURE"
+
+
+def test_a_program_with_our_code_gets_the_typed_exception_which_can_be_pickled(
+    plain: Plain,
+) -> None:
+    from worker.failures import JobFailed  # noqa: PLC0415  from here on it is loaded
+
+    failed = raised(plain.job(prompt=UNSAFE).apply_async())
+    assert isinstance(failed, JobFailed)
+    again = pickle.loads(pickle.dumps(failed))  # noqa: S301  our own
+    assert (again.code, again.message, again.task_uuid) == failed.args
+
+
+@pytest.mark.parametrize(
+    ("args", "columns", "told"),
+    [
+        ((), {}, "prompt"),
+        ((), {"prompt": ""}, "prompt"),
+        ((), {"prompt": "x", "temprature": 1}, "temprature"),
+        ((), {"prompt": "x", "numberResults": 5}, "numberResults"),
+        ((), {"prompt": "x", "maxTokens": "many"}, "maxTokens"),
+        ((), {"prompt": "x", "taskUUID": "mine"}, "taskUUID"),
+        ((), {"prompt": "x", "video": "/etc/passwd"}, "video"),
+        ((), {"prompt": "x", "custom_id": "a\nb"}, "custom_id"),
+        ((), {"prompt": {"__type__": "bytes", "__value__": "x"}}, "prompt"),
+        ((), {"prompt": {"__type__": "os.system", "__value__": "x"}}, "prompt"),
+        (("a prompt",), {}, "by name"),
+        (({"prompt": "x"}, {}), {}, "by name"),
+        (([],), {"prompt": "x"}, "by name"),
+    ],
+)
+def test_a_wrong_call_fails_at_once_and_names_the_field(
+    running: Place,
+    plain: Plain,
+    args: tuple[object, ...],
+    columns: dict[str, object],
+    told: str,
+) -> None:
+    result = plain.job(**columns).clone(args=args).apply_async()
+    failed = raised(result)
+    assert type(failed).__name__ == "BadCall"
+    assert told in str(failed)
+    assert running.run("job", result.id).returncode == 1
+
+
+def test_the_row_may_be_one_object(plain: Plain) -> None:
+    result = plain.job().clone(args=({"prompt": "x", "custom_id": "whole"},)).apply_async()
+    assert result.get(timeout=30)["custom_id"] == "whole"
+
+
+def test_the_same_message_twice_is_one_job_bought_once(running: Place, plain: Plain) -> None:
+    call = plain.job(prompt="once", custom_id="once")
+    first = call.apply_async()
+    first.get(timeout=30)
+    call.apply_async(task_id=first.id)
+    last = plain.job(prompt="after").apply_async()
+    last.get(timeout=30)
+    assert first.get(timeout=30)["custom_id"] == "once"
+    assert len(truth(running, first.id)["attempts"]) == 1
+
+
+def test_an_id_that_the_provider_would_not_take_gets_another_for_the_job(plain: Plain) -> None:
+    result = plain.job(prompt="x").apply_async(task_id="nightly report 7")
+    told = result.get(timeout=30)
+    assert told["custom_id"] == "nightly report 7"
+    assert told["job_id"] != "nightly report 7"
+
+
+def test_a_group_gives_its_results_in_order(plain: Plain) -> None:
+    calls = [plain.job(prompt="x", custom_id=f"g{n}") for n in range(20)]
+    results = group(calls, app=plain.app).apply_async().get(timeout=30)
+    assert [one["custom_id"] for one in results] == [f"g{n}" for n in range(20)]
+
+
+def test_the_body_of_a_chord_gets_all_results_in_order_and_runs_once(
+    running: Place, plain: Plain
+) -> None:
+    names = [f"c{n}" for n in range(30)]
+    calls = [
+        plain.job(prompt=f"x [[sim: latency=0.{n % 7}]]", custom_id=n_)
+        for n, n_ in enumerate(names)
+    ]
+    result = chord(calls, app=plain.app)(plain.gather.s())
+    assert result.get(timeout=30) == names
+    assert store_of(running).client.get("plain-gathered-c0") == b"1"
+
+
+def test_a_chord_of_which_a_part_fails_fails(plain: Plain) -> None:
+    calls = [plain.job(prompt="fine", custom_id="f0"), plain.job(prompt=UNSAFE)]
+    result = chord(calls, app=plain.app)(plain.gather.s())
+    assert "contentPolicyViolation" in str(raised(result))
+
+
+def test_a_chord_of_too_many_parts_is_refused(plain: Plain) -> None:
+    body = {**plain.gather.s(), "chord_size": 10_001}
+    result = plain.job(prompt="x").apply_async(chord=body, group_id="large", group_index=0)
+    assert "at most 10000" in str(raised(result))
+
+
+def test_a_chain_goes_on_with_the_result_and_a_row_may_come_from_the_task_before(
+    plain: Plain,
+) -> None:
+    chained = plain.job(prompt="x", custom_id="first") | plain.follow.s("chained")
+    assert chained.apply_async().get(timeout=30) == ["first", "chained"]
+
+
+def test_links_follow_a_success_and_error_links_a_failure(running: Place, plain: Plain) -> None:
+    marks = store_of(running).client
+    link, mourn = plain.follow.s("linked"), plain.mourn.s()
+    plain.job(prompt="x", custom_id="ok").apply_async(link=link, link_error=mourn).get(timeout=30)
+    bad = plain.job(prompt=UNSAFE).apply_async(link=link, link_error=mourn)
+    raised(bad)
+    wait_until(lambda: marks.llen("plain-mourned"), 20)
+    wait_until(lambda: marks.llen("plain-followed-linked"), 20)
+    assert marks.lrange("plain-mourned", 0, -1) == [bad.id.encode()]
+    assert marks.lrange("plain-followed-linked", 0, -1) == [b"ok"]
+
+
+def test_a_chain_whose_first_job_fails_fails_to_its_end(plain: Plain) -> None:
+    chained = (plain.job(prompt=UNSAFE) | plain.follow.s("never")).apply_async()
+    assert type(raised(chained)).__name__ == "JobFailed"
+
+
+def test_a_job_that_waits_is_given_up_by_revoke(running: Place, plain: Plain) -> None:
+    assert running.run("pause", "--all").returncode == 0
+    try:
+        result = plain.job(prompt="x").apply_async()
+        wait_until(lambda: running.run("job", result.id).returncode == 0, 20)
+        result.revoke()
+        failed = raised(result)
+    finally:
+        assert running.run("resume", "--all").returncode == 0
+    assert isinstance(failed, TaskRevokedError)
+    assert result.state == "REVOKED"
+    told = truth(running, result.id)
+    assert (told["state"], told["attempts"][0]["submitted_at"]) == ("cancelled", None)
+
+
+def test_a_job_that_the_provider_has_is_given_up_only_by_a_revoke_that_terminates(
+    running: Place, plain: Plain
+) -> None:
+    first = plain.job(prompt="x [[sim: latency=2]]").apply_async()
+    second = plain.job(prompt="x [[sim: latency=2]]").apply_async()
+    wait_until(lambda: {first.state, second.state} == {"STARTED"}, 20)
+    first.revoke()
+    second.revoke(terminate=True)
+    assert isinstance(raised(second), TaskRevokedError)
+    assert first.get(timeout=30)["state"] == "completed"
+    assert truth(running, second.id)["state"] == "cancelled"
+
+
+def test_no_message_is_repeated_in_the_log_of_the_worker(running: Place, plain: Plain) -> None:
+    secret = "canary-in-a-message"
+    plain.app.send_task("reelqueue.nothing", args=[secret], queue="reelqueue")
+    plain.app.send_task("reelqueue.text_inference", [secret], queue="reelqueue", eta=None)
+    raised(plain.job(prompt="x", maxTokens=secret).apply_async())
+    wait_until(lambda: "no task of its name" in running.log("worker"), 20)
+    assert secret not in running.log("worker")

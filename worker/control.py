@@ -1,0 +1,42 @@
+"""Celery's `revoke`, which also gives up jobs that are recorded already."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery.worker import control
+
+from tasks import reading, verbs
+from tasks.errors import StoreAway
+from tasks.job import ENDED, State
+from worker.build import crew
+from worker.face import job_of
+
+
+@control.control_command(variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
+def revoke(state: Any, task_id: Any, terminate: bool = False, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002
+    """Give up jobs that the provider has not; with `terminate` also what it works on, and bills.
+
+    It is heard by workers that are there; `reelqueue cancel` works without any.
+    """
+    asked = [task_id] if isinstance(task_id, str) else [str(one) for one in task_id or ()]
+    try:
+        unknown = [
+            one
+            for start in range(0, len(asked), verbs.PAGE)
+            for one in _give_up(asked[start : start + verbs.PAGE], terminate=terminate)
+        ]
+    except StoreAway as exc:
+        return {"error": str(exc)}
+    # Messages that are still to come; of those it knows Celery would write results of its own.
+    return control.revoke(state, unknown, terminate, **kwargs)
+
+
+def _give_up(celery_ids: Sequence[str], *, terminate: bool) -> list[str]:
+    """Cancel the jobs of Celery tasks; returns the tasks that have none."""
+    store = crew().context.store
+    known = reading.records(store, [job_of(one) for one in celery_ids])
+    spared = ENDED if terminate else ENDED | {State.PROCESSING}
+    jobs = [job for job in known if job and job.state not in spared]
+    if jobs:
+        verbs.cancel(store, jobs)
+    return [one for one, job in zip(celery_ids, known, strict=True) if job is None]
