@@ -132,8 +132,9 @@ class Queueing:
             Error: no file can be uploaded now; what was recorded stays.
         """
         known = reading.batch_named(self.store, self.name)
+        before = self.journal.known(self.name) is not None
         batch_id = self.journal.batch_id(self.name, known.id if known else None)
-        batch_id = self.store.open_batch(self.name, batch_id, priority=1)
+        batch_id = self.store.open_batch(self.name, batch_id, priority=1, known=before)
         if self.budget:
             self.store.budget(batch_id, self.budget.most, self.budget.bound)
         queued = Queued(batch_id)

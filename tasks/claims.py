@@ -33,6 +33,7 @@ class Claimed:
     batch: str
     resends: int = 0  # times it was sent again because nothing was clear
     lacking: int | None = None  # results to ask for where the job has the others
+    is_doubtful: bool = False  # it may have been sent in a history that the store has lost
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def failure(code: str, message: str) -> str:
 
 def claimed(fields: Sequence[Any]) -> Claimed:
     """Read one job of claim.lua's answer."""
-    id_, attempt, place, kid, expiry, uuid, refusals, batch, resends, lacking = fields
+    id_, attempt, place, kid, expiry, uuid, refusals, batch, resends, lacking, doubt = fields
     return Claimed(
         id=id_.decode(),
         attempt=int(attempt),
@@ -110,6 +111,7 @@ def claimed(fields: Sequence[Any]) -> Claimed:
         batch=batch.decode(),
         resends=int(resends),
         lacking=int(lacking) if lacking else None,
+        is_doubtful=bool(int(doubt)),
     )
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from tasks import flow, ids, payload, reading, refusals, timing, token
+from tasks import flow, history, ids, payload, reading, refusals, timing, token
 from tasks.backoff import exponential
 from tasks.claims import SLOT_MARGIN, Claim, Claimed, Due, Verdict
 from tasks.context import Context
@@ -70,7 +70,7 @@ def submit(context: Context) -> int:
     )
     tasks = payload.bodies(context.store, context.keyring, claim.jobs, flow.without(limits))
     refusals.reject_unsendable(context, claim, [job for job in claim.jobs if job.id not in tasks])
-    sendable = [job for job in claim.jobs if job.id in tasks]
+    sendable = history.unsent(context, claim, [job for job in claim.jobs if job.id in tasks])
     most_bytes = min(settings.bytes_per_post, int(limits.get("bytes", settings.bytes_per_post)))
     most_tasks = int(limits.get("tasks", settings.tasks_per_post))
     for chunk in payload.chunks(sendable, tasks, most_bytes, most_tasks):

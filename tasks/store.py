@@ -83,9 +83,13 @@ class Store:
 
     # -- queueing
 
-    def open_batch(self, name: str, batch_id: str, priority: int) -> str:
-        """Find or create the batch `name`; returns the id it has, ready to take rows."""
-        return str(self.scripts.run("open_batch", name, batch_id, priority).decode())
+    def open_batch(self, name: str, batch_id: str, priority: int, *, known: bool = False) -> str:
+        """Find or create the batch `name`; returns the id it has, ready to take rows.
+
+        `known` says that the batch was there before, wherever that is recorded.
+        """
+        told = self.scripts.run("open_batch", name, batch_id, priority, int(known))
+        return str(told.decode())
 
     def budget(self, batch: str, most: int, bound: int | None) -> None:
         """Let a batch cost at most `most`, its inputs at most `bound` each (nano-dollars).

@@ -4,7 +4,8 @@
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
 --       most age ms of the oldest unsettled end, fencing token ('': a new one)
 -- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID, refusals, batch,
---          resends, results asked for where fewer than the row's, else ''
+--          resends, results asked for where fewer than the row's, else '', whether its taskUUID may have
+--          been sent in a history that the store has lost (1 or 0)
 
 -- A batch with a limit: may the job be sent? Cost, reservations and the most that it can cost itself
 -- must stay within. HINCRBY adds, and only the sign is looked at. Until the cost of an input is known
@@ -35,8 +36,9 @@ if oldest and t - tonumber(string.match(oldest[1], '^%d+')) > tonumber(ARGV[7]) 
 end
 local free = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.call('ZCARD', KEY.slots())
 local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
+local doubted = doubted_until(t)
 
-local function take(job)
+local function take(job, is_doubtful)
   local n = tonumber(job.a)
   local uuid = task_uuid(job, n)
   taken = taken + 1
@@ -55,7 +57,7 @@ local function take(job)
   end
   redis.call('ZADD', KEY.leases(), t + lease, job.id)
   claimed[#claimed + 1] = {job.id, n, job.kp, job.k, job.ke, uuid, job.rf or '0', job.b, job.rs or '0',
-    job['n' .. n] or ''}
+    job['n' .. n] or '', is_doubtful and 1 or 0}
 end
 
 local function is_enough()
@@ -64,7 +66,9 @@ end
 
 -- Serve the batch whose turn it is until it is another's; its turns cost 1 / priority each.
 local function serve(batch, vt, next_turn)
-  local priority, cap = unpack(redis.call('HMGET', KEY.batch(batch), 'priority', 'cap'))
+  local fields = redis.call('HMGET', KEY.batch(batch), 'priority', 'cap', 'created', 'doubt')
+  local priority, cap, created, doubt = unpack(fields)
+  local is_doubtful = doubt or tonumber(created) <= doubted
   local turn = 1 / tonumber(priority or '1')
   local function leave(...)
     redis.call('HSET', KEY.batch(batch), 'vt', string.format('%.17g', vt), ...)
@@ -80,7 +84,7 @@ local function serve(batch, vt, next_turn)
         redis.call('LPUSH', KEY.queue(batch), id)
         return leave('broke', job.rv)
       end
-      take(job)
+      take(job, is_doubtful)
       current, vt = vt, vt + turn
     end
   until is_enough() or (next_turn and vt >= next_turn)

@@ -16,6 +16,19 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Until when the store may have had a history that it has lost: it came up anew since, from its disk or
+-- from a backup, or another took over, and the last writes may be missing. What was queued by then may
+-- have been sent. 0 where it has been the same server all along.
+local function doubted_until(t)
+  local server = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  local known, since = unpack(redis.call('HMGET', KEY.meta(), 'run', 'doubt'))
+  if known == server then return tonumber(since or '0') end
+  redis.call('HSET', KEY.meta(), 'run', server)
+  if not known then return tonumber(since or '0') end
+  redis.call('HSET', KEY.meta(), 'doubt', t)
+  return t
+end
+
 -- Of one run: records by id, by record the names of its changed fields, by hash and field what is to be
 -- added, and whether to nudge.
 local fetched, changed, counted, nudged

@@ -1,0 +1,114 @@
+"""A store that lost its last writes: what was sent in them is looked for, and not bought again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from core_driver import Rig, agree, fresh_store, row
+from simulator_driver import Simulator
+from store_driver import StoreServer
+
+from tasks import steps
+from tasks.job import State
+from tasks.store import Store
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rig(store: Store, simulator: Simulator) -> Rig:
+    return Rig(store, simulator.v1)
+
+
+def told(*directives: str) -> dict[str, Any]:
+    return row(f"Look. [[sim: {' '.join(directives)}]]")
+
+
+def copied(rig: Rig) -> dict[bytes, bytes]:
+    """Return a copy of the store as it is now."""
+    client = rig.store.client
+    return {key: client.dump(key) for key in client.scan_iter(f"{rig.store.keys.namespace}:*")}
+
+
+def taken_over(rig: Rig, copy: dict[bytes, bytes]) -> None:
+    """Go on with a copy, on a server that is not the one it was made on."""
+    client = rig.store.client
+    client.unlink(*client.scan_iter(f"{rig.store.keys.namespace}:*"))
+    for key, value in copy.items():
+        client.restore(key, 0, value)
+    client.hset(rig.store.keys("meta"), "run", "another")
+
+
+def emptied(rig: Rig) -> None:
+    client = rig.store.client
+    client.unlink(*client.scan_iter(f"{rig.store.keys.namespace}:*"))
+    rig.store.check("simulated", 8)
+
+
+@pytest.mark.parametrize("latency", ["0", "0.5"])
+@pytest.mark.parametrize("remember", ["forever", "running", "never"])
+def test_work_of_a_lost_history_is_found_and_not_sent_again(
+    rig: Rig, simulator: Simulator, remember: str, latency: str
+) -> None:
+    simulator.change(remember=remember)
+    rig.queue(told(f"latency={latency}"), told("latency=0.1", "fail=providerError*1"))
+    before = copied(rig)
+    steps.submit(rig.context)
+    taken_over(rig, before)
+    assert {one.state for one in rig.records()} == {State.QUEUED}
+    rig.run()
+    truth = agree(rig, simulator)
+    assert {task["submissions"] for task in truth.values()} == {1}
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+def test_what_was_never_sent_is_sent_once_it_was_looked_for(rig: Rig, simulator: Simulator) -> None:
+    rig.queue(*[told(f"latency=0 {n}") for n in range(5)])
+    taken_over(rig, copied(rig))
+    simulator.change(outage="500", outage_scope="polls")
+    rig.turn()
+    assert {one.state for one in rig.records()} == {State.QUEUED}, "sent although nothing was told"
+    simulator.change(outage=None, max_polls=2, unknown="taskNotFound")
+    rig.run()
+    agree(rig, simulator)
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+def test_a_refused_key_while_it_is_looked_for_pauses_all(rig: Rig, simulator: Simulator) -> None:
+    rig.queue(told())
+    taken_over(rig, copied(rig))
+    simulator.change(reject_key=True)
+    rig.turn()
+    assert set(rig.store.paused()) == {"*"}
+    simulator.change(reject_key=False)
+    rig.run()
+    agree(rig, simulator)
+
+
+def test_a_server_that_was_there_all_along_is_asked_for_nothing(
+    rig: Rig, simulator: Simulator
+) -> None:
+    rig.queue(told("latency=1"))
+    steps.submit(rig.context)
+    assert simulator.totals()["polls"] == 0
+
+
+def test_rows_of_a_batch_that_the_store_has_lost_are_looked_for(
+    rig: Rig, simulator: Simulator
+) -> None:
+    simulator.change(remember="never")
+    rig.queue(told())
+    job = rig.only()
+    rig.run()
+    kept = rig.store.client.get(rig.store.keys("input", job.id))
+    emptied(rig)
+    batch = rig.store.open_batch("batch", job.batch, 1, known=True)
+    rig.store.share(batch, {"none": b"{}"})
+    rig.store.enqueue(batch, [(job.id, 1, 1, "digest", 7, kept)])
+    rig.store.seal(batch)
+    rig.run()
+    assert agree(rig, simulator)[job.id]["submissions"] == 1
