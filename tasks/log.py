@@ -2,9 +2,12 @@
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
+
+from tasks.sink import Sink
 
 
 def configure() -> FilteringBoundLogger:
@@ -19,7 +22,7 @@ def configure() -> FilteringBoundLogger:
             structlog.dev.ConsoleRenderer(colors=False, repr_native_str=True, pad_event_to=16),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", Sink(sys.stderr.fileno()))),
     )
     logger: FilteringBoundLogger = structlog.get_logger()
     return logger

@@ -1,11 +1,8 @@
 """The collaborators of this house's two processes: the callback door and the HTTP API."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, cast
 
-import structlog
 from structlog.typing import FilteringBoundLogger
 
 from batches.journal import Journal
@@ -14,7 +11,6 @@ from tasks.settings import Settings
 from tasks.store import Store
 from tasks.token import Keyring
 from webhooks.gate import Gate
-from webhooks.sink import Sink
 
 STORE_TIMEOUT = 0.7
 """Seconds for one answer of the store: below a request's budget (gate.py), so that a connection to
@@ -58,7 +54,7 @@ def build_door(settings: Settings) -> Door:
         ConfigurationError: a setting is missing or wrong.
     """
     store = _store(settings)
-    return Door(store, Gate(store), _log(), settings.keyring())
+    return Door(store, Gate(store), configure(), settings.keyring())
 
 
 def build_api(settings: Settings) -> Api:
@@ -71,7 +67,7 @@ def build_api(settings: Settings) -> Api:
     return Api(
         store,
         Gate(store),
-        _log(),
+        configure(),
         token=settings.bearer().encode(),
         patient=_store(settings, QUEUE_TIMEOUT),
         journal=Journal(settings.data_dir),
@@ -82,10 +78,3 @@ def build_api(settings: Settings) -> Api:
 
 def _store(settings: Settings, timeout: float = STORE_TIMEOUT) -> Store:
     return Store.open(settings.store_url(), settings.namespace, timeout)
-
-
-def _log() -> FilteringBoundLogger:
-    log = configure()
-    sink = cast("TextIO", Sink(sys.stderr.fileno()))
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sink))
-    return log

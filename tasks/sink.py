@@ -1,4 +1,4 @@
-"""Logs must not stop the door: a full disk or a pipe that nobody reads costs log lines only."""
+"""Logs must not stop the work: a full disk or a pipe that nobody reads costs log lines only."""
 
 import atexit
 import os
