@@ -46,9 +46,14 @@ class Claim:
     taken_at: float  # monotonic seconds, before the claim was asked for
 
     @property
+    def send_by(self) -> float:
+        """Monotonic seconds of half its lease: another may soon hold these jobs."""
+        return self.taken_at + LEASE / 2
+
+    @property
     def is_old(self) -> bool:
-        """Past half its lease: another may soon hold these jobs, so nothing may be sent."""
-        return time.monotonic() - self.taken_at > LEASE / 2
+        """Whether nothing may be sent any more."""
+        return time.monotonic() > self.send_by
 
 
 @dataclass(frozen=True)

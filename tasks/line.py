@@ -1,8 +1,10 @@
 """Connections whose whole exchange can be cut: the total time limit of the provider client."""
 
+import math
 import socket
 import threading
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -18,15 +20,20 @@ class Line:
     Timeouts of a socket start anew with every byte, so a slow answer would never meet one.
     """
 
-    def __init__(self, seconds: float, stall: float | None = None) -> None:
+    def __init__(
+        self, seconds: float, stall: float | None = None, send_by: float = math.inf
+    ) -> None:
         """Set the limits of one exchange.
 
         Args:
             seconds: Until it is cut.
             stall: Most seconds in which the other side takes nothing of one piece that is sent;
                 None: all the time, for a body that is sent in one.
+            send_by: Monotonic seconds after which no piece is sent any more. Told anew before each
+                piece, because a process that was stopped wakes with its timers late.
         """
         self._seconds, self._stall = seconds, stall or seconds
+        self._send_by = send_by
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self.cut)
         self._timer.daemon = True
@@ -54,6 +61,12 @@ class Line:
     def check(self) -> None:
         """Raise TimeoutError where the time is over."""
         if self._is_over:
+            raise TimeoutError
+
+    def check_sending(self) -> None:
+        """Raise TimeoutError where it is too late to send anything."""
+        self.check()
+        if monotonic() > self._send_by:
             raise TimeoutError
 
     def cut(self) -> None:
@@ -84,6 +97,11 @@ class _Carried:
         if self.sock:
             self._carry()
         super().putrequest(*args, **kwargs)  # type: ignore[misc]  # a mixin
+
+    def send(self, data: Any) -> None:  # noqa: ANN401  http.client's own
+        """Send a piece of a request."""
+        _current.line.check_sending()
+        super().send(data)  # type: ignore[misc]  # a mixin
 
     def _carry(self) -> None:
         if self.sock:

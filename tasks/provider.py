@@ -1,5 +1,6 @@
 """The one place that speaks HTTP to the provider, with every timeout and size cap."""
 
+import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,13 +74,17 @@ class Provider:
         self._session.mount("https://", adapter)
         self._lines: set[Line] = set()
 
-    def submit(self, tasks: Sequence[bytes]) -> Answer:
+    def submit(self, tasks: Sequence[bytes], send_by: float = math.inf) -> Answer:
         """Send several tasks, each already JSON, in one POST.
+
+        Args:
+            tasks: Their bytes.
+            send_by: Monotonic seconds after which nothing may be sent any more.
 
         Raises:
             ProviderAway: `sent` is false only where the request cannot have reached the provider.
         """
-        return self._post(b"[" + b",".join(tasks) + b"]")
+        return self._post(b"[" + b",".join(tasks) + b"]", send_by=send_by)
 
     def price(self, tasks: Sequence[bytes]) -> Answer:
         """Ask what tasks, each already JSON, would cost; they are not to be done (contract §10).
@@ -145,9 +150,10 @@ class Provider:
         body: bytes | Upload,
         patience: Patience | None = None,
         headers: Mapping[str, str] | None = None,
+        send_by: float = math.inf,
     ) -> Answer:
         patience = patience or self._patience
-        line = Line(patience.total, patience.stall)
+        line = Line(patience.total, patience.stall, send_by)
         try:
             with self._exchange(line, body, headers or _HELD, patience) as response:
                 answer = _read(response)

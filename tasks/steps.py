@@ -84,7 +84,7 @@ def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[s
         refusals.refuse_all(context, claim, jobs, 0.0, "claim too old to be sent")
         return False
     try:
-        answer = context.provider.submit([tasks[job.id] for job in jobs])
+        answer = context.provider.submit([tasks[job.id] for job in jobs], claim.send_by)
     except ProviderAway as away:
         refusals.no_answer(context, claim, jobs, away)
         return False

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -169,6 +170,27 @@ def test_a_cut_answer_is_no_answer(serve: Callable[[Script], Wire]) -> None:
 def test_a_closed_port_means_that_nothing_was_sent() -> None:
     said, _ = away(f"http://127.0.0.1:{free_port()}/v1")
     assert not said.sent
+
+
+def test_what_comes_too_late_to_be_sent_does_not_leave_on_a_new_or_a_kept_connection(
+    serve: Callable[[Script], Wire],
+) -> None:
+    def twice(connection: socket.socket) -> None:
+        connection.sendall(whole(b'{"data":[]}'))
+        connection.settimeout(0.3)
+        late.append(connection.recv(1))
+
+    late: list[bytes] = []
+    for is_kept in (False, True):
+        server = serve(twice)
+        client = Provider(server.url, "secret-key", 1, AMPLE)
+        if is_kept:
+            client.submit([b"{}"])
+        with pytest.raises(ProviderAway):
+            client.submit([b'{"a":1}'], send_by=time.monotonic() - 0.001)
+        client.close()
+        assert len(server.requests) == is_kept
+    assert b"".join(late) == b""
 
 
 def test_a_name_that_nobody_has_means_that_nothing_was_sent() -> None:
