@@ -80,6 +80,8 @@ class Ticker(threading.Thread):
             return
         outlook = self._store.outlook()
         settings = self._crew.context.settings
+        if not outlook.window:
+            self._furnish()
         self._seat("settle", int(self._worth_settling(outlook.endings)))
         self._seat("sweep", int(outlook.overdue or self._may_prune()))
         self._seat("show", int(self._worth_showing(outlook.unshown)))
@@ -88,6 +90,18 @@ class Ticker(threading.Thread):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)
         self._store.await_nudge(self._waiting, self._patience(outlook.wait, outlook.has_work))
+
+    def _furnish(self) -> None:
+        """Mark a store that was emptied while we worked on it, as at the start: else all would wait.
+
+        Raises:
+            StoreRefused: it is another provider's by now.
+        """
+        settings = self._crew.context.settings
+        self._store.check(settings.provider_mark, settings.window_start)
+        if settings.callback_url:
+            self._store.place(settings.callback_url)
+        self._crew.context.log.warning("store.emptied", found="no mark: it was marked again")
 
     def _is_taken(self, claimable: int) -> bool:
         """Whether a door is there already that will take these slots in one POST."""
