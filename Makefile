@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 HOUSES := tasks batches worker webhooks console simulator
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test explore long bench check lint format types contracts locks lock clean python
+.PHONY: help install demo test explore long faults bench check lint format types contracts locks lock clean python
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -43,6 +43,9 @@ explore: $(VENV)/dev.stamp ## Property tests on thousands of new examples (the g
 
 long: $(VENV)/dev.stamp ## Every switch of the simulator, and two of each process, held against the truth
 	@$(BIN)/python -m pytest -m long $(ARGS)
+
+faults: $(VENV)/dev.stamp ## Kill, stop, cut and fill everything: nothing lost, doubled or bought twice (ten minutes)
+	@$(BIN)/python tests/faults/run_faults.py $(ARGS)
 
 bench: $(VENV)/dev.stamp ## Measure what is claimed about speed: an hour and a half on two quiet cores
 	@$(BIN)/python -m benchmarks $(ARGS)

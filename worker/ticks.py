@@ -92,7 +92,7 @@ class Ticker(threading.Thread):
         self._store.await_nudge(self._waiting, self._patience(outlook.wait, outlook.has_work))
 
     def _furnish(self) -> None:
-        """Mark a store that was emptied while we worked on it, as at the start: else all would wait.
+        """Mark a store that was emptied while we worked on it: else all would wait for ever.
 
         Raises:
             StoreRefused: it is another provider's by now.

@@ -1,9 +1,11 @@
 """Starts real stores on free ports."""
 
+import os
 import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,12 +32,15 @@ def free_port() -> int:
 class StoreServer:
     """One server process with AOF; it can be killed, frozen and started again on its data."""
 
-    def __init__(self, binary: str, folder: Path, *options: str) -> None:
+    def __init__(
+        self, binary: str, folder: Path, *options: str, env: Mapping[str, str] | None = None
+    ) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         kept = ["--appendonly", "yes", "--save", "", "--loglevel", "warning"]
         self._argv = [binary, *fixed, *kept, *options]
+        self._env = os.environ | dict(env or {})
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -51,7 +56,7 @@ class StoreServer:
         self.stop()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self._argv, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self._argv, env=self._env, stdout=subprocess.DEVNULL)
         wait_until(self._answers)
 
     def stop(self, kind: signal.Signals = signal.SIGTERM) -> None:

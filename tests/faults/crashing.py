@@ -1,0 +1,80 @@
+"""Runs a worker or a door of ours that dies at a named point, or whose store fails now and then.
+
+`python crashing.py worker.__main__`, with in the environment: CRASH_AT, `before:` or `after:` and
+a script, POST or getResponse; CRASH_MARK, a file that says it has happened, so that it happens
+once; CRASH_BY=stop, to be stopped there instead; FLAKY, the shares of calls to the store that fail
+before, and after, they were carried out. The product knows nothing of this: the calls are wrapped
+here, in a process that only tests start.
+"""
+
+import os
+import random
+import runpy
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from tasks.lua import Scripts
+from tasks.provider import Provider
+
+FROM = {"claim": 3, "claim_due": 1}
+"""Scripts that are asked often for nothing: only an answer with more items than this counts."""
+
+
+def reached(when: str, *names: str) -> None:
+    """Die here, if this is the point."""
+    point, mark = os.environ.get("CRASH_AT", ""), Path(os.environ.get("CRASH_MARK", os.devnull))
+    if point in {f"{when}:{name}" for name in names} and not mark.exists():
+        mark.touch()
+        if os.environ.get("CRASH_BY") == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
+            os._exit(137)
+
+
+def dying_scripts(run_all: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    def run(self: Scripts, calls: Any) -> list[Any]:  # noqa: ANN401 - as it is
+        names = [name for name, _ in calls]
+        reached("before", *names)
+        answers = run_all(self, calls)
+        given = zip(names, answers, strict=True)
+        reached("after", *(n for n, told in given if n not in FROM or len(told) > FROM[n]))
+        return answers
+
+    return run
+
+
+def dying_exchange(name: str, exchange: Callable[..., Any]) -> Callable[..., Any]:
+    def run(self: Provider, *what: Any) -> Any:  # noqa: ANN401 - as it is
+        reached("before", name)
+        answer = exchange(self, *what)
+        reached("after", name)
+        return answer
+
+    return run
+
+
+def flaky(send: Callable[..., Any], before: float, after: float) -> Callable[..., Any]:
+    def run(self: Scripts, calls: Any) -> Any:  # noqa: ANN401 - as it is
+        drawn = random.random()
+        if drawn < before:
+            raise redis.ConnectionError
+        answers = send(self, calls)
+        if drawn > 1 - after:
+            raise redis.TimeoutError
+        return answers
+
+    return run
+
+
+if __name__ == "__main__":
+    Scripts.run_all = dying_scripts(Scripts.run_all)  # type: ignore[method-assign]
+    Provider.submit = dying_exchange("POST", Provider.submit)  # type: ignore[method-assign]
+    Provider.poll = dying_exchange("getResponse", Provider.poll)  # type: ignore[method-assign]
+    if shares := os.environ.get("FLAKY"):
+        Scripts._send = flaky(Scripts._send, *map(float, shares.split(",")))  # type: ignore[method-assign]  # noqa: SLF001
+    runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=False)
