@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from console.orphan import is_running
+from tasks import guard
 from tasks.errors import Error, StoreAway
 from tasks.reading import Batch, batch_named
 from tasks.settings import Settings, load, store_is_given
@@ -102,11 +103,12 @@ def opened(settings: Settings, timeout: float = 5.0) -> Store:
     """Return the store of these settings, which answers within `timeout` seconds.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none, or it is Redis Cluster.
         StoreAway: it does not answer; the text says what to look at.
     """
     store = Store.open(settings.store_url(), settings.namespace, timeout)
     try:
+        guard.refuse_cluster(store)
         store.probe()
     except StoreAway as exc:
         raise StoreAway(f"{exc}. {_where_to_look(settings)}") from None

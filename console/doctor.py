@@ -1,7 +1,6 @@
 """`reelqueue doctor`: is everything as it must be, and if not, what to do."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import click
 from pydantic import SecretStr
@@ -9,13 +8,14 @@ from pydantic import SecretStr
 from batches.forecast import exactly
 from console.context import FATAL, opened, told
 from console.tables import plain
-from tasks import health
+from tasks import guard, health
 from tasks.errors import Error
-from tasks.lua import store_errors
 from tasks.settings import Settings, load, origin
 from tasks.store import UNSETTLED, Store
 
-Check = tuple[bool, str]
+Check = tuple[bool | None, str]
+"""Fine, not fine, or (None) a warning; and the sentence."""
+MARKS = {True: "ok  ", False: "FAIL", None: "warn"}
 SHOWN = 5
 """Ids of a kind that are told."""
 
@@ -32,12 +32,18 @@ def doctor(*, show: bool) -> None:
         return
     checks = [*_of_settings(settings), *_of_store(settings)]
     for fine, text in checks:
-        click.echo(f"{'ok  ' if fine else 'FAIL'}  {text}")
-    if not all(fine for fine, _ in checks):
+        click.echo(f"{MARKS[fine]}  {text}")
+    if any(fine is False for fine, _ in checks):
         raise SystemExit(FATAL)
 
 
 def _of_settings(settings: Settings) -> Iterator[Check]:
+    try:
+        guard.settings_or_refuse(settings)
+    except Error as exc:
+        yield False, str(exc)
+    for warning in guard.warnings(settings):
+        yield None, warning
     if settings.api_key is None:
         yield True, "RUNWARE_API_KEY is not set: `up` uses the simulator, nothing is billed"
         return
@@ -45,19 +51,18 @@ def _of_settings(settings: Settings) -> Iterator[Check]:
     if settings.public_url is None:
         yield True, "PUBLIC_URL is not set: results are polled for"
     else:
-        safe = settings.public_url.startswith("https://")
-        told_ = f"PUBLIC_URL: callbacks to {settings.callback_url}"
-        yield True, told_ if safe else f"{told_} (plain http: anyone on the way can read results)"
+        yield True, f"PUBLIC_URL: callbacks to {settings.callback_url}"
 
 
 def _of_store(settings: Settings) -> Iterator[Check]:
     try:
         store = opened(settings)
+        yield from ((not f.refused, f.text) for f in guard.of_store(store, settings))
     except Error as exc:
         yield False, str(exc)
         return
     yield True, "the store can be written"
-    yield from _of_durability(store)
+    yield from ((False, text) for text in guard.foreign(store))
     mark = store.provider()
     expected = "simulated" if settings.api_key is None else settings.provider_mark
     yield (
@@ -103,20 +108,6 @@ def _of_work(store: Store) -> Iterator[Check]:
 def _some(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
     return ", ".join(map(plain, ids[:SHOWN])) + more
-
-
-def _of_durability(store: Store) -> Iterator[Check]:
-    with store_errors():
-        memory: dict[str, Any] = store.client.info("memory")
-        persistence: dict[str, Any] = store.client.info("persistence")
-    policy = str(memory.get("maxmemory_policy"))
-    yield (
-        policy == "noeviction",
-        f"maxmemory-policy {policy}"
-        + ("" if policy == "noeviction" else ": records would vanish; CONFIG SET it to noeviction"),
-    )
-    kept = bool(persistence.get("aof_enabled"))
-    yield kept, "appendonly " + ("yes" if kept else "no: a restart loses records; CONFIG SET it")
 
 
 def _settings(settings: Settings) -> Iterator[str]:

@@ -6,6 +6,7 @@ from itertools import combinations
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from tasks import guard
 from tasks.errors import ConfigurationError, StoreAway
 from tasks.settings import Settings
 from tasks.store import Store
@@ -89,9 +90,11 @@ def admit(store: Store, settings: Settings, *, simulated: bool) -> None:
     """Mark a new store as this provider's, or refuse one that is another's.
 
     Raises:
-        StoreRefused: another provider's answers are in it, or its schema is newer.
+        StoreRefused: another provider's answers are in it, its schema is newer, or it would lose
+            records.
         StoreAway: it does not answer.
     """
+    guard.store_or_refuse(store, settings)
     mark = settings.model_copy(update={"simulated": simulated}).provider_mark
     store.check(mark, settings.window_start)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from console import ready
 from console.context import opened
 from console.supervise import Child
+from tasks import guard
 from tasks.settings import (
     CHECKOUT,
     Settings,
@@ -47,21 +48,22 @@ def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
         latency: Of the simulator: seconds a task takes.
 
     Raises:
-        ConfigurationError: a port cannot be used, REDIS_URL is no such URL, or the API's token is
-            too short.
-        StoreRefused: the store that the user names is another provider's.
+        ConfigurationError: a port cannot be used, REDIS_URL is no such URL, a secret is too short,
+            or debug mode is on.
+        StoreRefused: the store that the user names is another provider's, or would lose records.
         StoreAway: it does not answer.
         OSError: the data folder cannot be written.
     """
     ready.check_ports(settings)
+    guard.settings_or_refuse(settings)  # here in one sentence, before anything is started
     if settings.api_token:
-        settings.bearer()  # refused here in one sentence, before anything is started
+        settings.bearer()
     data = _data_dir(settings)
     environment = _environment(settings, data)
     children = []
     if store_is_given():
-        ready.admit(opened(settings, STORE_WITHIN), settings, simulated=simulated)
         url = settings.store_url()
+        ready.admit(opened(settings, STORE_WITHIN), settings, simulated=simulated)
     else:
         url = _new_store_url(data)
         environment["REDIS_URL_FILE"] = str(secret_file(data, "REDIS_URL"))

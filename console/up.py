@@ -10,7 +10,7 @@ from console.context import progress_console, told
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import Stack, plan
 from console.tables import plain
-from tasks import health, verbs
+from tasks import guard, health, verbs
 from tasks.errors import StoreAway
 from tasks.money import usd
 from tasks.settings import Settings, load
@@ -54,6 +54,8 @@ def up(*, verbose: bool) -> None:
 def announce(stack: Stack, settings: Settings) -> None:
     """Say where things are, and in words nobody can miss whether the provider is real."""
     out = progress_console()
+    for warning in guard.warnings(settings):
+        out.print(f"Warning: {warning}", markup=False)
     if stack.simulated:
         out.print(
             "[bold]RUNWARE_API_KEY is not set: the provider is SIMULATED. No video is looked at,\n"

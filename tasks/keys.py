@@ -4,6 +4,8 @@
 All keys start with the namespace; Redis Cluster is refused, so scripts may build names.
 """
 
+import re
+
 NAMES = {
     "meta": "meta",  # hash: schema, provider, fence, window, vt, places
     "counts": "counts",  # hash: jobs by state, cost, over all batches
@@ -48,6 +50,10 @@ CELERY_RESULT = "celery-task-meta-"
 """Where Celery keeps the result of a task, by its id: where its clients look, in no namespace."""
 
 
+BROKERS = ("unacked", "unacked_index", "unacked_mutex")
+"""Keys below our namespace that Celery's transport writes (worker/config.py)."""
+
+
 class Keys:
     """Key names below one namespace."""
 
@@ -57,6 +63,12 @@ class Keys:
     def __call__(self, name: str, id_: str = "", n: int | str = "") -> str:
         """Return the key `name` of `id_` (and attempt `n`)."""
         return f"{self.namespace}:{NAMES[name].format(id=id_, n=n)}"
+
+    def are_all(self) -> re.Pattern[bytes]:
+        """Return what every key of ours looks like, as the store gives it."""
+        names = [re.escape(name) for name in (*NAMES.values(), *BROKERS)]
+        any_of = "|".join(names).replace(r"\{id\}", ".+").replace(r"\{n\}", "[0-9]+(:.+)?")
+        return re.compile(f"{re.escape(self.namespace)}:({any_of})".encode(), re.DOTALL)
 
     def as_lua(self) -> str:
         """Return one Lua function per key, under the same names."""

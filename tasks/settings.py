@@ -34,6 +34,9 @@ GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION
 """Secrets that `up` writes below the data folder where the user gave none."""
 
 
+ALLOWABLE = ("eviction", "no-persistence")
+"""What a throw-away store may do that loses records, by its name in REELQUEUE_ALLOW."""
+
 NAMESPACE = "reelqueue"
 """REELQUEUE_NAMESPACE where it is not set."""
 
@@ -69,7 +72,7 @@ def _header(value: SecretStr) -> SecretStr:
 
 def _store_url(value: SecretStr) -> SecretStr:
     try:
-        _parse_store_url(value.get_secret_value())
+        parse_store_url(value.get_secret_value())
     except (ValueError, TypeError):  # its text quotes the URL, and the URL holds a password
         raise ValueError(
             "must be redis://:PASSWORD@HOST:PORT/0, rediss://... for TLS or unix://..., special "
@@ -78,7 +81,7 @@ def _store_url(value: SecretStr) -> SecretStr:
     return value
 
 
-_parse_store_url: Callable[[str], object] = parse_url  # redis-py leaves it untyped
+parse_store_url: Callable[[str], dict[str, Any]] = parse_url  # redis-py leaves it untyped
 _VISIBLE = re.compile(r"[!-~]+")
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
@@ -101,6 +104,14 @@ def _retention(value: object) -> float:
     return seconds_of(value)
 
 
+def _allowed(value: str) -> str:
+    unknown = {name.strip() for name in value.split(",")} - {"", *ALLOWABLE}
+    if unknown:
+        raise ValueError(f"must be a list of {', '.join(ALLOWABLE)}, with commas between")
+    return value
+
+
+Allowed = Annotated[str, AfterValidator(_allowed)]
 Retention = Annotated[float, BeforeValidator(_retention)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
@@ -144,6 +155,8 @@ class Settings(BaseSettings):
     uploads: int = _named("REELQUEUE_UPLOADS", 4, ge=1, le=64)
     retention: Retention | None = _named("REELQUEUE_RETENTION")
     workers: int = _named("REELQUEUE_WORKER_THREADS", 16, ge=2, le=256)
+    allow: Allowed = _named("REELQUEUE_ALLOW", "")
+    flask_debug: str = _named("FLASK_DEBUG", "")
 
     @classmethod
     def settings_customise_sources(
@@ -162,6 +175,16 @@ class Settings(BaseSettings):
     def first_poll(self) -> float:
         """When a task is first polled: with callbacks polling is only the safety net."""
         return self.poll_first or (20.0 if self.callback_url else 1.0)
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """Which of ALLOWABLE the user puts up with."""
+        return frozenset(filter(None, (name.strip() for name in self.allow.split(","))))
+
+    @property
+    def debugging(self) -> bool:
+        """Whether Flask would start in debug mode, which shows tracebacks to who asks."""
+        return self.flask_debug.lower() not in {"", "0", "false", "no"}
 
     @property
     def callback_url(self) -> str | None:

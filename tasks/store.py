@@ -74,7 +74,7 @@ class Store:
             text.decode() for text in self.scripts.run("mark", SCHEMA, provider, window)
         )
         if int(schema) != SCHEMA:
-            raise StoreRefused(f"the store has schema {schema}, this reelqueue knows {SCHEMA}")
+            raise StoreRefused(newer(schema))
         if mark != provider:
             raise StoreRefused(
                 f"the store holds answers of '{mark}', and this process would use '{provider}'. "
@@ -315,3 +315,11 @@ class Store:
         """Whether a worker is alive that hands out work."""
         with store_errors():
             return bool(self.client.exists(self.keys("leader")))
+
+
+def newer(schema: str) -> str:
+    """Return why a store of another schema is refused, and what to do."""
+    return (
+        f"the store has schema {schema}, this reelqueue knows {SCHEMA}: install the version that "
+        "wrote it, or choose another REELQUEUE_NAMESPACE"
+    )

@@ -5,7 +5,7 @@ import sys
 from tasks.errors import Error
 from tasks.settings import load
 from webhooks.app import create_app
-from webhooks.build import build_door
+from webhooks.build import admit, build_door
 from webhooks.serving import Server
 
 
@@ -15,6 +15,7 @@ def main() -> None:
         settings = load()
         settings.store_url()
         settings.keyring()
+        admit(settings)
     except Error as exc:
         sys.exit(f"webhooks: {exc}")
     host, port, worker = settings.host, settings.port, "webhooks.server.Worker"

@@ -7,7 +7,7 @@ from pathlib import Path
 from tasks.errors import Error
 from tasks.settings import load
 from webhooks.api_app import create_api
-from webhooks.build import build_api
+from webhooks.build import admit, build_api
 from webhooks.serving import Server
 
 STALE = 3600
@@ -21,6 +21,7 @@ def main() -> None:
         settings.store_url()
         settings.bearer()
         settings.id_secret()
+        admit(settings)
         _prepare(settings.data_dir / "incoming")
     except Error as exc:
         sys.exit(f"api: {exc}")

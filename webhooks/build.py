@@ -6,6 +6,8 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from batches.journal import Journal
+from tasks import guard
+from tasks.errors import StoreAway
 from tasks.log import configure
 from tasks.settings import Settings
 from tasks.store import Store
@@ -24,6 +26,7 @@ QUEUE_TIMEOUT = 5.0
 class Desk:
     """What the routes of both processes work with."""
 
+    settings: Settings
     store: Store
     gate: Gate
     log: FilteringBoundLogger
@@ -47,6 +50,24 @@ class Api(Desk):
     incoming: Path  # folder of manifests being received
 
 
+def admit(settings: Settings) -> None:
+    """See that settings and store may be worked with; a store that is away is looked at later.
+
+    Raises:
+        ConfigurationError: they may not; the text says what to change.
+    """
+    guard.settings_or_refuse(settings)
+    for warning in guard.warnings(settings):
+        sys.stderr.write(f"warning: {warning}\n")
+    store = _store(settings)
+    try:
+        guard.store_or_refuse(store, settings)
+    except StoreAway:
+        pass  # /readyz looks again
+    finally:
+        store.client.close()
+
+
 def build_door(settings: Settings) -> Door:
     """Build from the settings, once in each worker process; the store is not asked yet.
 
@@ -54,7 +75,7 @@ def build_door(settings: Settings) -> Door:
         ConfigurationError: a setting is missing or wrong.
     """
     store = _store(settings)
-    return Door(store, Gate(store), configure(), settings.keyring())
+    return Door(settings, store, Gate(store), configure(), settings.keyring())
 
 
 def build_api(settings: Settings) -> Api:
@@ -65,6 +86,7 @@ def build_api(settings: Settings) -> Api:
     """
     store = _store(settings)
     return Api(
+        settings,
         store,
         Gate(store),
         configure(),

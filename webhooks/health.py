@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Blueprint, Response, current_app
 
-from tasks.errors import StoreAway
+from tasks import guard
+from tasks.errors import StoreAway, StoreRefused
 
 if TYPE_CHECKING:
     from webhooks.build import Desk
@@ -20,12 +21,16 @@ def healthz() -> Response:
 
 @routes.get("/readyz")
 def readyz() -> Response:
-    """Answer 200 while the store can be written.
+    """Answer 200 while the store can be written, and may be.
 
     Raises:
         StoreAway: it cannot; each process says so as its clients expect it.
     """
     desk = cast("Desk", current_app.extensions["reelqueue"])
+    try:
+        desk.gate.run(lambda: guard.store_or_refuse(desk.store, desk.settings))
+    except StoreRefused as exc:
+        return Response(f"{exc}\n", status=503, mimetype="text/plain")
     desk.gate.run(desk.store.probe)
     return Response("ready\n", mimetype="text/plain")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
+from tasks import guard
 from tasks.context import Context
 from tasks.errors import ConfigurationError
 from tasks.log import configure
@@ -38,7 +39,11 @@ def crew() -> Crew:
     """
     settings = load()
     log = configure()
+    guard.settings_or_refuse(settings)
     store = Store.open(settings.store_url(), settings.namespace)
+    guard.store_or_refuse(store, settings)
+    for warning in guard.warnings(settings):
+        log.warning("settings", warning=warning)
     store.check(settings.provider_mark, settings.window_start)
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
     outbox = Outbox(store, name)

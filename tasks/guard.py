@@ -1,0 +1,189 @@
+"""What every process looks at before it works: settings and a store that keep our promises.
+
+A refusal is one sentence with its fix. Managed stores may forbid CONFIG, so INFO alone decides.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+
+from tasks.errors import ConfigurationError, StoreRefused
+from tasks.lua import store_errors
+from tasks.settings import Settings, parse_store_url
+from tasks.store import SCHEMA, Store, newer
+
+KEYS_LOOKED_AT = 100_000
+"""Keys of a store that are looked at for foreign ones: a fifth of a second."""
+PAGE = 1_000
+
+DEBUGGING = "FLASK_DEBUG is on: tracebacks would be shown to who asks. Unset it"
+
+
+CLUSTER = "it is Redis Cluster; name a server without it in REDIS_URL"
+LOOPBACK = {"localhost", "::1"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about the store, and whether it is as it must be."""
+
+    text: str
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A field of INFO that must have one value."""
+
+    setting: str  # as the server's configuration calls it
+    field: str
+    right: object
+    word: str  # that allows another value, in REELQUEUE_ALLOW
+    otherwise: str
+
+
+DEMANDS = (
+    Demand(
+        "maxmemory-policy", "maxmemory_policy", "noeviction", "eviction", "records would vanish"
+    ),
+    Demand("appendonly", "aof_enabled", "yes", "no-persistence", "a restart loses records"),
+)
+
+
+def settings_or_refuse(settings: Settings) -> None:
+    """See that the settings may be worked with.
+
+    Raises:
+        ConfigurationError: debug mode is on, or a secret that is set is too short or no secret.
+    """
+    if settings.debugging:
+        raise ConfigurationError(DEBUGGING)
+    if settings.secrets is not None:
+        settings.keyring()
+    if settings.installation_secret is not None:
+        settings.id_secret()
+
+
+def store_or_refuse(store: Store, settings: Settings) -> None:
+    """See that the store may be worked with; writes nothing.
+
+    Raises:
+        StoreRefused: with the fix of each fault.
+        StoreAway: it does not answer.
+    """
+    faults = [found.text for found in of_store(store, settings) if found.refused]
+    if not faults and not store.provider():  # a new store: whose keys are these?
+        faults = list(foreign(store))
+    if faults:
+        raise StoreRefused("the store is refused: " + "; ".join(faults))
+
+
+def refuse_cluster(store: Store) -> None:
+    """See that scripts may name any key.
+
+    Raises:
+        StoreRefused: it is Redis Cluster.
+        StoreAway: it does not answer.
+    """
+    if _is_cluster(_info(store)):
+        raise StoreRefused(f"the store is refused: {CLUSTER}")
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """Yield what can be worked with, and should not be."""
+    public = urlsplit(settings.public_url or "")
+    if public.scheme == "http" and not _is_here(public.hostname):
+        yield (
+            "PUBLIC_URL is plain http: anyone on the way can read results and callback tokens. "
+            "Let a proxy end TLS, and write https://"
+        )
+    store: dict[str, Any] = parse_store_url(settings.store_url()) if settings.redis_url else {}
+    if "host" in store and not store.get("password") and not _is_here(store["host"]):
+        yield (
+            "REDIS_URL has no password, and its host is not this machine: who reaches it can read "
+            "and change everything. Set requirepass there, and :PASSWORD@ in the URL"
+        )
+
+
+def of_store(store: Store, settings: Settings) -> Iterator[Finding]:
+    """Yield what the server and our mark in it tell; writes nothing.
+
+    Raises:
+        StoreAway: it does not answer.
+    """
+    told = _info(store)
+    if _is_cluster(told):
+        yield Finding(CLUSTER, refused=True)
+        return  # nothing else can be asked
+    for demand in DEMANDS:
+        yield _judged(demand, told.get(demand.field), settings.allowed)
+    yield from _of_mark(store)
+
+
+def _info(store: Store) -> dict[str, Any]:
+    """Return INFO, lists of commands and keys left out; empty where it is forbidden."""
+    with store_errors():
+        try:
+            told: dict[str, Any] = store.client.info("server", "memory", "persistence", "cluster")
+        except redis.exceptions.NoPermissionError:
+            return {}
+    return told | {"aof_enabled": {0: "no", 1: "yes"}.get(told.get("aof_enabled", -1))}
+
+
+def _is_cluster(told: Mapping[str, Any]) -> bool:
+    return told.get("redis_mode") == "cluster" or told.get("cluster_enabled") == 1
+
+
+def _judged(demand: Demand, value: object, allowed: frozenset[str]) -> Finding:
+    told = f"{demand.setting} {value}"
+    if value == demand.right:
+        return Finding(told)
+    if value is None:
+        return Finding(f"{demand.setting} is not told by INFO; see that it is {demand.right}")
+    if demand.word in allowed:
+        return Finding(f"{told}: {demand.otherwise}; allowed by REELQUEUE_ALLOW")
+    fix = f"set it to {demand.right}, or for throw-away use REELQUEUE_ALLOW={demand.word}"
+    return Finding(f"{told}: {demand.otherwise}; {fix}", refused=True)
+
+
+def _of_mark(store: Store) -> Iterator[Finding]:
+    meta = store.keys("meta")
+    with store_errors():
+        kind = store.client.type(meta).decode()
+        schema = store.client.hget(meta, "schema") if kind == "hash" else None
+    if kind not in {"hash", "none"}:
+        yield Finding(_foreign(store, meta), refused=True)
+    elif schema not in {None, str(SCHEMA).encode()}:
+        yield Finding(newer(schema.decode()), refused=True)
+
+
+def foreign(store: Store) -> Iterator[str]:
+    """Yield a sentence where keys of others stand under our namespace; looks at a part of many.
+
+    Raises:
+        StoreAway: it does not answer.
+    """
+    ours, cursor = store.keys.are_all(), 0
+    with store_errors():
+        for _ in range(KEYS_LOOKED_AT // PAGE):
+            cursor, keys = store.client.scan(cursor, f"{store.keys.namespace}:*", PAGE)
+            strange = next((key for key in keys if not ours.fullmatch(key)), None)
+            if strange is not None:
+                yield _foreign(store, strange.decode("utf-8", "replace"))
+                return
+            if not cursor:
+                return
+
+
+def _foreign(store: Store, key: str) -> str:
+    return (
+        f"{key[:80]!r} is no key of reelqueue, and stands under its namespace "
+        f"{store.keys.namespace}; choose another REELQUEUE_NAMESPACE"
+    )
+
+
+def _is_here(host: str | None) -> bool:
+    return host in LOOPBACK or str(host).startswith("127.")

@@ -1,0 +1,223 @@
+"""Settings and stores that would make a promise untrue: every process refuses, and says the fix."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from simulator_driver import ROOT
+from store_driver import StoreServer, free_port, valkey_binary
+
+from tasks import guard
+from tasks.errors import StoreRefused
+from tasks.settings import Settings
+from tasks.store import SCHEMA, Store
+from tasks.token import new_keys
+
+PYTHON = [sys.executable, "-m"]
+COMMAND = str(Path(sys.executable).with_name("reelqueue"))
+PROCESSES = {
+    "worker": [*PYTHON, "worker"],
+    "door": [*PYTHON, "webhooks"],
+    "api": [*PYTHON, "webhooks.api"],
+    "up": [COMMAND, "up"],
+    "doctor": [COMMAND, "doctor"],
+}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """Give a store whose configuration is changed by these tests."""
+    with StoreServer(valkey_binary(), tmp_path_factory.mktemp("own")) as server:
+        yield server
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[StoreServer]:
+    with StoreServer(valkey_binary(), tmp_path, "--cluster-enabled", "yes") as server:
+        yield server
+
+
+@pytest.fixture
+def opened(own: StoreServer, namespace: str) -> Iterator[Store]:
+    """Give the store as it is right."""
+    store = Store.open(own.url, namespace)
+    yield store
+    store.client.config_set("maxmemory-policy", "noeviction")
+    store.client.config_set("appendonly", "yes")
+    store.client.close()
+
+
+def environment(url: str, namespace: str, folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "REELQUEUE_ENV_FILE": os.devnull,
+        "REELQUEUE_DATA_DIR": str(folder / "data"),
+        "REELQUEUE_NAMESPACE": namespace,
+        "REELQUEUE_SECRETS": new_keys(),
+        "REELQUEUE_INSTALLATION_SECRET": "x" * 32,
+        "REELQUEUE_API_TOKEN": "x" * 32,
+        "RUNWARE_API_KEY": "rw-test-key",
+        "RUNWARE_BASE_URL": "http://127.0.0.1:1/v1",
+        "REDIS_URL": url,
+        **{f"REELQUEUE_{what}": str(free_port()) for what in ("PORT", "FLOWER_PORT", "API_PORT")},
+    }
+
+
+def refused(env: Mapping[str, str], *names: str) -> dict[str, str]:
+    """Start the processes, which must end by themselves with code 1; returns what each said."""
+
+    def run(name: str) -> str:
+        own_ports = {
+            f"REELQUEUE_{what}": str(free_port()) for what in ("PORT", "FLOWER_PORT", "API_PORT")
+        }
+        folder = {"REELQUEUE_DATA_DIR": f"{env['REELQUEUE_DATA_DIR']}-{name}"}
+        done = subprocess.run(
+            PROCESSES[name],
+            cwd=ROOT,
+            env={**env, **own_ports, **folder},
+            capture_output=True,
+            text=True,
+            timeout=40,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 1, (name, said)
+        assert "Traceback" not in said
+        return said
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(names, pool.map(run, names), strict=True))
+
+
+def spoil(store: Store, fault: str) -> None:
+    """Make a store one that must not be used."""
+    if fault == "eviction":
+        store.client.config_set("maxmemory-policy", "allkeys-lru")
+    elif fault == "no-persistence":
+        store.client.config_set("appendonly", "no")
+    elif fault == "schema":
+        store.client.hset(store.keys("meta"), mapping={"schema": SCHEMA + 1, "provider": "x"})
+    elif fault == "foreign":
+        store.client.set(f"{store.keys.namespace}:sessions:7", "of another program")
+
+
+FAULTS = {
+    "eviction": ("maxmemory-policy allkeys-lru", "set it to noeviction"),
+    "no-persistence": ("appendonly no", "set it to yes"),
+    "schema": (f"schema {SCHEMA + 1}", "install the version"),
+    "foreign": ("sessions:7", "choose another REELQUEUE_NAMESPACE"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_process_refuses_a_store_that_breaks_a_promise_and_says_the_fix(
+    fault: str, opened: Store, own: StoreServer, tmp_path: Path
+) -> None:
+    spoil(opened, fault)
+    before = opened.client.dbsize()
+
+    said = refused(environment(own.url, opened.keys.namespace, tmp_path), *PROCESSES)
+
+    for name, text in said.items():
+        assert FAULTS[fault][0] in text, name
+        assert FAULTS[fault][1] in text, name
+    assert opened.client.dbsize() - before <= 1  # the doctor's probe
+
+
+def test_redis_cluster_is_refused_by_all(cluster: StoreServer, tmp_path: Path) -> None:
+    said = refused(environment(cluster.url, "clustered", tmp_path), *PROCESSES)
+    assert all("Redis Cluster; name a server without it" in text for text in said.values()), said
+
+
+def test_debug_mode_is_refused_by_all(opened: Store, own: StoreServer, tmp_path: Path) -> None:
+    env = environment(own.url, opened.keys.namespace, tmp_path) | {"FLASK_DEBUG": "1"}
+    said = refused(env, *PROCESSES)
+    assert all("FLASK_DEBUG is on" in text for text in said.values()), said
+
+
+@pytest.mark.parametrize(
+    "short", [{"REELQUEUE_SECRETS": "k1:c2VzYW1l"}, {"REELQUEUE_INSTALLATION_SECRET": "sesame"}]
+)
+def test_a_short_secret_beside_a_public_url_is_refused_by_all(
+    short: dict[str, str], opened: Store, own: StoreServer, tmp_path: Path
+) -> None:
+    env = environment(own.url, opened.keys.namespace, tmp_path) | short
+    said = refused(env | {"PUBLIC_URL": "https://hooks.example.com"}, *PROCESSES)
+    for name, text in said.items():
+        assert next(iter(short)) in text, name
+        assert "sesame" not in text.replace("c2VzYW1l", "sesame"), name
+
+
+def test_missing_callback_keys_beside_a_public_url_are_refused(
+    opened: Store, own: StoreServer, tmp_path: Path
+) -> None:
+    env = environment(own.url, opened.keys.namespace, tmp_path)
+    env |= {"PUBLIC_URL": "https://hooks.example.com", "REELQUEUE_SECRETS": ""}
+    said = refused(env, "worker", "door")
+    assert all("REELQUEUE_SECRETS is not set" in text for text in said.values()), said
+
+
+def settings(**given: str) -> Settings:
+    return Settings(_env_file=os.devnull, **given)
+
+
+@pytest.mark.parametrize("fault", ["eviction", "no-persistence"])
+def test_a_throw_away_store_is_allowed_by_the_name_of_its_fault_alone(
+    fault: str, opened: Store
+) -> None:
+    spoil(opened, fault)
+    other = {"eviction": "no-persistence", "no-persistence": "eviction"}[fault]
+    with pytest.raises(StoreRefused, match=f"REELQUEUE_ALLOW={fault}"):
+        guard.store_or_refuse(opened, settings(REELQUEUE_ALLOW=other))
+    guard.store_or_refuse(opened, settings(REELQUEUE_ALLOW=f"{other}, {fault}"))
+
+
+def test_a_store_that_forbids_config_and_one_that_forbids_info_are_judged_by_what_they_tell(
+    opened: Store, own: StoreServer
+) -> None:
+    opened.client.config_set("maxmemory-policy", "volatile-lru")
+    for user, rule in (("managed", "-config"), ("mute", "-info")):
+        opened.client.execute_command(
+            "ACL", "SETUSER", user, "on", ">pass", "~*", "&*", "+@all", rule
+        )
+        url = own.url.replace("//", f"//{user}:pass@")
+        limited = Store.open(url, opened.keys.namespace)
+        refusals = [found.refused for found in guard.of_store(limited, settings())]
+        assert any(refusals) is (user == "managed")
+        limited.client.close()
+
+
+def test_keys_of_ours_and_of_the_broker_are_not_foreign(store: Store) -> None:
+    batch = store.open_batch("a:b", "batch_1", 1)
+    store.enqueue(batch, [("0" * 8 + "-0000-4000-8000-" + "0" * 12, 1, 1, "d", 0, b"in")])
+    store.quarantine("job", "digest", b"?")
+    store.nudge()
+    store.probe()
+    store.learn("tasks", "3")
+    store.client.set(store.keys("seat", "reelqueue-1@host.example"), "1")
+    store.client.hset(f"{store.keys.namespace}:unacked", "tag", "1")
+    assert list(guard.foreign(store)) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "warned"),
+    [
+        ({"PUBLIC_URL": "http://hooks.example.com"}, "PUBLIC_URL is plain http"),
+        ({"PUBLIC_URL": "https://hooks.example.com"}, ""),
+        ({"PUBLIC_URL": "http://127.0.0.1:8000"}, ""),
+        ({"REDIS_URL": "redis://store.example.com/0"}, "REDIS_URL has no password"),
+        ({"REDIS_URL": "redis://:word@store.example.com/0"}, ""),
+        ({"REDIS_URL": "redis://localhost/0"}, ""),
+        ({"REDIS_URL": "unix:///run/redis.sock"}, ""),
+    ],
+)
+def test_what_is_unwise_is_a_warning(given: dict[str, str], warned: str) -> None:
+    told = list(guard.warnings(settings(**given)))
+    assert [text[: len(warned)] for text in told] == ([warned] if warned else [])
+    assert "word@" not in "".join(told)
