@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from batches.forecast import exactly
 from console.context import FATAL, opened, told
 from console.tables import plain
-from tasks import guard, health
+from tasks import guard, health, quarantine
 from tasks.errors import Error
 from tasks.settings import Settings, load, origin
 from tasks.store import UNSETTLED, Store
@@ -101,8 +101,15 @@ def _of_work(store: Store) -> Iterator[Check]:
     if found.parked:
         yield True, f"{found.parked:,} parked: sent again with reelqueue retry BATCH --parked"
     if found.quarantined:
-        ids = _some(found.quarantined)
-        yield True, f"callbacks that could not be understood are kept, of {ids}"
+        yield (
+            None,
+            (
+                "callbacks that could not be understood are kept; see reelqueue quarantine: of "
+                + _some(found.quarantined)
+            ),
+        )
+    if full := quarantine.full(store):
+        yield False, f"no more callbacks are kept of {_some(full)}: replay or drop what there is"
 
 
 def _some(ids: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from console.job import job
 from console.pause import pause
 from console.priority import priority
 from console.prune import prune
+from console.quarantine import quarantine
 from console.results import results
 from console.resume import resume
 from console.retry import retry
@@ -52,6 +53,6 @@ def main() -> None:
 
 for command in (
     *(demo, ask, run, up, estimate, submit, list_, status, watch, results, job),
-    *(retry, pause, resume, cancel, priority, prune, doctor),
+    *(retry, pause, resume, cancel, priority, prune, quarantine, doctor),
 ):
     main.add_command(command)

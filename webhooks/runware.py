@@ -13,6 +13,7 @@ from gunicorn.http.errors import ParseException
 
 from tasks.errors import StoreAway
 from tasks.ids import short_digest
+from tasks.quarantine import UNFORESEEN
 from tasks.steps import MOST_ITEMS, receive
 from tasks.store import Store
 from tasks.wire.answer import Unreadable, parse
@@ -38,8 +39,8 @@ ANSWERS = {
 }
 """HTTP status by what was done with a body; the first six as `tasks.steps.receive` says them."""
 
-UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What code that reads a body raises where it did not expect it."""
+LEVELS = {"stored": "info", "known": "info", "full": "error"}
+"""Of the log line; `full` asks for a person: what comes is no longer kept."""
 
 routes = Blueprint("runware", __name__)
 
@@ -59,7 +60,7 @@ def deliver() -> Response:
     except StoreAway as exc:
         desk.log.warning("callback.store_away", job=job, reason=str(exc))
         return _answer(503)
-    level = "info" if told in {"stored", "known"} else "warning"
+    level = LEVELS.get(told, "warning")
     getattr(desk.log, level)("callback", job=job, told=told, bytes=size)
     return _answer(ANSWERS[told])
 
