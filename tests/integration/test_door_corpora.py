@@ -7,7 +7,6 @@ import pytest
 from corpora import BROKEN, BROKEN_BYTES, NAUGHTY
 from door_driver import Door, result
 
-from batches.results import table
 from tasks import quarantine, reading
 from tasks.job import OPEN, State
 
