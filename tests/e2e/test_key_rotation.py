@@ -1,0 +1,30 @@
+"""A callback key that leaked is dropped at once, with jobs in flight: polling finishes them."""
+
+from pathlib import Path
+
+from simulator_driver import Simulator, wait_until
+from stack_driver import Place, assert_true, real, up
+
+from tasks.token import new_keys
+
+
+def test_jobs_in_flight_finish_by_poll_when_their_key_is_dropped(
+    provider: Simulator, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, **real(provider, REELQUEUE_POLL_FIRST="0.3", REELQUEUE_POLL_MAX="0.5"))
+    place.env |= {
+        "PUBLIC_URL": f"http://127.0.0.1:{place.ports[0]}",
+        "REELQUEUE_SECRETS": new_keys().replace("k1:", "leaked:"),
+    }
+    rows = [{"prompt": f"dropped {n} [[sim: latency=2]]"} for n in range(3)]
+    with up(place):
+        assert place.run("submit", place.manifest("leaked", *rows)).returncode == 0
+        wait_until(lambda: place.status("leaked")["request_counts"]["in_progress"] == 3, 20)
+
+    place.env["REELQUEUE_SECRETS"] = new_keys().replace("k1:", "fresh:")
+    with up(place):
+        assert place.run("watch", "leaked").returncode == 0
+        told = place.results("leaked")
+
+    assert [row["state"] for row in told] == ["completed"] * 3
+    assert_true(told, provider)
