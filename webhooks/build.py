@@ -1,5 +1,6 @@
 """The collaborators of this house's two processes: the callback door and the HTTP API."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
