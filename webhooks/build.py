@@ -1,6 +1,9 @@
 """The collaborators of this house's two processes: the callback door and the HTTP API."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,9 @@ from webhooks.gate import Gate
 STORE_TIMEOUT = 0.7
 """Seconds for one answer of the store: below a request's budget (gate.py), so that a connection to
 a store that hangs is given up, not left behind."""
+
+LOOK = 5.0
+"""Seconds that a starting process looks at a store, which may be away and is looked at again."""
 
 QUEUE_TIMEOUT = 5.0
 """The same while a manifest is recorded: a disk that hesitates must not break it off half-way."""
@@ -61,12 +67,24 @@ def admit(settings: Settings) -> None:
     for warning in guard.warnings(settings):
         sys.stderr.write(f"warning: {warning}\n")
     store = _store(settings)
-    try:
+    with closing(store.client), suppress(StoreAway), _at_most(LOOK):  # /readyz looks again
         guard.store_or_refuse(store, settings)
-    except StoreAway:
-        pass  # /readyz looks again
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """End a block of the main thread in time: a socket's timeout starts anew with every byte."""
+
+    def end(*_: object) -> None:
+        raise StoreAway("the store answers too slowly")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
     finally:
-        store.client.close()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def build_door(settings: Settings) -> Door:

@@ -216,7 +216,7 @@ def test_list_and_doctor_tell_what_waits_for_the_user(here: Place, store: Store)
         "ok    first paused by you: lunch",
         "ok    1 parked: ",
         f"set aside: {partial}",
-        f"are kept, of {partial}",
+        f"see reelqueue quarantine: of {partial}",
     ):
         assert line in told.stdout
     store.pause("*", "insufficientCredits: top up", 600)

@@ -8,7 +8,7 @@ import schemathesis
 from api_driver import BEARER, Api, manifest, row
 from door_driver import Door
 from hypothesis import HealthCheck, settings
-from schemathesis.openapi.checks import negative_data_rejection, positive_data_acceptance
+from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 from store_driver import StoreServer
 
 pytest_plugins = ("door_fixtures",)

@@ -57,11 +57,17 @@ class StoreServer:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self._argv, env=self._env, stdout=subprocess.DEVNULL)
-        wait_until(self._answers)
+        try:
+            wait_until(self._answers, 30)
+        except AssertionError:
+            self.stop(signal.SIGKILL)
+            raise
 
     def stop(self, kind: signal.Signals = signal.SIGTERM) -> None:
         if self.process:
             self.process.send_signal(signal.SIGCONT)
+            if kind is signal.SIGKILL and self._answers():
+                wait_until(self._has_written)  # what a busy disk may cost, tests/faults asks
             self.process.send_signal(kind)
             self.process.wait(timeout=10)
             self.process = None
@@ -69,6 +75,10 @@ class StoreServer:
     def send(self, kind: signal.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(kind)
+
+    def _has_written(self) -> bool:
+        with redis.Redis.from_url(self.url, socket_timeout=1) as client:
+            return not client.info("persistence")["aof_buffer_length"]
 
     def _answers(self) -> bool:
         client = redis.Redis.from_url(self.url, socket_timeout=1)
