@@ -1,21 +1,28 @@
-"""What children print: one bounded file each, and lines under their names for the terminal."""
+"""What children print: one bounded file each, and lines under their names for the terminal.
 
+The file is JSON Lines whatever a child prints; a terminal gets text.
+"""
+
+import json
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 from subprocess import Popen
-from typing import IO, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
 
+from tasks.log import as_text
+
 _ROTATE_AT = 10 * 1024 * 1024
-_LONGEST_LINE = 8192
+_LONGEST_LINE = 65_536
 _TAIL = 15
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue")
 
@@ -23,8 +30,8 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # C0 without tab, DEL, C1; then what turns the direction of writing or starts a line elsewhere.
 _CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
-# What our processes, and Flower's, write of things that go as they should.
-_ROUTINE = re.compile(r"\d\d:\d\d:\d\d \[(info|debug)\s*\]|\[[ID] \d{6} ")
+# What our processes write of things that go as they should.
+_ROUTINE = re.compile(r"\d\d:\d\d:\d\d \[(info|debug)\s*\]")
 _STAMP = re.compile(r"\d\d:\d\d:\d\d ")
 _REPEATED = 10.0
 """Seconds in which another line that begins alike is not shown again."""
@@ -40,6 +47,16 @@ def clean(raw: bytes) -> str:
     """Return a child's line as text that can neither move the cursor nor look like two lines."""
     text = raw.decode("utf-8", "replace")
     return _CONTROLS.sub("", _ESCAPES.sub("", text))
+
+
+def event_of(text: str) -> Mapping[str, Any] | None:
+    """Return the event that a line of JSON is; None where it is another's line."""
+    try:
+        event: dict[str, Any] = json.loads(text) if text.startswith("{") else {}
+        as_text(event)
+    except (ValueError, LookupError, TypeError):
+        return None
+    return event
 
 
 class Echo:
@@ -67,12 +84,13 @@ class Echo:
         }
 
     def line(self, name: str, mark: str, text: str) -> None:
-        """Write one line; mark is `|` before a child's words and `!` before ours about it."""
+        """Write an event; mark is `|` before a child's words and `!` before ours about it."""
         if self._quiet and mark == "|" and not self._is_news(name, text):
             return
         spelled = text.encode(self._encoding, "replace").decode(self._encoding)
         with self._lock, suppress(*_UNWRITABLE):
-            self._to.write(f"{self._heads[name]} {mark} {spelled}\n")
+            for line in spelled.split("\n"):  # of an event with a traceback
+                self._to.write(f"{self._heads[name]} {mark} {line}\n")
             self._to.flush()
 
     def _is_news(self, name: str, text: str) -> bool:
@@ -120,7 +138,7 @@ class Log:
 
     def note(self, text: str) -> None:
         """Write a line of ours about the child."""
-        self._write("!", text)
+        self._write("!", text, self._wrapped("warning", text))
 
     def tail(self) -> tuple[str, ...]:
         """Return the child's last lines, at most 15, oldest first."""
@@ -132,15 +150,25 @@ class Log:
             # Bounded, for a child that never ends its line.
             while raw := pipe.readline(_LONGEST_LINE):
                 text = clean(raw)
+                event = event_of(text)
+                shown = as_text(event) if event else text
                 with self._lock:
-                    self._tail.append(text)
-                self._write("|", text)
+                    self._tail.extend(shown.splitlines() or [""])
+                self._write("|", shown, text if event else self._wrapped("info", text))
 
-    def _write(self, mark: str, text: str) -> None:
+    def _wrapped(self, level: str, text: str) -> str:
+        """Return the event that stands in the file for a line that is none."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return json.dumps(
+            {"timestamp": now, "level": level, "event": text, "logger": self._name},
+            separators=(",", ":"),
+        )
+
+    def _write(self, mark: str, shown: str, kept: str) -> None:
         with self._lock, suppress(*_UNWRITABLE):
-            self._keep(f"{mark} {text}\n".encode())
+            self._keep(kept.encode() + b"\n")
         if self._echo:
-            self._echo.line(self._name, mark, text)
+            self._echo.line(self._name, mark, shown)
 
     def _keep(self, line: bytes) -> None:
         with self._path.open("ab") as file:

@@ -1,28 +1,122 @@
-"""One line per event, with its fields; no payload and no secret is ever one of them."""
+"""One line per event, with its fields; no payload and no secret is ever one of them.
 
+A terminal gets text, anything else a JSON object per line. Lines of libraries take the same form.
+"""
+
+import json
 import logging
+import os
 import sys
-from typing import TextIO, cast
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from types import TracebackType
+from typing import Any, TextIO, cast
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from tasks.sink import Sink
 
+LONGEST = 8000
+"""Most characters of a value: a traceback or a library's message may have no end."""
 
-def configure() -> FilteringBoundLogger:
-    """Send this process's own events to stderr; returns the logger to hand on."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+# ASCII alone: whatever stands in a value, a line of JSON is one line and moves no cursor.
+_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+STAMPS = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso"),
+    structlog.processors.format_exc_info,  # the traceback as text, without variables
+)
+
+
+def configure(stream: TextIO | None = None) -> FilteringBoundLogger:
+    """Send this process's events, and those of its libraries, to stderr; returns the logger.
+
+    Lines go through a thread that may drop them, or at once to `stream`, as a process must that
+    forks.
+    The logger is bound once: to bind it anew costs as much as the rest of a line.
+    """
+    render = _on_terminal if sys.stderr.isatty() else _elsewhere
+    stream = stream or _sink(os.getpid())
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-            # repr of every value: a line break in one cannot forge another line
-            structlog.dev.ConsoleRenderer(colors=False, repr_native_str=True, pad_event_to=16),
-        ],
+        processors=[*STAMPS, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", Sink(sys.stderr.fileno()))),
+        logger_factory=structlog.WriteLoggerFactory(stream),
     )
-    logger: FilteringBoundLogger = structlog.get_logger()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        ProcessorFormatter(
+            processors=[ProcessorFormatter.remove_processors_meta, render],
+            foreign_pre_chain=[
+                *STAMPS,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(allow=["job"]),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logger: FilteringBoundLogger = structlog.get_logger().bind()
+    _tell_of_crashes(logger)
     return logger
+
+
+@cache
+def _sink(pid: int) -> TextIO:
+    """Return the stream of this process, which a fork does not take along."""
+    del pid
+    return cast("TextIO", Sink(sys.stderr.fileno()))
+
+
+def as_text(event: Mapping[str, Any]) -> str:
+    """Return an event as a terminal shows it; only the lines of a traceback follow, indented."""
+    fields = dict(event)
+    clock = datetime.fromisoformat(fields.pop("timestamp")).astimezone().strftime("%H:%M:%S")
+    level, name = fields.pop("level"), _shown(fields.pop("event"), plain=" ")
+    trace = str(fields.pop("exception", ""))[-LONGEST:].splitlines()
+    told = "".join(f" {_shown(key)}={_shown(value)}" for key, value in fields.items())
+    return "\n    ".join([f"{clock} [{level:<9}] {name:<16}{told}", *map(_printable, trace)])
+
+
+def _shown(value: object, plain: str = "") -> str:
+    """Return a value; quoted where it could be taken for something else."""
+    text = str(value)[:LONGEST]
+    is_plain = text.isprintable() and text != "" and not set(" \"'=") - set(plain) & set(text)
+    return text if is_plain else repr(text)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _on_terminal(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return as_text(event)
+
+
+def _elsewhere(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    first = {name: str(event.pop(name))[:LONGEST] for name in ("timestamp", "level", "event")}
+    if "exception" in event:  # its end tells what happened
+        event["exception"] = event["exception"][-LONGEST:]
+    return _json({**first, **event})
+
+
+def _tell_of_crashes(logger: FilteringBoundLogger) -> None:
+    """Let what nobody catches be one event, too."""
+
+    def crashed(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, Exception):
+            logger.critical("crashed", exc_info=(kind, error, trace))
+
+    def thread_died(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and args.exc_type is not SystemExit:
+            found = (args.exc_type, args.exc_value, args.exc_traceback)
+            thread = args.thread.name if args.thread else ""
+            logger.error("thread.died", thread=thread, exc_info=found)
+
+    sys.excepthook = crashed
+    threading.excepthook = thread_died

@@ -1,18 +1,34 @@
 """gunicorn around one of this house's applications; each process has one."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import Application
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from tasks.log import configure
+
+
+class OwnForm(Logger):
+    """gunicorn's log lines in the form of ours."""
+
+    def setup(self, cfg: Config) -> None:
+        """Hand its lines on to the root logger."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class Server(Application):
     """gunicorn with our settings file, an address, and an application."""
 
     def __init__(self, host: str, port: int, worker: str, create: Callable[[], Flask]) -> None:
-        self._own = {"bind": f"{host}:{port}", "worker_class": worker}
+        configure(sys.stderr)  # its workers are forked, and configure for themselves
+        self._own = {"bind": f"{host}:{port}", "worker_class": worker, "logger_class": OwnForm}
         self._create = create
         super().__init__()
 

@@ -5,11 +5,13 @@ import time
 import warnings
 
 from celery.exceptions import SecurityWarning
+from structlog import get_logger
 
 from tasks.errors import Error, StoreAway
 from tasks.wire.request import UnknownThinkingLevel
 from worker.app import app
 from worker.build import Crew, crew
+from worker.logs import configured
 
 STORE_AGAIN = 2.0
 """Seconds between two questions to a store that is away."""
@@ -17,6 +19,7 @@ STORE_AGAIN = 2.0
 
 def main() -> None:
     """Run until stopped; a refusal is one sentence on stderr and exit code 1."""
+    configured()
     try:
         name = _crew_once_the_store_answers().name
     except Error as exc:
@@ -35,7 +38,7 @@ def _crew_once_the_store_answers() -> Crew:
         try:
             return crew()
         except StoreAway as exc:
-            sys.stderr.write(f"worker: {exc}; it is asked again\n")
+            get_logger().warning("store.away", reason=str(exc))
             time.sleep(STORE_AGAIN)
 
 

@@ -1,9 +1,10 @@
 """The Celery application. Importing it reads nothing; the first use reads the settings."""
 
-from celery import Celery
+from celery import Celery, signals
 
 from tasks.settings import load
 from worker.config import celery_config
+from worker.logs import configured
 
 app = Celery(
     "reelqueue",
@@ -11,4 +12,5 @@ app = Celery(
     set_as_current=True,
 )
 app.steps["consumer"].add("worker.ticks:TickStep")
+signals.setup_logging.connect(configured)
 app.add_defaults(lambda: celery_config(load()))

@@ -6,12 +6,14 @@ from pathlib import Path
 from tasks.errors import Error
 from tasks.settings import load
 from worker.app import app
+from worker.logs import configured
 
 CONFIG = Path(__file__).resolve().parent.parent / "flowerconfig.py"
 
 
 def main() -> None:
     """Run until stopped; a wrong setting is one sentence on stderr and exit code 1."""
+    configured()
     try:
         load().store_url()
     except Error as exc:

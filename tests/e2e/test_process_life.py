@@ -33,7 +33,7 @@ def submit_slow(place: Place, seconds: float) -> None:
     done = place.run("submit", place.manifest("slow", *rows))
     assert done.returncode == 0, done.stderr
     (place.cwd / "slow.jsonl").unlink()
-    wait_until(lambda: "submit " in place.log("worker"))
+    wait_until(lambda: '"submit"' in place.log("worker"))
 
 
 def assert_whole(place: Place, provider: Simulator) -> None:

@@ -77,7 +77,7 @@ def test_two_workers_and_two_doors_of_which_a_leading_worker_is_killed_count_not
             assert {row["state"] for row in rows} == {"completed"}
             assert min(turnstile.passed) > jobs / 3
             logs = (place.log("worker"), (place.data.parent / "worker.log").read_text("utf-8"))
-            assert all("tasks=" in log for log in logs)  # both have polled
+            assert all('"tasks":' in log for log in logs)  # both have polled
             ids = {row["job_id"] for row in rows}
             wait_until(lambda: set(shown(place, f"tasks?limit=1000&taskname={JOB}")) == ids, 20)
 

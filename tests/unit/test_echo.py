@@ -9,13 +9,11 @@ from console.logs import Echo
 ROUTINE = (
     "16:51:22 [info     ] submit           accepted=8 status=200 window=12",
     "16:51:22 [debug    ] anything",
-    "[I 261123 16:51:21 mixins:228] Connected to redis://:**@127.0.0.1:54923/0",
     "",
 )
 NEWS = (
     "16:58:10 [warning  ] paused           code='insufficientCredits' what='all'",
     "16:58:10 [error    ] submit.unsendable job='1'",
-    "[E 261123 16:58:10 events:228] Failed to capture events",
     "Traceback (most recent call last):",
     "simulator ready on http://127.0.0.1:1/v1",
 )
