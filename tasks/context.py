@@ -1,11 +1,13 @@
 """What the steps work with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
 from structlog.typing import FilteringBoundLogger
 
 from tasks import flow, timing, token
+from tasks.claims import Claimed, Due
 from tasks.provider import Provider
 from tasks.settings import Settings
 from tasks.store import Store
@@ -25,3 +27,15 @@ class Context:
     probe_after: float = flow.PROBE_AFTER  # seconds
     portion: flow.Portion = field(default_factory=flow.Portion)
     pace: timing.Pace = field(default_factory=timing.Pace)
+
+    def tell(self, event: str, task: Claimed | Due, code: str) -> None:
+        """Log what goes otherwise than well with one task."""
+        job = task.job if isinstance(task, Due) else task
+        self.log.warning(event, job=job.id, task=task.task_uuid, batch=job.batch, code=code)
+
+
+def batches_of(tasks: Iterable[Claimed | Due]) -> str:
+    """Return the batches of tasks that were sent or asked for together, as a log line has them."""
+    return ",".join(
+        sorted({task.job.batch if isinstance(task, Due) else task.batch for task in tasks})
+    )

@@ -51,7 +51,7 @@ def pause(
     others = [r for b, r in store.paused().items() if b not in {batch, "*"}]
     everyone = any(reason.startswith(f"{code}:") for reason in others)
     store.pause("*" if everyone else batch, f"{code}: {message}", probe_after)
-    log.warning("paused", what="all" if everyone else batch, code=code)
+    log.warning("paused", batch="*" if everyone else batch, code=code)
 
 
 def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> int:

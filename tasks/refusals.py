@@ -6,7 +6,7 @@ from dataclasses import replace
 from tasks import flow, payload
 from tasks.backoff import exponential
 from tasks.claims import Claim, Claimed
-from tasks.context import Context
+from tasks.context import Context, batches_of
 from tasks.errors import UPLOAD_FAILED, Meaning, ProviderAway
 from tasks.provider import Answer
 from tasks.verdict import Told
@@ -18,10 +18,10 @@ def reject_unsendable(context: Context, claim: Claim, jobs: Sequence[Claimed]) -
     """Fail jobs whose stored request cannot be sent; nothing of them was bought."""
     with context.store.moves() as moves:
         for job in jobs:
-            context.log.error("submit.unsendable", job=job.id)
             error = ("unsendable", "its stored request cannot be read")
             if payload.lacks_files(context.store, job.id):
                 error = (UPLOAD_FAILED, NEVER_UPLOADED)
+            context.tell("submit.unsendable", job, error[0])
             moves.reject(job.id, claim.token, *error)
 
 
@@ -39,7 +39,8 @@ def leave_out(
 
 def no_answer(context: Context, claim: Claim, jobs: Sequence[Claimed], away: ProviderAway) -> None:
     """Look for tasks that may have arrived; send those again that cannot have."""
-    context.log.warning("submit.no_answer", reason=str(away), tasks=len(jobs), sent=away.sent)
+    told = {"reason": str(away), "tasks": len(jobs), "sent": away.sent, "batch": batches_of(jobs)}
+    context.log.warning("submit.no_answer", **told)
     if not away.sent:
         wait = exponential(jobs[0].refusals, 1.0, 30.0, context.random)
         refuse_all(context, claim, jobs, wait, str(away))
@@ -64,7 +65,7 @@ def pause(context: Context, answer: Answer, job: Claimed, said: Told) -> None:
     if any(item.task_uuid == job.task_uuid for item in answer.items):
         pause_batch(context, job.batch, said.code, said.message)
     else:  # it refuses the whole POST
-        context.log.warning("paused", what="all", code=said.code)
+        context.log.warning("paused", batch="*", code=said.code)
         flow.pause_all(context.store, f"{said.code}: {said.message}", context.probe_after)
 
 

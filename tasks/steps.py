@@ -11,7 +11,7 @@ from enum import Enum, auto
 from tasks import flow, history, ids, payload, reading, refusals, timing, token
 from tasks.backoff import exponential
 from tasks.claims import SLOT_MARGIN, Claim, Claimed, Due, Verdict
-from tasks.context import Context
+from tasks.context import Context, batches_of
 from tasks.errors import (
     MEDIUM_GONE,
     VERDICTLESS_STATUSES,
@@ -136,7 +136,8 @@ def _apply_submit(
     most = context.settings.window_max
     window = flow.fit_window(context.store, claim, list(told.values()), most)
     counts = Counter(str(said.meaning) for said in told.values())
-    context.log.info("submit", status=answer.status, window=window, **counts)
+    batch = batches_of(jobs)
+    context.log.info("submit", status=answer.status, window=window, batch=batch, **counts)
 
 
 def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: Told) -> None:
@@ -153,9 +154,11 @@ def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: 
         case Meaning.PAUSE:
             moves.refuse(job.id, fence, 0.0, said.code, said.code)
         case Meaning.REJECTED:
+            context.tell("submit.rejected", job, said.code)
             message = _explained(context, job.id, said.code, said.message)
             moves.reject(job.id, fence, said.code, message)
         case _:
+            context.tell("submit.unclear", job, said.code)
             moves.lose(job.id, fence, said.code, said.message)
 
 
@@ -194,7 +197,8 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
     try:
         answer = context.provider.poll([task.task_uuid for task in due])
     except ProviderAway as away:  # no news: each is due again when its hold is over
-        context.log.warning("poll.no_answer", reason=str(away), tasks=len(due))
+        missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
+        context.log.warning("poll.no_answer", **missed)
         return Heard.NOTHING
     named = by_task(answer.items)
     refused = not any(task.task_uuid in named for task in due) and answer.status != OK
@@ -209,14 +213,16 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
                 _apply_found(context, moves, sent, task, found)
             elif answer.status == OK and timing.past_deadline(context.settings, sent, task):
                 _expire(context, moves, task)  # else no news of it: due again after its hold
-    context.log.info("poll", status=answer.status, tasks=len(due), named=len(named))
+    told_of = {"tasks": len(due), "named": len(named), "batch": batches_of(due)}
+    context.log.info("poll", status=answer.status, **told_of)
     return Heard.NEWS
 
 
 def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> Heard:
     """A refused or unreadable answer is no news of any task; what may be one task's is halved."""
     problem = {"problem": answer.problem} if answer.problem else {}
-    context.log.warning("poll.refused", status=answer.status, tasks=len(due), **problem)
+    told = {"tasks": len(due), "batch": batches_of(due), **problem}
+    context.log.warning("poll.refused", status=answer.status, **told)
     codes = [item.code for item in answer.items if item.kind is Kind.ERROR]
     about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
     if answer.status in {401, 402, 403} or about_us:
@@ -261,6 +267,7 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
             moves.join(task, sent, wait, found.signature, verdict)
         case Outcome.FAILED:
             code, message = found.error
+            context.tell("poll.failed", task, code)
             message = _explained(context, task.job.id, code, message)
             moves.fail(task, (code, message), verdict)
         case Outcome.AGAIN:
@@ -279,6 +286,7 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
 
 
 def _expire(context: Context, moves: Moves, task: Due) -> None:
+    context.tell("poll.expired", task, task.job.error_code)
     told = f"no result {context.settings.deadline:.0f} s after it was sent"
     moves.expire(task, timing.RARELY, told)
 
@@ -290,8 +298,10 @@ def _next_attempt(
     if found.pauses:  # no fault of the job, so no limit; the pause sets the pace
         refusals.pause_batch(context, task.job.batch, *found.error)
     elif task.attempt >= context.settings.max_attempts:
+        context.tell("poll.failed", task, found.error[0])
         moves.fail(task, found.error, verdict)
         return
+    context.tell("poll.again", task, found.error[0])
     next_uuid = ids.attempt_uuid(context.settings.id_secret(), task.job.id, task.attempt + 1)
     wait = exponential(task.attempt - 1, 1.0, 60.0, context.random)
     moves.again(task, next_uuid, wait, found.error, verdict)
@@ -300,8 +310,10 @@ def _next_attempt(
 def _send_again(context: Context, moves: Moves, sent: int, task: Due) -> None:
     """Send a task that is not there again; give up on one that never gets a clear answer."""
     if task.job.passed_over < RESENDS and not timing.lost_for_long(context.settings, sent, task):
+        context.tell("poll.absent", task, task.job.error_code)
         moves.absent(task, f"not there after {context.settings.resolve_after:.0f} s")
         return
+    context.tell("poll.given_up", task, task.job.error_code)
     code, message = reading.failures(context.store, [task.job.id])[0]
     if task.job.error_code:  # the provider named the task each time
         moves.fail(task, (code, message), Verdict((), 0, None, final=True))

@@ -19,14 +19,7 @@ def sweep(store: Store, log: FilteringBoundLogger, retention: float | None = Non
     gone = verbs.cancel_pass(store)
     pruned = pruning.pass_over(store, retention) if retention else 0
     if leases or slots or pauses or gone or pruned:
-        cancelling = gone.batch if gone else ""
-        log.info(
-            "sweep",
-            leases=leases,
-            delays=delays,
-            slots=slots,
-            pauses=pauses,
-            cancelling=cancelling,
-            pruned=pruned,
-        )
+        told = {"batch": gone.batch} if gone else {}  # that is being cancelled
+        counts = {"leases": leases, "delays": delays, "slots": slots, "pauses": pauses}
+        log.info("sweep", **counts, pruned=pruned, **told)
     return leases + delays + slots + pauses + (gone is not None) + pruned

@@ -16,6 +16,8 @@ def configured(**_: Any) -> None:  # noqa: ANN401  the signal's own
     logging.captureWarnings(capture=True)
     logging.getLogger("celery.worker.consumer.consumer").addFilter(_without_message)
     logging.getLogger("celery.app.trace").addFilter(_with_job)
+    # Flower's receiver takes what is shown later than it happened for clocks that differ.
+    logging.getLogger("celery.events.state").setLevel(logging.ERROR)
 
 
 def _without_message(record: logging.LogRecord) -> bool:

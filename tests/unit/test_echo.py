@@ -12,7 +12,7 @@ ROUTINE = (
     "",
 )
 NEWS = (
-    "16:58:10 [warning  ] paused           code='insufficientCredits' what='all'",
+    "16:58:10 [warning  ] paused           batch=* code=insufficientCredits",
     "16:58:10 [error    ] submit.unsendable job='1'",
     "Traceback (most recent call last):",
     "simulator ready on http://127.0.0.1:1/v1",
