@@ -54,7 +54,6 @@ def configure(stream: TextIO | None = None) -> FilteringBoundLogger:
             foreign_pre_chain=[
                 *STAMPS,
                 structlog.stdlib.add_logger_name,
-                structlog.stdlib.ExtraAdder(allow=["job"]),
             ],
         )
     )

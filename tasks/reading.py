@@ -105,6 +105,15 @@ def job_of(store: Store, task_uuid: str) -> str | None:
     return known.decode().partition(":")[0] if known else None
 
 
+def jobs_of(store: Store, tasks: Sequence[str]) -> list[str]:
+    """Return the ids of the jobs that taskUUIDs belong to; a first attempt's is the job's own."""
+    with store_errors():
+        found = store.client.mget([store.keys("task", uuid) for uuid in tasks]) if tasks else []
+    return [
+        at.decode().partition(":")[0] if at else uuid for uuid, at in zip(tasks, found, strict=True)
+    ]
+
+
 def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
     """Return the requests of jobs, given as (job id, batch id), in order."""
     pipe = store.client.pipeline(transaction=False)

@@ -28,6 +28,10 @@ class BatchRows:
         self._shown = latest
         return [(kinds[batch.id], batch_row(batch)) for batch in fresh]
 
+    def forget(self) -> None:
+        """Take all for changed."""
+        self._shown = {}
+
     def _kind(self, batch: Batch) -> str:
         if batch.done is not None:
             return "task-revoked" if batch.cancelled else "task-succeeded"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic, sleep
 
-from tasks import steps
+from tasks import lately, steps
 from tasks.context import Context
 from tasks.outbox import SHOWN, Entry, drain
 from tasks.settle import settle
@@ -16,7 +16,7 @@ from tasks.sweep import sweep
 from worker.app import app
 from worker.build import crew
 from worker.completion import complete
-from worker.events import send, show, show_batches
+from worker.events import send, show, show_again, show_batches
 from worker.room import Room
 from worker.seats import Seat, watching
 
@@ -58,6 +58,8 @@ def show_door(seat: str, holder: str) -> dict[str, int]:
     unshown = crew().unshown
 
     def step(context: Context) -> int:
+        if lately.is_back(context.store):
+            show_again(context)
         shown = drain(unshown, partial(show, context))
         show_batches(context)
         return shown

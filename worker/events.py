@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks import moves, reading
+from tasks import lately, moves, reading
 from tasks.context import Context
-from tasks.job import ENDED, State
+from tasks.job import ENDED, Record, State
 from tasks.outbox import SHOWN, Entry
 from tasks.settle import known, stories
 from worker.app import app
@@ -16,6 +16,9 @@ from worker.rows import job_row
 
 MOST_PER_SECOND = 4000
 """Events that Flower takes: above it the store cuts it off, and loses what was sent (measured)."""
+
+FAST = 1.0
+"""Seconds in which a full portion of moves is too many for each to be shown."""
 
 Row = tuple[str, Mapping[str, Any]]
 """Type and fields of an event."""
@@ -47,22 +50,38 @@ def send(rows: Sequence[Row]) -> None:
 def show(context: Context, entries: Sequence[Entry]) -> None:
     """Show jobs as they stand, for moves that they have made.
 
-    Where moves come faster than a thousand at a time, only jobs that have ended are shown.
+    Where a thousand moves come within a second, only jobs that have ended are shown.
 
     Raises:
         kombu.exceptions.OperationalError: the store is away; the moves stay in their stream.
     """
     store = context.store
-    is_fast = len(entries) == SHOWN.most
+    is_fast = len(entries) == SHOWN.most and _at(entries[-1]) - _at(entries[0]) < FAST
     worth = [entry for entry in entries if entry.to in ENDED or not is_fast]
     again = {entry.job for entry in worth if entry.to is State.QUEUED}
     jobs = [job for job in known(store, worth) if job.state is not State.QUEUED or job.id in again]
+    send([*_gap(context, entries), *_rows(context, jobs)])
+    lately.remember(store, [job.id for job in jobs])
+
+
+def show_again(context: Context) -> None:
+    """Show what Flower may not have kept: jobs at the provider, those shown lately, batches.
+
+    Raises:
+        kombu.exceptions.OperationalError: the store is away; it is begun anew later.
+    """
+    for jobs in lately.jobs(context.store):
+        send(_rows(context, jobs))
+    batch_rows.forget()
+    lately.told_again(context.store)
+
+
+def _rows(context: Context, jobs: Sequence[Record]) -> list[Row]:
     names = _batch_names(context, {job.batch for job in jobs})
-    rows = [
+    return [
         (moves.FACES[job.record.state].flower, job_row(job, names[job.record.batch]))
-        for job in stories(store, jobs)
+        for job in stories(context.store, jobs)
     ]
-    send([*_gap(context, entries), *rows])
 
 
 def show_batches(context: Context) -> None:
@@ -79,9 +98,14 @@ def _gap(context: Context, entries: Sequence[Entry]) -> list[Row]:
     """Say so where moves are missing: more were made while Flower was away than are kept."""
     if context.store.unshown() < moves.UNSHOWN:
         return []
-    first = int(entries[0].id.partition("-")[0]) / 1000
+    first = _at(entries[0])
     since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(first))
     context.log.warning("flower.gap", since=since)
     fields = {"uuid": f"gap-{since}", "name": "reelqueue.gap", "timestamp": first, "runtime": 0}
     said = f"('moves before {since} are not shown: reelqueue job tells of each',)"
     return [("task-succeeded", {**fields, "args": said, "kwargs": "{}", "result": "''"})]
+
+
+def _at(entry: Entry) -> float:
+    """Return when the store took an entry, in seconds since the epoch."""
+    return int(entry.id.partition("-")[0]) / 1000

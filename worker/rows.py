@@ -53,11 +53,13 @@ def _moved_at(record: Record) -> int:
 
 
 def _described(job: Story, batch: str) -> Mapping[str, str]:
+    # In kwargs too: Flower's search finds their pairs exactly, however short, and cuts nothing off.
+    named = {"custom_id": job.request.custom_id}
     inputs = {**(job.request.body.get("inputs") or {}), **job.request.files}
     kind = next((name for name in MEDIA if inputs.get(name)), None)
     if kind is None:
-        return {"batch": batch}
-    return {kind.removesuffix("s"): _name(inputs[kind][0]), "batch": batch}
+        return {**named, "batch": batch}
+    return {**named, kind.removesuffix("s"): _name(inputs[kind][0]), "batch": batch}
 
 
 def _name(medium: str) -> str:

@@ -13,6 +13,7 @@ from celery import bootsteps
 from kombu.exceptions import OperationalError
 
 from tasks.errors import StoreAway
+from tasks.lately import came_back
 from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
@@ -126,15 +127,23 @@ class Ticker(threading.Thread):
     def _worth_showing(self, unshown: int) -> bool:
         """Show a full message of events, or what there is once a second, where Flower listens."""
         now = time.monotonic()
+        if now - self._asked_at >= IDLE:
+            self._asked_at = now
+            self._look_for_flower()
         since = now - self._shown_at
         if since < (0 if unshown >= MOST else IDLE if unshown else BATCHES):
             return False
-        if now - self._asked_at >= IDLE:
-            # This worker listens for remote control; whoever listens for events is the second.
-            self._asked_at, self._is_watched = now, self._store.listeners() > 1
         if self._is_watched:
             self._shown_at = now
         return self._is_watched
+
+    def _look_for_flower(self) -> None:
+        # This worker listens for remote control; whoever listens for events is the second.
+        is_watched = self._store.listeners() > 1
+        if is_watched and not self._is_watched:
+            came_back(self._store)
+            self._shown_at = 0.0
+        self._is_watched = is_watched
 
     def _patience(self, wait: float, has_work: bool) -> float:  # noqa: FBT001  the outlook's word
         if has_work or self._room.is_waiting:

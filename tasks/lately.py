@@ -1,0 +1,54 @@
+"""What Flower was told of lately: told again when it comes back, for it may have lost it."""
+
+from collections.abc import Iterator, Sequence
+
+from tasks import reading
+from tasks.job import Record
+from tasks.lua import store_errors
+from tasks.store import Store
+
+KEPT_MS = 90_000
+"""Flower saves its rows each minute (worker/memory.py); a kill takes what came after."""
+MOST = 20_000
+"""Jobs remembered: as many as Flower keeps rows."""
+PORTION = 500
+
+
+def remember(store: Store, jobs: Sequence[str]) -> None:
+    """Remember that jobs were shown."""
+    if not jobs:
+        return
+    key, now = store.keys("lately"), store.now()
+    with store_errors():
+        pipe = store.client.pipeline(transaction=False)
+        pipe.zadd(key, dict.fromkeys(jobs, now)).zremrangebyscore(key, 0, now - KEPT_MS)
+        pipe.zremrangebyrank(key, 0, -MOST - 1).execute()
+
+
+def came_back(store: Store) -> None:
+    """Say that Flower has come (back); the next door that shows something tells it all again."""
+    with store_errors():
+        store.client.set(store.keys("back"), "1")
+
+
+def is_back(store: Store) -> bool:
+    """Whether Flower has come back, and was not told it all again yet."""
+    with store_errors():
+        return bool(store.client.exists(store.keys("back")))
+
+
+def told_again(store: Store) -> None:
+    """Say that Flower was told it all again."""
+    with store_errors():
+        store.client.delete(store.keys("back"))
+
+
+def jobs(store: Store) -> Iterator[list[Record]]:
+    """Return the jobs that were shown lately and those at the provider, in portions."""
+    with store_errors():
+        lately = [job.decode() for job in store.client.zrange(store.keys("lately"), 0, -1)]
+        tasks = [uuid.decode() for uuid in store.client.zrange(store.keys("slots"), 0, -1)]
+    ids = list(dict.fromkeys([*lately, *reading.jobs_of(store, tasks)]))
+    for start in range(0, len(ids), PORTION):
+        found = reading.records(store, ids[start : start + PORTION])
+        yield [record for record in found if record]
