@@ -1,7 +1,7 @@
 """Flower: one row per job, per batch and per door, from events that carry all that a row shows."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tasks import lately, moves, reading
@@ -58,9 +58,9 @@ def show(context: Context, entries: Sequence[Entry]) -> None:
     store = context.store
     is_fast = len(entries) == SHOWN.most and _at(entries[-1]) - _at(entries[0]) < FAST
     worth = [entry for entry in entries if entry.to in ENDED or not is_fast]
-    again = {entry.job for entry in worth if entry.to is State.QUEUED}
+    again = {entry.job for entry in entries if entry.to is State.QUEUED}
     jobs = [job for job in known(store, worth) if job.state is not State.QUEUED or job.id in again]
-    send([*_gap(context, entries), *_rows(context, jobs)])
+    send([*_gap(context, entries), *_rows(context, jobs, again)])
     lately.remember(store, [job.id for job in jobs])
 
 
@@ -71,17 +71,23 @@ def show_again(context: Context) -> None:
         kombu.exceptions.OperationalError: the store is away; it is begun anew later.
     """
     for jobs in lately.jobs(context.store):
-        send(_rows(context, jobs))
+        send(_rows(context, jobs, {job.id for job in jobs if job.attempt > 1}))
     batch_rows.forget()
     lately.told_again(context.store)
 
 
-def _rows(context: Context, jobs: Sequence[Record]) -> list[Row]:
-    names = _batch_names(context, {job.batch for job in jobs})
-    return [
-        (moves.FACES[job.record.state].flower, job_row(job, names[job.record.batch]))
-        for job in stories(context.store, jobs)
-    ]
+def _rows(context: Context, jobs: Sequence[Record], again: Collection[str]) -> list[Row]:
+    """Return the events of jobs; those of `again` have waited once more since they were shown.
+
+    Without an event of that a row that shows an end would keep it until the next end.
+    """
+    names, rows = _batch_names(context, {job.batch for job in jobs}), list[Row]()
+    for job in stories(context.store, jobs):
+        kind, row = moves.FACES[job.record.state].flower, job_row(job, names[job.record.batch])
+        if job.record.id in again and job.record.state is not State.QUEUED:
+            rows.append((moves.FACES[State.QUEUED].flower, row))
+        rows.append((kind, row))
+    return rows
 
 
 def show_batches(context: Context) -> None:

@@ -1,0 +1,218 @@
+"""Flower's rows, read by its HTTP API, held against the records; also after it was away."""
+
+import ast
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+from simulator_driver import Simulator, wait_until
+from stack_driver import Place, Up, hasten, real, store_of, up
+
+from tasks import reading
+from tasks.job import ENDED, Record, State
+from tasks.money import usd
+from tasks.moves import FACES, UNSHOWN
+from tasks.outbox import SHOWN
+from tasks.store import Store
+
+FLOWER = ("user", "password")
+SETTINGS = {
+    "REELQUEUE_POLL_FIRST": "0.2",
+    "REELQUEUE_POLL_MAX": "0.5",
+    "REELQUEUE_DEADLINE": "15",
+    "REELQUEUE_WINDOW_START": "128",
+    "REELQUEUE_FLOWER_AUTH": ":".join(FLOWER),
+}
+JOB = "reelqueue.text_inference"
+KINDS = ("", "", "fail=contentPolicyViolation", "errors=1", "refuse=invalidValue", "webhook=off")
+
+
+@dataclass
+class Ground:
+    """A running `up`, and what can be seen of it."""
+
+    running: Up
+    store: Store
+
+    @property
+    def place(self) -> Place:
+        return self.running.place
+
+    def submit(self, name: str, jobs: int, *kinds: str) -> None:
+        """Submit jobs of these kinds in turn: directives for the simulator."""
+        rows = [
+            {
+                "prompt": f"{name} {n} [[sim: {kinds[n % len(kinds)]}]]",
+                "numberResults": 2 if "errors" in kinds[n % len(kinds)] else 1,
+                "video": f"https://example.com/{name}/{n}.mp4?signature=secret",
+            }
+            for n in range(jobs)
+        ]
+        done = self.place.run("submit", self.place.manifest(name, *rows))
+        assert done.returncode == 0, done.stderr
+
+    def records(self, name: str) -> list[Record]:
+        batch = reading.batch_named(self.store, name)
+        assert batch is not None
+        pages = list(reading.rows(self.store, batch.id))
+        return [r for page in pages for r in reading.records(self.store, page) if r]
+
+    def have_ended(self, name: str) -> bool:
+        hasten(self.store)
+        return all(record.state in ENDED for record in self.records(name))
+
+    def shown(self, *, search: str = f"name:{JOB}") -> dict[str, dict[str, Any]]:
+        """Return Flower's rows by id; none while it is away."""
+        with suppress(requests.RequestException):
+            asked = {"limit": "2000", "search": search}
+            answer = self.ask("/api/tasks", **asked)
+            if answer.ok:
+                found: dict[str, dict[str, Any]] = answer.json()
+                return found
+        return {}
+
+    def ask(self, path: str, **query: str) -> requests.Response:
+        return requests.get(f"{self.place.flower}{path}", query, auth=FLOWER, timeout=5)
+
+    def agrees(self, name: str) -> None:
+        """Wait until every row of a batch, its own row too, is as the records have it."""
+        jobs = self.records(name)
+
+        def wrong() -> list[str]:
+            rows = self.shown()
+            return [job.id for job in jobs if not is_of_last_attempt(rows.get(job.id, {}), job)]
+
+        wait_until(lambda: not wrong(), 20)
+        rows = self.shown()
+        for number, job in enumerate(jobs):
+            assert_agrees(rows[job.id], job, f"row-{number}", name)
+        batch = reading.batch_named(self.store, name)
+        assert batch is not None
+        counts = repr({"jobs": batch.total, **{s.value: n for s, n in batch.states.items() if n}})
+        wait_until(lambda: counts == self.shown(search=batch.id).get(batch.id, {}).get("kwargs"))
+
+    def events(self, kind: str) -> float:
+        """Return how many of our jobs' events of a kind Flower counts."""
+        line = rf'flower_events_total\{{task="{JOB}",type="{kind}",worker="[^"]*"\}} (\S+)'
+        return sum(map(float, re.findall(line, self.ask("/metrics").text)))
+
+    def moves(self, *entries: dict[str, str]) -> None:
+        """Append to what Flower is to be told, all at once, and wait until it was told."""
+        pipe = self.store.client.pipeline(transaction=True)
+        for entry in entries:
+            pipe.xadd(self.store.keys("shown"), entry)  # type: ignore[arg-type]
+        pipe.execute()
+        self.store.nudge()
+        wait_until(lambda: self.store.unshown() == 0, 30)
+
+
+def is_of_last_attempt(row: dict[str, Any], job: Record) -> bool:
+    told = row.get("state"), row.get("retries"), row.get("runtime") is not None
+    is_later = row.get("timestamp", 0) >= (job.ended_at or 0) / 1000
+    return told == (FACES[job.state].celery, job.attempt - 1, True) and is_later
+
+
+def assert_agrees(row: dict[str, Any], job: Record, custom_id: str, batch: str) -> None:
+    assert row["args"] == f"('{custom_id}',)"
+    medium = f"{custom_id.removeprefix('row-')}.mp4"
+    told = {"custom_id": custom_id, "video": medium, "batch": batch}
+    assert ast.literal_eval(row["kwargs"]) == told
+    started = job.submitted_at or job.queued_at
+    assert (row["retries"], row["received"]) == (job.attempt - 1, started / 1000)
+    result = ast.literal_eval(row["result"])
+    assert (result["cost"], result["state"]) == (usd(job.cost), job.state.value)
+    assert row["runtime"] == ((job.ended_at or started) - started) / 1000
+    if job.state in {State.FAILED, State.EXPIRED}:
+        assert row["exception"].startswith(f"{job.error_code}: ")
+    else:
+        assert row["exception"] is None
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Give a running `up`, on which a batch was cancelled unsent, and another will expire."""
+    simulator = Simulator("--latency", "0.3")
+    place = Place(tmp_path_factory.mktemp("rows"), **real(simulator, **SETTINGS))
+    place.env["PUBLIC_URL"] = f"http://127.0.0.1:{place.ports[0]}"
+    try:
+        with up(place) as running:
+            here = Ground(running, store_of(place))
+            here.submit("late", 8, "latency=600")
+            yield here
+            here.store.client.close()
+    finally:
+        simulator.stop()
+
+
+def test_where_moves_come_too_fast_only_ends_are_shown(ground: Ground) -> None:
+    ground.submit("done", 1, "")
+    wait_until(lambda: ground.have_ended("done"))
+    ground.agrees("done")
+    late, done = ground.records("late")[0], ground.records("done")[0]
+    wait_until(lambda: ground.shown().get(late.id, {}).get("state") == "STARTED")
+    wait_until(lambda: ground.store.unshown() == 0)
+    open_, ended = (
+        {"job": late.id, "to": "processing"},
+        {"job": done.id, "to": "completed"},
+    )
+    before = ground.events("task-started"), ground.events("task-succeeded")
+    ground.moves(*[open_, ended] * (SHOWN.most // 2))
+    wait_until(lambda: ground.events("task-succeeded") > before[1])
+    assert ground.events("task-started") == before[0]
+    ground.moves(open_, ended)
+    wait_until(lambda: ground.events("task-started") > before[0])
+
+
+def test_rows_of_open_and_ended_jobs_come_right_when_flower_was_killed(ground: Ground) -> None:
+    ground.submit("before", 20, *KINDS)
+    wait_until(lambda: ground.have_ended("before"))
+    ground.agrees("before")
+    ground.submit("open", 20, "latency=3")
+    opened = {job.id for job in ground.records("open")}
+    wait_until(lambda: {ground.shown().get(id_, {}).get("state") for id_ in opened} == {"STARTED"})
+    os.kill(ground.running.children["flower"], signal.SIGKILL)
+    ground.submit("meanwhile", 20, *KINDS)
+    wait_until(lambda: ground.have_ended("meanwhile") and ground.have_ended("open"), 20)
+    for name in ("before", "open", "meanwhile"):
+        ground.agrees(name)
+
+
+def test_moves_that_were_not_kept_are_told_as_a_gap(ground: Ground) -> None:
+    wait_until(lambda: ground.store.unshown() == 0)
+    begun = time.time() - 1
+    ground.moves(*[{"job": "gone", "to": "completed"}] * (UNSHOWN + 1000))
+    wait_until(lambda: ground.shown(search="name:reelqueue.gap"))
+    (gap,) = ground.shown(search="name:reelqueue.gap").values()
+    assert re.match(r"\('moves before [-0-9]{10} [:0-9]{8}Z are not shown", gap["args"])
+    assert gap["timestamp"] > begun
+
+
+def test_every_row_agrees_with_its_record(ground: Ground) -> None:
+    assert ground.place.run("pause", "--all").returncode == 0
+    ground.submit("given-up", 40, "")
+    assert ground.place.run("cancel", "given-up", "--yes").returncode == 0
+    assert ground.place.run("resume", "--all").returncode == 0
+    ground.submit("mix", 240, *KINDS)
+    wait_until(lambda: ground.have_ended("mix"), 30)
+    ground.agrees("mix")
+    again = ground.place.run("retry", "mix", "--code", "contentPolicyViolation", "--yes")
+    assert again.returncode == 0, again.stderr
+    wait_until(lambda: ground.have_ended("mix") and ground.have_ended("late"), 40)
+    for name in ("given-up", "mix", "late"):
+        ground.agrees(name)
+    states = {name: {r.state for r in ground.records(name)} for name in ("given-up", "late")}
+    assert states == {"given-up": {State.CANCELLED}, "late": {State.EXPIRED}}
+    assert {job.attempt for job in ground.records("mix")} == {1, 2}
+
+
+def test_flowers_search_finds_a_job_by_its_custom_id(ground: Ground) -> None:
+    (first,) = (job for job in ground.records("late")[:1])
+    found = ground.shown(search="kwargs:custom_id=row-0 kwargs:batch=late")
+    assert list(found) == [first.id]
