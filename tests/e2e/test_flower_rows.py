@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -216,3 +217,35 @@ def test_flowers_search_finds_a_job_by_its_custom_id(ground: Ground) -> None:
     (first,) = (job for job in ground.records("late")[:1])
     found = ground.shown(search="kwargs:custom_id=row-0 kwargs:batch=late")
     assert list(found) == [first.id]
+
+
+def test_flower_keeps_its_rows_and_no_file_of_them_stops_it(ground: Ground) -> None:
+    folder = ground.place.data / "flower"
+    forget, ids = ground.store.keys("lately"), {job.id for job in ground.records("given-up")}
+    ground.store.client.delete(forget)
+    restart(ground, signal.SIGTERM)
+    assert ids <= set(ground.shown())
+    for path in folder.iterdir():
+        path.write_bytes(b"no rows")
+    restart(ground, signal.SIGKILL)
+    assert not ids & set(ground.shown())
+    assert any(path.name.endswith(".corrupt") for path in folder.iterdir())
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    restart(ground, signal.SIGTERM)
+    assert ground.ask("/tasks").ok
+    assert folder.read_text() == "no folder"
+
+
+def restart(ground: Ground, how: signal.Signals) -> None:
+    """End Flower and wait for the next to answer."""
+    before = ground.running.children["flower"]
+    os.kill(before, how)
+    wait_until(lambda: ground.running.children.get("flower", before) != before)
+    wait_until(lambda: answers(ground))
+
+
+def answers(ground: Ground) -> bool:
+    with suppress(requests.RequestException):
+        return ground.ask("/healthcheck").ok
+    return False
