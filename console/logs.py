@@ -150,6 +150,8 @@ class Log:
             # Bounded, for a child that never ends its line.
             while raw := pipe.readline(_LONGEST_LINE):
                 text = clean(raw)
+                if not text.strip():
+                    continue
                 event = event_of(text)
                 shown = as_text(event) if event else text
                 with self._lock:
