@@ -1,10 +1,10 @@
 """Runs a worker or a door of ours that dies at a named point, or whose store fails now and then.
 
 `python crashing.py worker.__main__`, with in the environment: CRASH_AT, `before:` or `after:` and
-a script, POST or getResponse; CRASH_MARK, a file that says it has happened, so that it happens
-once; CRASH_BY=stop, to be stopped there instead; FLAKY, the shares of calls to the store that fail
-before, and after, they were carried out. The product knows nothing of this: the calls are wrapped
-here, in a process that only tests start.
+a script, POST, getResponse or a name of CELERY; CRASH_MARK, a file that says it has happened, so
+that it happens once; CRASH_BY=stop, to be stopped there instead; FLAKY, the shares of calls to the
+store that fail before, and after, they were carried out. The product knows nothing of this: the
+calls are wrapped here, in a process that only tests start.
 """
 
 import os
@@ -13,6 +13,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ from tasks.provider import Provider
 
 FROM = {"claim": 3, "claim_due": 1}
 """Scripts that are asked often for nothing: only an answer with more items than this counts."""
+
+CELERY = {
+    "answered": "tasks.callers:answered",
+    "chord": "celery.backends.redis:RedisBackend.on_chord_part_return",
+    "publish": "celery.app.amqp:AMQP._retry_publish",
+}
+"""Steps by which Celery's callers are told, and where each is."""
 
 
 def reached(when: str, *names: str) -> None:
@@ -58,6 +66,23 @@ def dying_exchange(name: str, exchange: Callable[..., Any]) -> Callable[..., Any
     return run
 
 
+def dying_step(name: str, place: str) -> None:
+    module, _, path = place.partition(":")
+    *parents, last = path.split(".")
+    owner = import_module(module)
+    for parent in parents:
+        owner = getattr(owner, parent)
+    step = getattr(owner, last)
+
+    def run(*what: Any, **more: Any) -> Any:  # noqa: ANN401 - as it is
+        reached("before", name)
+        answer = step(*what, **more)
+        reached("after", name)
+        return answer
+
+    setattr(owner, last, run)
+
+
 def flaky(send: Callable[..., Any], before: float, after: float) -> Callable[..., Any]:
     def run(self: Scripts, calls: Any) -> Any:  # noqa: ANN401 - as it is
         drawn = random.random()
@@ -75,6 +100,8 @@ if __name__ == "__main__":
     Scripts.run_all = dying_scripts(Scripts.run_all)  # type: ignore[method-assign]
     Provider.submit = dying_exchange("POST", Provider.submit)  # type: ignore[method-assign]
     Provider.poll = dying_exchange("getResponse", Provider.poll)  # type: ignore[method-assign]
+    for step, its_place in CELERY.items() if sys.argv[1].startswith("worker") else ():
+        dying_step(step, its_place)
     if shares := os.environ.get("FLAKY"):
         Scripts._send = flaky(Scripts._send, *map(float, shares.split(",")))  # type: ignore[method-assign]  # noqa: SLF001
     runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=False)

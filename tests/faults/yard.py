@@ -252,6 +252,9 @@ class Yard:
         for kind, number in (("submit", 4), ("poll", 4), ("settle", 1), ("sweep", 1)):
             for place in range(number):
                 self.store.client.delete(self.store.keys("seat", f"{kind}:{place}"))
+        messages = self.store.client.zrange("faults:unacked_index", 0, -1)
+        if messages:  # that died with them
+            self.store.client.zadd("faults:unacked_index", dict.fromkeys(messages, 1))
 
     # -- the store's disk
 
