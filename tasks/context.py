@@ -11,6 +11,7 @@ from tasks.claims import Claimed, Due
 from tasks.provider import Provider
 from tasks.settings import Settings
 from tasks.store import Store
+from tasks.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Context:
     probe_after: float = flow.PROBE_AFTER  # seconds
     portion: flow.Portion = field(default_factory=flow.Portion)
     pace: timing.Pace = field(default_factory=timing.Pace)
+    tally: Tally = field(default_factory=Tally)
 
     def tell(self, event: str, task: Claimed | Due, code: str) -> None:
         """Log what goes otherwise than well with one task."""

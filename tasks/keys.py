@@ -45,6 +45,8 @@ NAMES = {
     "leader": "leader",  # string with expiry: which worker ticks
     "watch": "watch",  # string with expiry: a door is waiting for slots to come free
     "seat": "seat:{id}",  # string with expiry: a door that is running
+    "measured": "measured",  # hash: what doors and workers have counted (tally.py)
+    "workers": "workers",  # zset: living workers by when they last said so
     "probe": "probe",  # string with expiry: written by /readyz
 }
 

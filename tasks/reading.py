@@ -310,6 +310,12 @@ def batches(store: Store) -> list[Batch]:
     """Return all batches, oldest first."""
     with store_errors():
         ids = [name.decode() for name in store.client.zrange(store.keys("batches"), 0, -1)]
+    return some_batches(store, ids)
+
+
+def some_batches(store: Store, ids: Sequence[str]) -> list[Batch]:
+    """Return these batches, without those that are gone, in one round trip."""
+    with store_errors():
         pipe = store.client.pipeline(transaction=False)
         for batch_id in ids:
             pipe.hgetall(store.keys("batch", batch_id))

@@ -5,8 +5,10 @@ every move is guarded by its script. A door (a Celery task, a route) calls a ste
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
+from functools import partial
+from time import monotonic
 
 from tasks import flow, history, ids, payload, reading, refusals, timing, token
 from tasks.backoff import exponential
@@ -18,6 +20,7 @@ from tasks.errors import (
     Category,
     Meaning,
     ProviderAway,
+    Road,
     category,
 )
 from tasks.money import total
@@ -84,7 +87,8 @@ def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[s
         refusals.refuse_all(context, claim, jobs, 0.0, "claim too old to be sent")
         return False
     try:
-        answer = context.provider.submit([tasks[job.id] for job in jobs], claim.send_by)
+        post = partial(context.provider.submit, [tasks[job.id] for job in jobs], claim.send_by)
+        answer = _measured(context, Road.SUBMIT, post)
     except ProviderAway as away:
         refusals.no_answer(context, claim, jobs, away)
         return False
@@ -94,6 +98,18 @@ def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[s
     refusals.leave_out(context, jobs, told, tasks)
     _apply_submit(context, claim, jobs, told, answer)
     return all(said.meaning is Meaning.ACCEPTED for said in told.values())
+
+
+def _measured(context: Context, road: Road, post: Callable[[], Answer]) -> Answer:
+    """Speak to the provider, and count how long it took and which errors it told."""
+    begun, status = monotonic(), None
+    try:
+        answer = post()
+        status = answer.status
+    finally:
+        context.tally.answer(road, monotonic() - begun, status)
+    context.tally.errors(item.code for item in answer.items if item.kind is Kind.ERROR)
+    return answer
 
 
 def _send_halves(
@@ -195,7 +211,8 @@ class Heard(Enum):
 def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
     """Ask for these tasks and apply what is known."""
     try:
-        answer = context.provider.poll([task.task_uuid for task in due])
+        post = partial(context.provider.poll, [task.task_uuid for task in due])
+        answer = _measured(context, Road.POLL, post)
     except ProviderAway as away:  # no news: each is due again when its hold is over
         missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
         context.log.warning("poll.no_answer", **missed)

@@ -7,13 +7,15 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from tasks.errors import StoreAway
-from webhooks import api_routes, health
+from webhooks import api_routes, health, metrics
 from webhooks.api_errors import Refused, answer
 from webhooks.build import Api
 
 KINDS = {404: "not_found", 405: "method_not_allowed"}
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reelqueue"'}
 SERVER_ERROR = 500
+GUARDED = (api_routes.routes.name, metrics.routes.name)
+"""Blueprints whose every request bears the token."""
 
 
 def create_api(desk: Api) -> Flask:
@@ -26,6 +28,7 @@ def create_api(desk: Api) -> Flask:
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.extensions["reelqueue"] = desk
     app.register_blueprint(api_routes.routes)
+    app.register_blueprint(metrics.routes)
     app.register_blueprint(health.routes)
     app.before_request(_admitted(desk))
     app.register_error_handler(Refused, answer)
@@ -40,7 +43,7 @@ def _admitted(desk: Api) -> Callable[[], Response | None]:
     """Ask for the token before anything else; only the probes, and what is nowhere, need none."""
 
     def check() -> Response | None:
-        if request.blueprint != api_routes.routes.name and not request.path.startswith("/v1/"):
+        if request.blueprint not in GUARDED and not request.path.startswith("/v1/"):
             return None
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         told = given.strip().encode("utf-8", "surrogateescape")

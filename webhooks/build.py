@@ -15,6 +15,7 @@ from tasks.errors import StoreAway
 from tasks.log import configure
 from tasks.settings import Settings
 from tasks.store import Store
+from tasks.tally import Tally, Teller
 from tasks.token import Keyring
 from webhooks.gate import Gate
 
@@ -44,6 +45,7 @@ class Door(Desk):
     """And those of the callback door."""
 
     keyring: Keyring
+    tally: Tally
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ def build_door(settings: Settings) -> Door:
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    store = _store(settings)
-    return Door(settings, store, Gate(store), configure(), settings.keyring())
+    store, tally = _store(settings), Tally()
+    Teller(tally, _store(settings)).start()
+    return Door(settings, store, Gate(store), configure(), settings.keyring(), tally)
 
 
 def build_api(settings: Settings) -> Api:

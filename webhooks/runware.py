@@ -39,6 +39,14 @@ ANSWERS = {
 }
 """HTTP status by what was done with a body; the first six as `tasks.steps.receive` says them."""
 
+COUNTED = {
+    "stored": "accepted",
+    "known": "duplicate",
+    "orphan": "quarantined",
+    "unreadable": "quarantined",
+}
+"""Outcomes as metrics have them, where they are not as in ANSWERS."""
+
 LEVELS = {"stored": "info", "known": "info", "full": "error"}
 """Of the log line; `full` asks for a person: what comes is no longer kept."""
 
@@ -50,19 +58,19 @@ def deliver() -> Response:
     """Store one callback and join it; see ANSWERS."""
     desk = cast("Door", current_app.extensions["reelqueue"])
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        return _answer(415)
+        return _answer(desk, "encoded", 415)
     job = _job_of_token(desk)
     if job is None:
         desk.log.warning("callback.unauthorised")
-        return _answer(401)
+        return _answer(desk, "unauthenticated", 401)
     try:
         told, size = _take(desk, budgeted(desk.store, desk.gate), job)
     except StoreAway as exc:
         desk.log.warning("callback.store_away", job=job, reason=str(exc))
-        return _answer(503)
+        return _answer(desk, "store_away", 503)
     level = LEVELS.get(told, "warning")
     getattr(desk.log, level)("callback", job=job, told=told, bytes=size)
-    return _answer(ANSWERS[told])
+    return _answer(desk, COUNTED.get(told, told), ANSWERS[told])
 
 
 def _job_of_token(desk: Door) -> str | None:
@@ -133,5 +141,6 @@ def _is_crowded(body: bytes) -> bool:
     return sum(len(listed) for listed in lists if isinstance(listed, list)) > MOST_ITEMS
 
 
-def _answer(status: int) -> Response:
+def _answer(desk: Door, outcome: str, status: int) -> Response:
+    desk.tally.callback(outcome)
     return Response(status=status, headers={"Retry-After": "1"} if status == 503 else None)  # noqa: PLR2004  HTTP status

@@ -14,6 +14,7 @@ from tasks.outbox import SHOWN, Outbox
 from tasks.provider import Provider
 from tasks.settings import Settings, load
 from tasks.store import Store
+from tasks.tally import Teller
 from tasks.token import Keyring
 from worker.door_rows import DoorRows
 
@@ -59,6 +60,7 @@ def crew() -> Crew:
         log=log,
         random=Random(),  # noqa: S311  jitter, no secret
     )
+    Teller(context.tally, Store.open(settings.store_url(), settings.namespace), name).start()
     settings.id_secret()  # a missing one is told at the start, not at the first retry
     return Crew(name, context, outbox, unshown, DoorRows(settings.namespace))
 

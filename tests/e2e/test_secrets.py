@@ -120,6 +120,19 @@ def test_flower_asks_for_its_password_and_no_page_tells_a_secret(
         assert not secret.search(shown.text), page
 
 
+def test_metrics_ask_for_the_token_and_tell_no_secret(planted: Up, seller: Simulator) -> None:
+    metrics = f"http://127.0.0.1:{planted.place.env['REELQUEUE_API_PORT']}/metrics"
+    assert requests.get(metrics, timeout=5).status_code == 401
+    bearer = {"Authorization": f"Bearer {API_TOKEN}"}
+
+    def told() -> str:
+        return requests.get(metrics, headers=bearer, timeout=5).text
+
+    wait_until(lambda: 'reelqueue_callbacks_total{outcome="unauthenticated"} 1.0' in told())
+    assert 'reelqueue_provider_errors_total{code="' in told()
+    assert not secrets_of(seller).search(told())
+
+
 def test_generated_secrets_are_for_the_owner_alone(running: Place) -> None:
     folder = running.data / "secrets"
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {

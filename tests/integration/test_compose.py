@@ -65,6 +65,9 @@ def test_no_secret_stands_in_an_environment(name: str) -> None:
     given = set(SERVICES[name].get("secrets", []))
     assert given <= set(COMPOSE["secrets"])
     files = " ".join(map(str, SERVICES[name].get("environment", {}).values()))
+    for volume in SERVICES[name].get("volumes", []):
+        mounted = ROOT / volume.split(":")[0]
+        files += mounted.read_text() if mounted.is_file() else ""
     read = set(re.findall(r"/run/secrets/(\w+)", f"{files} {SERVICES[name].get('command')}"))
     assert given == read  # each is given what it reads, and nothing else
 

@@ -151,9 +151,10 @@ class Door:
         return at is not None and at < (time.time() + 2) * 1000
 
     def dump(self) -> dict[bytes, bytes]:
-        """Everything in the namespace, as the store serialises it."""
-        client = self.store.client
-        return {key: client.dump(key) for key in client.scan_iter(f"{self.namespace}:*", 1000)}
+        """Everything in the namespace but the counts of metrics, as the store serialises it."""
+        client, counts = self.store.client, self.store.keys("measured").encode()
+        found = client.scan_iter(f"{self.namespace}:*", 1000)
+        return {key: client.dump(key) for key in found if key != counts}
 
     def raw(self, *parts: bytes, seconds: float = 10, until_closed: bool = False) -> bytes:
         """Send bytes over a socket of its own and return the answer."""

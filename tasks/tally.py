@@ -1,0 +1,107 @@
+"""What a process counts of what it meets, told to the store every few seconds.
+
+Nothing is added to a job's path but an addition in memory. A process that is killed takes with it
+what it counted since it last told, `EVERY` seconds at most; the records themselves are not counted
+here but by their moves. Where the store did not answer, nobody knows whether it has added: what was
+told then is told again, so a count may be too high after an outage, never too low.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from threading import Event, Lock, Thread
+
+from tasks.errors import Road, StoreAway
+from tasks.store import Store
+
+EVERY = 2.0
+"""Seconds between two tellings."""
+
+BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+"""Upper bounds in seconds of the buckets of latency; an exchange is given up after 20."""
+
+MOST_LETTERS = 64
+"""Of an error code, which is a stranger's word; what is longer is none."""
+
+STATUSES = frozenset(HTTPStatus)
+
+SILENT_MS = 15_000
+"""A worker that told nothing for so long is taken for dead."""
+
+
+class Tally:
+    """The counts of one process since it last told; its threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: Counter[str] = Counter()
+
+    def callback(self, outcome: str) -> None:
+        """Count one delivery to the door."""
+        self._add({f"callback:{outcome}": 1})
+
+    def answer(self, road: Road, seconds: float, status: int | None) -> None:
+        """Count one exchange with the provider; without a status there was no usable answer."""
+        bucket = bisect_left(BOUNDS, seconds)
+        said = "none" if status is None else status if status in STATUSES else "other"
+        self._add(
+            {
+                f"answer:{road}:{said}": 1,
+                f"bucket:{road}:{bucket}": 1,
+                f"micros:{road}": round(seconds * 1_000_000),
+            }
+        )
+
+    def errors(self, codes: Iterable[str]) -> None:
+        """Count errors by the provider's code; the empty code is none."""
+        self._add(Counter(f"error:{_known(code)}" for code in codes if code))
+
+    def tell(self, store: Store, worker: str) -> None:
+        """Add the counts to those of the store; `worker` lives (empty: this is none).
+
+        Raises:
+            StoreAway: they are kept, to be told with the next.
+        """
+        with self._lock:
+            told, self._counts = self._counts, Counter()
+        if not told and not worker:
+            return
+        flat = [part for pair in told.items() for part in pair]
+        try:
+            store.scripts.run("measure", worker, SILENT_MS, *flat)
+        except StoreAway:
+            self._add(told)
+            raise
+
+    def _add(self, counts: Mapping[str, int]) -> None:
+        with self._lock:
+            self._counts.update(counts)
+
+
+def _known(code: str) -> str:
+    is_code = code.isascii() and code.isalnum() and len(code) <= MOST_LETTERS
+    return code if is_code else "other"
+
+
+class Teller(Thread):
+    """Tells the store every `EVERY` seconds, over a connection of its own."""
+
+    def __init__(self, tally: Tally, store: Store, worker: str = "") -> None:
+        super().__init__(name="teller", daemon=True)
+        self._tally, self._store, self._worker = tally, store, worker
+        self._stopping = Event()
+
+    def run(self) -> None:
+        """Tell until stopped; a store that is away is told later."""
+        while not self._stopping.wait(EVERY):
+            with suppress(StoreAway):
+                self._tally.tell(self._store, self._worker)
+
+    def stop(self) -> None:
+        """Tell what is left, and end."""
+        self._stopping.set()
+        self.join()
+        with suppress(StoreAway):
+            self._tally.tell(self._store, "")
