@@ -6,12 +6,13 @@ here but by their moves. Where the store did not answer, nobody knows whether it
 told then is told again, so a count may be too high after an outage, never too low.
 """
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 
 from tasks.errors import Road, StoreAway
 from tasks.store import Store
@@ -91,17 +92,10 @@ class Teller(Thread):
     def __init__(self, tally: Tally, store: Store, worker: str = "") -> None:
         super().__init__(name="teller", daemon=True)
         self._tally, self._store, self._worker = tally, store, worker
-        self._stopping = Event()
 
     def run(self) -> None:
-        """Tell until stopped; a store that is away is told later."""
-        while not self._stopping.wait(EVERY):
+        """Tell for as long as the process lives; a store that is away is told later."""
+        while True:
+            time.sleep(EVERY)
             with suppress(StoreAway):
                 self._tally.tell(self._store, self._worker)
-
-    def stop(self) -> None:
-        """Tell what is left, and end."""
-        self._stopping.set()
-        self.join()
-        with suppress(StoreAway):
-            self._tally.tell(self._store, "")
