@@ -216,6 +216,7 @@ ROWS = {
     64: _met(
         "a worker dies at any step",
         "workers_die_between_all_steps",
+        "workers_die_while_callers_are_told",
         "every_tenth_call_to_the_store_fails_before_or_after_it_was_done",
     ),
     65: _met(

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -178,15 +178,23 @@ def test_a_store_that_is_away_is_said_in_time_and_found_again(
     wait_until(lambda: api.ask("/metrics").status_code == 200)
 
 
-def test_the_door_counts_what_it_did_with_each_delivery(door: Door, tmp_path: Path) -> None:
-    job = door.job(2)
-    for body in (result(job), result(job), b"no JSON", result(str(uuid.uuid4()))):
-        door.post(job, body)
-    door.post(job, result(job), query="k=forged")
-    door.post(job, b"x", headers={"Content-Encoding": "gzip"})
-    url = door.store.client.connection_pool.connection_kwargs
-    env = {"REELQUEUE_NAMESPACE": door.namespace}
-    with Api(f"redis://{url['host']}:{url['port']}/0", tmp_path, env=env) as api:
+def test_the_door_counts_what_it_did_with_each_delivery(
+    own_door: Callable[..., Door], tmp_path: Path
+) -> None:
+    with own_door() as door:
+        job = door.job(2)
+        for body in (result(job), result(job), b"no JSON", result(str(uuid.uuid4()))):
+            door.post(job, body)
+        door.post(job, result(job), query="k=forged")
+        door.post(job, b"x", headers={"Content-Encoding": "gzip"})
+        url = door.store.client.connection_pool.connection_kwargs
+        env = {"REELQUEUE_NAMESPACE": door.namespace}
+        store = f"redis://{url['host']}:{url['port']}/0"
+        _await_counts(store, tmp_path, env)
+
+
+def _await_counts(store: str, folder: Path, env: dict[str, str]) -> None:
+    with Api(store, folder, env=env) as api:
         outcomes = ("accepted", "duplicate", "quarantined", "foreign", "unauthenticated", "encoded")
 
         def counted() -> list[float]:

@@ -37,7 +37,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[StoreServer]:
-    with StoreServer(valkey_binary(), tmp_path, "--cluster-enabled", "yes") as server:
+    bus = str(free_port())  # by default 10,000 above the port, which may be no port
+    options = ("--cluster-enabled", "yes", "--cluster-port", bus)
+    with StoreServer(valkey_binary(), tmp_path, *options) as server:
         yield server
 
 

@@ -67,4 +67,5 @@ def answer_with(*pieces: bytes, every: float = 0.0) -> Script:
 
 def whole(body: bytes, *headers: bytes) -> bytes:
     lines = b"".join(header + b"\r\n" for header in headers)
-    return HEAD + lines + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    # Else a client may send its next request over a connection that is just being closed.
+    return HEAD + lines + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
