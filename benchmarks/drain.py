@@ -61,15 +61,31 @@ def main() -> None:
     say(f"baseline: {usual.told()}")
     figures = []
     for road in given.roads:
-        with place() as here:
-            found = ours(here, given.provider, latency, given.jobs, callbacks=road == "callbacks")
-        say(f"ours, {road}: {found.told()}")
-        figures += compared(road, found, usual)
+        found, alone = (drained(given, road, watched=watched) for watched in (True, False))
+        figures += [
+            *compared(road, found, usual),
+            Figure(f"{road}: with Flower / without", found.rate, alone.rate, "jobs/s", least=0.8),
+        ]
     how = (
         f"{given.jobs} jobs of {latency} s, {given.provider} provider; "
         f"baseline {given.baseline_jobs} jobs, prefork -c {given.processes}"
     )
     conclude("drain", how, figures, given.results)
+
+
+def drained(given: argparse.Namespace, road: str, *, watched: bool) -> Drained:
+    """Drain by one road, with Flower beside or without."""
+    with place() as here:
+        found = ours(
+            here,
+            given.provider,
+            str(given.latency),
+            given.jobs,
+            callbacks=road == "callbacks",
+            watched=watched,
+        )
+    say(f"ours, {road}{'' if watched else ', without Flower'}: {found.told()}")
+    return found
 
 
 def compared(road: str, found: Drained, usual: Drained) -> list[Figure]:
@@ -127,15 +143,16 @@ def _await_quiet(store: StoreServer) -> float:
 # -- ours
 
 
-def ours(here: Place, kind: str, latency: str, jobs: int, *, callbacks: bool) -> Drained:
-    """Drain by `reelqueue up`, the jobs queued while it is held."""
+def ours(
+    here: Place, kind: str, latency: str, jobs: int, *, callbacks: bool, watched: bool
+) -> Drained:
+    """Drain by `reelqueue up`, or without Flower, the jobs queued while it is held."""
     store, provider = StoreServer(here), Provider(here, kind, "--latency", latency)
     product = Product(here, store, REELQUEUE_WINDOW_MAX=str(WINDOW))
     product.take(provider, callbacks=callbacks)
-    up = product.up()
+    pids = product.started(watched=watched)
     queue_held(product, manifest.write(here.folder / "clips.jsonl", jobs))
-    pids = product.pids() | {"store": store.pid, "provider": provider.pid, "up": up.pid}
-    meter = Meter({name: pid for name, pid in pids.items() if name != "up"})
+    meter = Meter(pids | {"store": store.pid, "provider": provider.pid})
     release(store)
     await_true(lambda: provider.totals()["accepted"], 60, 0.01)
     begun = store.now()

