@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks.job import Record, record
 from tasks.lua import Argument
+from tasks.packing import compressed
 from tasks.wire.answer import Item, Kind, parse
 from tasks.wire.answer import items as read_items
 from tasks.wire.request import dumps
@@ -89,7 +90,7 @@ def pack(items: Iterable[Item]) -> bytes:
     parts: dict[str, list[object]] = {"data": [], "errors": []}
     for item in items:
         parts["errors" if item.kind is Kind.ERROR else "data"].append(dict(item.raw))
-    return zlib.compress(dumps(parts), 1)  # a third of the time of 6, a tenth larger
+    return compressed(dumps(parts), 1)  # a third of the time of 6, a tenth larger
 
 
 def unpack(blob: bytes) -> list[Item]:
