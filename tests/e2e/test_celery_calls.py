@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 from celery import chord, group
 from celery.exceptions import TaskRevokedError
-from simulator_driver import wait_until
+from simulator_driver import ROOT, wait_until
 from stack_driver import Place, store_of
+
+from tasks import reading
 
 SUPPORT = Path(__file__).parents[1] / "support"
 UNSAFE = "unsafe [[sim: fail=contentPolicyViolation]]"
@@ -149,6 +152,43 @@ def test_an_id_that_the_provider_would_not_take_gets_another_for_the_job(plain: 
     told = result.get(timeout=30)
     assert told["custom_id"] == "nightly report 7"
     assert told["job_id"] != "nightly report 7"
+
+
+@pytest.mark.parametrize(
+    ("given", "ending", "weight"),
+    [({}, "", 10), ({"priority": 0}, "", 10), ({"priority": 9}, "-priority-9", 1)],
+)
+def test_a_priority_is_that_of_the_batch_a_call_goes_to(
+    running: Place, plain: Plain, given: dict[str, int], ending: str, weight: int
+) -> None:
+    result = plain.job(prompt="x").apply_async(**given)
+    result.get(timeout=30)
+    store = store_of(running)
+    (record,) = reading.records(store, [result.id])
+    assert record
+    batch = reading.batch(store, record.batch)
+    assert batch
+    assert re.fullmatch(rf"celery-\d{{4}}-\d\d-\d\d{ending}", batch.name)
+    assert (batch.priority, batch.sealed) == (weight, True)
+
+
+def test_a_program_with_our_code_calls_the_task_itself(running: Place) -> None:
+    program = (
+        "from celery import group; from worker.face import text_inference as task\n"
+        "calls = [task.s(prompt='x', custom_id=f'own-{n}') for n in range(3)]\n"
+        "print([one['custom_id'] for one in group(calls).apply_async().get(timeout=30)])\n"
+        "print(task.delay(prompt='x', custom_id='delayed').get(timeout=30)['state'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=running.env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["['own-0', 'own-1', 'own-2']", "completed"], done.stderr
 
 
 def test_a_group_gives_its_results_in_order(plain: Plain) -> None:
