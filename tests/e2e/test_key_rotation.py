@@ -3,9 +3,25 @@
 from pathlib import Path
 
 from simulator_driver import Simulator, wait_until
-from stack_driver import Place, assert_true, real, up
+from stack_driver import Place, assert_true, real, store_of, up
 
+from tasks import reading
+from tasks.job import State
+from tasks.store import Store
 from tasks.token import new_keys
+
+
+def in_flight(place: Place) -> int:
+    store = store_of(place)
+    jobs = [job for page in reading.rows(store, batch_of(store)) for job in page]
+    return sum(
+        one is not None and one.state is State.PROCESSING for one in reading.records(store, jobs)
+    )
+
+
+def batch_of(store: Store) -> str:
+    (batch,) = reading.batches(store)
+    return batch.id
 
 
 def test_jobs_in_flight_finish_by_poll_when_their_key_is_dropped(
@@ -16,10 +32,10 @@ def test_jobs_in_flight_finish_by_poll_when_their_key_is_dropped(
         "PUBLIC_URL": f"http://127.0.0.1:{place.ports[0]}",
         "REELQUEUE_SECRETS": new_keys().replace("k1:", "leaked:"),
     }
-    rows = [{"prompt": f"dropped {n} [[sim: latency=2]]"} for n in range(3)]
+    rows = [{"prompt": f"dropped {n} [[sim: latency=8]]"} for n in range(3)]
     with up(place):
         assert place.run("submit", place.manifest("leaked", *rows)).returncode == 0
-        wait_until(lambda: place.status("leaked")["request_counts"]["in_progress"] == 3, 20)
+        wait_until(lambda: in_flight(place) == 3, 20)
 
     place.env["REELQUEUE_SECRETS"] = new_keys().replace("k1:", "fresh:")
     with up(place):
