@@ -272,16 +272,17 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         items=(*found.successes, *found.errors),
         successes=len(found.successes),
         cost=total(item.cost for item in (*found.successes, *found.errors)),
-        # Fewer results than asked for, and no more in time, are all there are.
-        final=found.final or timing.past_deadline(context.settings, sent, task),
+        final=found.final,
     )
     settings = context.settings
-    wait = timing.wait(settings, sent, task, context.pace)
+    wait = timing.again_in(settings, sent, task, context.pace)
     match found.outcome:
         case Outcome.RESULTS:
             if found.final:
                 timing.learn(context.pace, settings, sent, task)
             moves.join(task, sent, wait, found.signature, verdict)
+            if not found.final and timing.past_deadline(settings, sent, task):
+                _expire(context, moves, task)  # with what is here; the rest is looked for
         case Outcome.FAILED:
             code, message = found.error
             context.tell("poll.failed", task, code)

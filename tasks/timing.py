@@ -75,6 +75,12 @@ def until_over(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
     return wait(settings, sent, task, pace) if runs else RARELY
 
 
+def again_in(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
+    """Return in how many seconds a task that has more to tell is asked for again."""
+    ended = task.job.state in ENDED
+    return (until_over if ended else wait)(settings, sent, task, pace)
+
+
 def needs_no_slot(settings: Settings, sent: int, task: Due) -> bool:
     """Whether a task that the user gave up was silent for as long as one that is sent again."""
     job = task.job

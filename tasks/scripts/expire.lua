@@ -1,16 +1,19 @@
--- A poll sent after the deadline still had no result: any state at the provider -> expired,
--- or partial (prelude_moves, give_up).
+-- A poll sent after the deadline still did not end it: any state at the provider -> expired,
+-- or partial with the results that are here, or that were before (prelude_moves, give_up).
 -- The task may be running yet: it keeps its slot, and is polled rarely until its bound has passed,
 -- which is moved where there is less time left than for that (a computer that slept).
 -- ARGV: job id, attempt, poll sequence, next poll ms, failure (JSON), detail, least slot bound ms
--- returns: 'moved', 'ended' (results were here after all) or 'stale'
+-- returns: 'moved', 'ended' (all results were here after all) or 'stale'
 local job = fetch(ARGV[1])
 if not job or stale(job, ARGV[3]) or ARGV[2] ~= job.a or not MOVES.expire[job.s] then return 'stale' end
 local t, uuid = now(), task_uuid(job, tonumber(job.a))
-if concluded(job, tonumber(job.a), t) then return 'ended' end -- what callbacks brought is all there is
-redis.call('SET', KEY.failure(job.id), ARGV[5])
-set(job, 'ec', 'expired')
-give_up(job, 'expire', t, ARGV[6])
+if not concluded(job, tonumber(job.a), t, true) then
+  redis.call('SET', KEY.failure(job.id), ARGV[5])
+  set(job, 'ec', 'expired')
+  give_up(job, 'expire', t, ARGV[6])
+elseif job.s ~= 'partial' then
+  return 'ended'
+end
 redis.call('ZADD', KEY.due(), t + tonumber(ARGV[4]), uuid)
 redis.call('ZADD', KEY.slots(), 'GT', t + tonumber(ARGV[7]), uuid)
 return 'moved'

@@ -127,16 +127,16 @@ local function whole(job, n, t)
   end
 end
 
--- No more will come for attempt n: end the job with the results that are here, by whatever road.
--- False where there is none.
-local function concluded(job, n, t)
+-- No more is waited for of attempt n: end the job with the results that are here, by whatever road.
+-- False where there is none. Where its task may still run, it keeps its slot and stays due.
+local function concluded(job, n, t, may_run)
   local ok, loose = weigh(job, n)
   if ok + loose >= wanted(job, n) then
     whole(job, n, t)
     return true
   end
   if ok + loose == 0 then return false end
-  over(job, n, t, 'partial')
+  if not may_run then over(job, n, t, 'partial') end
   if n == tonumber(job.a) and MOVES.complete_partly[job.s] then
     set(job, 'w', n)
     move(job, 'complete_partly', t, 'attempt ' .. n)

@@ -144,6 +144,23 @@ def test_a_success_after_the_deadline_amends_the_expiry(store: Store, simulator:
     agree(rig, simulator)
 
 
+def test_a_job_past_its_deadline_with_some_results_is_looked_after_for_the_rest(
+    store: Store, simulator: Simulator
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=0.1)
+    (job,) = rig.queue(told("latency=3", numberResults=2))
+    steps.submit(rig.context)
+    wait_until(lambda: any(i.raw.get("text") for i in rig.context.provider.poll([job]).items))
+    due_now(rig)
+    rig.turn()
+    assert (rig.only().state, len(rig.texts(job, 1))) == (State.PARTIAL, 1)
+    assert rig.store.window()[1] == 1, "the provider works on it yet"
+    rig.run(lambda: due_now(rig) or len(rig.texts(job, 1)) == 2)
+    assert (rig.only().state, rig.store.window()[1]) == (State.PARTIAL, 0)
+    assert "late" in rig.only().flags
+    agree(rig, simulator)
+
+
 def test_an_expired_task_is_polled_rarely(store: Store, simulator: Simulator) -> None:
     rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=0.1)
     (job,) = rig.queue(told("latency=60"))

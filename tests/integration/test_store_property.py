@@ -128,8 +128,14 @@ class Books(RuleBasedStateMachine):
                     moves.snooze(ask, 0, 0.001, what, "sign")
 
     @precondition(lambda self: self.job)
-    @rule(attempt=attempts, back=behind, good=st.integers(1, 4), rest=st.booleans())
-    def poll_with_results(self, attempt: int, back: int, good: int, rest: bool) -> None:  # noqa: FBT001 - drawn
+    @rule(
+        attempt=attempts,
+        back=behind,
+        good=st.integers(1, 4),
+        rest=st.booleans(),
+        late=st.booleans(),
+    )
+    def poll_with_results(self, attempt: int, back: int, good: int, rest: bool, late: bool) -> None:  # noqa: FBT001 - drawn
         attempt = min(attempt, self.now.attempt)
         ask = asked(self.store, self.job, attempt, behind=back)
         results = self.results(attempt)
@@ -138,6 +144,8 @@ class Books(RuleBasedStateMachine):
         answer = verdict(*results[:good], *bad, final=bool(bad) or good == len(results))
         with self.store.moves() as moves:
             moves.join(ask, 0, 0.001, "sign" * bool(bad), answer)
+            if late and not answer.final:
+                moves.expire(ask, 60, "too late")
         if ask.sequence >= int(self.field("p")):
             self.shown[attempt] = max(good, self.shown.get(attempt, 0))
 
