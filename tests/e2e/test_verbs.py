@@ -5,7 +5,7 @@ from stack_driver import Place, assert_true, by_uuid
 from terminal_driver import Terminal
 
 UNSAFE = {"prompt": "unsafe [[sim: fail=contentPolicyViolation*1]]"}
-SLOW = {"prompt": "slow [[sim: latency=5]]"}
+SLOW = {"prompt": "slow [[sim: latency=12]]"}
 
 
 def test_what_failed_is_bought_again_after_a_yes_alone(running: Place, provider: Simulator) -> None:
@@ -31,12 +31,12 @@ def test_what_is_at_the_provider_when_it_is_cancelled_is_kept_and_costed(
     running: Place, provider: Simulator
 ) -> None:
     running.run("submit", running.manifest("gone", SLOW, SLOW))
-    wait_until(lambda: running.status("gone")["request_counts"]["in_progress"] == 2)
+    wait_until(lambda: running.status("gone")["request_counts"]["in_progress"] == 2, 20)
     done = running.run("cancel", "gone")
     assert done.returncode == 0
     assert "2 at the provider: it cannot be told to stop" in done.stderr
     assert running.status("gone")["status"] == "cancelled"
-    wait_until(lambda: all(row["text"] for row in running.results("gone")))
+    wait_until(lambda: all(row["text"] for row in running.results("gone")), 40)
     rows = running.results("gone")
     assert {row["state"] for row in rows} == {"cancelled"}
     assert_true(rows, provider)
