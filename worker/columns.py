@@ -48,7 +48,7 @@ def _outcome(task: Any, described: Mapping[str, Any], told: Mapping[str, Any]) -
     if task.name == BATCH:
         return ", ".join(f"{count} {what}" for what, count in described.items())
     if task.name != TEXT_INFERENCE:
-        return ", ".join(f"{count} {what}" for what, count in told.items()) or task.result
+        return ", ".join(f"{what}: {count}" for what, count in told.items()) or task.result
     if task.exception:
         return task.exception
     if not told:
