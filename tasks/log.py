@@ -18,7 +18,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from tasks.sink import Sink
+from tasks.sink import Direct, Sink
 
 LONGEST = 8000
 """Most characters of a value: a traceback or a library's message may have no end."""
@@ -33,15 +33,14 @@ STAMPS = (
 )
 
 
-def configure(stream: TextIO | None = None) -> FilteringBoundLogger:
+def configure(*, forks: bool = False) -> FilteringBoundLogger:
     """Send this process's events, and those of its libraries, to stderr; returns the logger.
 
-    Lines go through a thread that may drop them, or at once to `stream`, as a process must that
-    forks.
+    Lines go through a thread that may drop them; a process that forks can have none.
     The logger is bound once: to bind it anew costs as much as the rest of a line.
     """
     render = _on_terminal if sys.stderr.isatty() else _elsewhere
-    stream = stream or _sink(os.getpid())
+    stream = _direct() if forks else _sink(os.getpid())
     structlog.configure(
         processors=[*STAMPS, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -61,6 +60,10 @@ def configure(stream: TextIO | None = None) -> FilteringBoundLogger:
     logger: FilteringBoundLogger = structlog.get_logger().bind()
     _tell_of_crashes(logger)
     return logger
+
+
+def _direct() -> TextIO:
+    return cast("TextIO", Direct(sys.stderr.fileno()))
 
 
 @cache

@@ -4,6 +4,7 @@ import atexit
 import os
 import queue
 from contextlib import suppress
+from select import PIPE_BUF, select
 from threading import Thread
 
 MOST_LINES = 1000
@@ -11,6 +12,25 @@ MOST_LINES = 1000
 
 LAST_SECONDS = 0.5
 """Longest wait, on leaving, for lines that are not written yet."""
+
+
+class Direct:
+    """A text stream for a process that forks: without a thread. What cannot be written is dropped."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def write(self, text: str) -> int:
+        """Write piece by piece, each so small that a pipe that is ready takes it whole."""
+        data = text.encode("utf-8", "backslashreplace")
+        for start in range(0, len(data), PIPE_BUF):
+            with suppress(OSError):
+                if select([], [self._fd], [], 0)[1]:
+                    os.write(self._fd, data[start : start + PIPE_BUF])
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: each piece is one write."""
 
 
 class Sink:

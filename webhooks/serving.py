@@ -1,6 +1,5 @@
 """gunicorn around one of this house's applications; each process has one."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ class Server(Application):
     """gunicorn with our settings file, an address, and an application."""
 
     def __init__(self, host: str, port: int, worker: str, create: Callable[[], Flask]) -> None:
-        configure(sys.stderr)  # its workers are forked, and configure for themselves
+        configure(forks=True)  # its workers are forked, and configure for themselves
         self._own = {"bind": f"{host}:{port}", "worker_class": worker, "logger_class": OwnForm}
         self._create = create
         super().__init__()

@@ -84,6 +84,7 @@ class Door:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
             raise
         return time.monotonic() - begun
 
