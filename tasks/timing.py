@@ -97,10 +97,12 @@ def past_deadline(settings: Settings, sent: int, task: Due) -> bool:
     """Whether this poll was sent after the deadline of a job that hangs on it.
 
     Only an answered poll gets here, so a deadline that passed while store, provider or computer
-    were away decides nothing by itself.
+    were away decides nothing by itself. It counts anew from when a POST was known to be lost: of a
+    claim that an outage met nothing may have been sent, so it is looked for, and sent again.
     """
     submitted = task.job.attempts[task.attempt - 1].submitted_at
-    late = submitted is not None and sent >= submitted + settings.deadline * 1000
+    since = max(submitted or 0, task.job.lost_since or 0)
+    late = submitted is not None and sent >= since + settings.deadline * 1000
     return late and is_awaited(task)
 
 

@@ -134,6 +134,19 @@ def test_a_job_expires_only_by_a_poll_that_was_answered_after_the_deadline(
     assert rig.store.window()[1] == 1
 
 
+def test_a_claim_of_a_worker_that_was_away_past_the_deadline_is_sent_after_all(
+    store: Store, simulator: Simulator
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=1)
+    (job,) = rig.queue(told("latency=0.1"))
+    assert store.claim(1, 60, "", "", 60).jobs  # and nothing was sent
+    wait_until(lambda: past(rig, 1000))
+    store.client.zadd(store.keys("leases"), {job: 0})
+    rig.run(lambda: due_now(rig) or rig.only().state in ENDED)
+    assert (rig.only().state, rig.only().resends) == (State.COMPLETED, 1)
+    agree(rig, simulator)
+
+
 def test_a_success_after_the_deadline_amends_the_expiry(store: Store, simulator: Simulator) -> None:
     rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=0.1)
     rig.queue(told("latency=0.5"))
