@@ -88,8 +88,9 @@ def callbacks_are_accepted_five_seconds_after_a_restart_of_the_store(yard: Open)
 
 @case()
 def everything_is_away_for_longer_than_the_deadline_and_nothing_expires(yard: Open) -> Told:
-    # Ten minutes of outage and two hours of deadline, both by twenty: 30 s, and 20 s to be harder.
-    scaled = {**OWN, "REELQUEUE_POLL_FIRST": "1", "REELQUEUE_DEADLINE": "20"}
+    # All by twenty: ten minutes of outage are 30 s. The deadline is 20 s, shorter, to be harder.
+    times = {"REELQUEUE_POLL_FIRST": "1", "REELQUEUE_RESOLVE_AFTER": "6"}
+    scaled = {**OWN, **times, "REELQUEUE_DEADLINE": "20"}
     with yard(settings=scaled, simulator=("--latency", "2-10", "--webhook-tries", "4")) as at:
         at.submit([("", n % 3 + 1) for n in range(300)])
         until(lambda: at.count(State.PROCESSING) > 30)
