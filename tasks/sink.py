@@ -15,7 +15,7 @@ LAST_SECONDS = 0.5
 
 
 class Direct:
-    """A text stream without a thread, for a process that forks: what cannot be written is dropped."""
+    """A text stream without a thread, for a process that forks. What cannot be written is lost."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
