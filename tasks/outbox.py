@@ -37,11 +37,13 @@ SHOWN = Road("shown", "flower", 10 * MOST, "")
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: a job, and the state that it came to."""
+    """One entry: a job, and the state that it came to; of an ending also what it is settled for."""
 
     id: str
     job: str
     to: State
+    batch: str = ""
+    is_called: bool = False  # a Celery message brought the job, so somebody is to be told
 
 
 class Outbox:
@@ -134,6 +136,12 @@ def drain(outbox: Outbox, effect: Callable[[Sequence[Entry]], None]) -> int:
 
 def _entries(given: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
     return [
-        Entry(id_.decode(), fields[b"job"].decode(), State(fields[b"to"].decode()))
+        Entry(
+            id_.decode(),
+            fields[b"job"].decode(),
+            State(fields[b"to"].decode()),
+            fields.get(b"batch", b"").decode(),
+            bool(fields.get(b"called")),
+        )
         for id_, fields in given
     ]

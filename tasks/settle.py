@@ -32,10 +32,9 @@ def settle(store: Store, endings: Sequence[Entry]) -> None:
 
 def _learn_bounds(store: Store, endings: Sequence[Entry]) -> None:
     """Tell batches with a limit what an input may cost: half again as much as any has."""
-    jobs = known(store, endings)
-    limited = reading.limited(store, {job.batch for job in jobs})
+    limited = reading.limited(store, {entry.batch for entry in endings})
     most: dict[str, int] = {}
-    for job in stories(store, [job for job in jobs if job.batch in limited]):
+    for job in stories(store, known(store, [e for e in endings if e.batch in limited])):
         cost = _cost_of_input(job) * 3 // 2
         most[job.record.batch] = max(cost, most.get(job.record.batch, 0))
     for batch, cost in most.items():

@@ -40,7 +40,8 @@ def complete(context: Context, entries: Sequence[Entry]) -> None:
         StoreAway: the store is away; all of it happens again later.
         ChordHeld: a body is another's to publish; the same.
     """
-    ended = [job for job in known(context.store, entries) if job.celery_id and job.state in ENDED]
+    called = known(context.store, [entry for entry in entries if entry.is_called])
+    ended = [job for job in called if job.celery_id and job.state in ENDED]
     kept = callers.messages(context.store, [job.id for job in ended])
     for job, message in zip(stories(context.store, ended), kept, strict=True):
         if message is not None:

@@ -14,8 +14,9 @@ from worker.batch_rows import BatchRows
 from worker.build import crew
 from worker.rows import job_row
 
-MOST_PER_SECOND = 4000
-"""Events that Flower takes: above it the store cuts it off, and loses what was sent (measured)."""
+MOST_PER_SECOND = 1000
+"""Events sent: they take a quarter of a core, of this worker, the store and Flower together, and the
+work has the rest. At four times as many the store cuts Flower off, and loses them (measured)."""
 
 FAST = 1.0
 """Seconds in which a full portion of moves is too many for each to be shown."""

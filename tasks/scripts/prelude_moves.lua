@@ -3,7 +3,8 @@
 -- A job has ended, or its ending was amended: the outbox entry, and the batch's end.
 local function ended(job, from, event, t)
   set(job, 'e', t)
-  redis.call('XADD', KEY.ends(), '*', 'job', job.id, 'event', event, 'from', from, 'to', job.s)
+  redis.call('XADD', KEY.ends(), '*', 'job', job.id, 'event', event, 'from', from, 'to', job.s,
+    'batch', job.b, 'called', job.cy and '1' or '')
   nudge()
   if ENDED[from] then return end
   if job.s ~= 'cancelled' then keep_pace(job, t) end
