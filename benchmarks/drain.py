@@ -45,9 +45,10 @@ class Drained:
 
 
 def main() -> None:
-    """Measure the baseline once, ours by each road, and conclude."""
+    """Measure the baseline once, ours by each road several times, and conclude."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--baseline-jobs", type=int, default=2_000)
     parser.add_argument("--latency", type=float, default=2.0)
     parser.add_argument("--processes", type=int, default=2, help="of the baseline's worker")
@@ -61,16 +62,28 @@ def main() -> None:
     say(f"baseline: {usual.told()}")
     figures = []
     for road in given.roads:
-        found, alone = (drained(given, road, watched=watched) for watched in (True, False))
+        found, alone = median_pair(given, road)
         figures += [
             *compared(road, found, usual),
             Figure(f"{road}: with Flower / without", found.rate, alone.rate, "jobs/s", least=0.8),
         ]
     how = (
-        f"{given.jobs} jobs of {latency} s, {given.provider} provider; "
+        f"{given.jobs} jobs of {latency} s, {given.provider} provider, medians of {given.rounds}; "
         f"baseline {given.baseline_jobs} jobs, prefork -c {given.processes}"
     )
     conclude("drain", how, figures, given.results)
+
+
+def median_pair(given: argparse.Namespace, road: str) -> tuple[Drained, Drained]:
+    """Drain by one road with Flower and without, in turn, and return the median of each."""
+    pairs = [
+        [drained(given, road, watched=watched) for watched in (True, False)]
+        for _ in range(given.rounds)
+    ]
+    with_flower, without = (
+        sorted(runs, key=lambda one: one.rate) for runs in zip(*pairs, strict=True)
+    )
+    return with_flower[given.rounds // 2], without[given.rounds // 2]
 
 
 def drained(given: argparse.Namespace, road: str, *, watched: bool) -> Drained:

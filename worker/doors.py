@@ -10,7 +10,7 @@ from time import monotonic, sleep
 
 from tasks import lately, steps
 from tasks.context import Context
-from tasks.outbox import SHOWN, Entry, drain
+from tasks.outbox import ENDS, SHOWN, Entry, Road, drain
 from tasks.settle import settle
 from tasks.sweep import sweep
 from worker.app import app
@@ -49,7 +49,7 @@ def settle_door(seat: str, holder: str) -> dict[str, int]:
         settle(context.store, ended)
         complete(context, ended)
 
-    return _work(seat, holder, lambda c: drain(outbox, partial(effect, c)))
+    return _work(seat, holder, lambda c: drain(outbox, partial(effect, c)), _full(ENDS))
 
 
 @app.task(name="reelqueue.show", send_events=False)
@@ -64,7 +64,7 @@ def show_door(seat: str, holder: str) -> dict[str, int]:
         show_batches(context)
         return shown
 
-    return _work(seat, holder, step, _many)
+    return _work(seat, holder, step, _full(SHOWN))
 
 
 @app.task(name="reelqueue.sweep", send_events=False)
@@ -88,8 +88,9 @@ def _worth_a_poll(context: Context, moved: int) -> bool:
     return context.store.outlook().due >= moved
 
 
-def _many(_context: Context, moved: int) -> bool:
-    return moved >= SHOWN.most
+def _full(road: Road) -> Callable[[Context, int], bool]:
+    """Go on while a road gives full portions; of the rest the ticker makes one a second."""
+    return lambda _context, moved: moved >= road.most
 
 
 def _anything(_context: Context, _moved: int) -> bool:
