@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 CONNECTIONS = 16
 
+APART = 0.01
+"""Seconds between two connections: of a burst one of the server's processes would take most."""
+
 
 @dataclass
 class Shots:
@@ -34,10 +37,14 @@ def fire(port: int, requests: Sequence[bytes], rate: float | None = None) -> Sho
     Raises:
         ConnectionError: the server closed a connection.
     """
-    shots, begun, sent = Shots(), time.monotonic(), 0
+    shots, sent = Shots(), 0
     going: dict[socket.socket, float] = {}
     with selectors.DefaultSelector() as selector:
-        idle = deque(_connect(port, selector) for _ in range(CONNECTIONS))
+        idle = deque[socket.socket]()
+        for _ in range(CONNECTIONS):
+            idle.append(_connect(port, selector))
+            time.sleep(APART)
+        begun = time.monotonic()
         while len(shots.waits) < len(requests):
             now = time.monotonic()
             while idle and sent < len(requests) and (due := _due(begun, sent, rate, now)) <= now:
