@@ -15,7 +15,7 @@ from worker.build import crew
 from worker.rows import job_row
 
 MOST_PER_SECOND = 1000
-"""Events sent: they take a quarter of a core of worker, store and Flower together, and leave the work
+"""Events sent: worker, store and Flower together spend a quarter of a core on them, and the work has
 the rest. At four times as many the store cuts Flower off and loses them (measured)."""
 
 FAST = 1.0
