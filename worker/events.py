@@ -15,8 +15,8 @@ from worker.build import crew
 from worker.rows import job_row
 
 MOST_PER_SECOND = 1000
-"""Events sent: worker, store and Flower spend a quarter of a core on so many, and leave the work the
-rest. At four times as many the store cuts Flower off and loses them (measured)."""
+"""Events sent: they cost worker, store and Flower a quarter of a core, and the work has the rest.
+At four times as many the store cuts Flower off and loses them (measured)."""
 
 FAST = 1.0
 """Seconds in which a full portion of moves is too many for each to be shown."""
