@@ -75,6 +75,8 @@ def sweep_door(seat: str, holder: str) -> dict[str, int]:
 
 def _worth_a_post(context: Context, _moved: int) -> bool:
     """Wait a moment for slots: a door that is here takes them sooner than one sent for."""
+    if context.store.outlook().claimable >= 2 * context.settings.tasks_per_post:
+        return True  # enough for another door, too
     with watching(context.store) as is_ours:
         room, until = Room(context.settings.tasks_per_post), monotonic() + LINGER
         while is_ours and monotonic() < until:
