@@ -4,13 +4,15 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import requests
 from simulator_driver import Simulator, wait_until
 from stack_driver import Place, Up, real, up
-from store_driver import StoreServer, free_port
+from store_driver import StoreServer, free_port, valkey_binary
 
 FLOWER_AUTH = ("canary-user", "canary-flower")
 API_TOKEN = "canary-api-token-of-32-characters-or-more"
@@ -38,17 +40,60 @@ def seller() -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder where the store keeps its files."""
+    return tmp_path_factory.mktemp("dump")
+
+
+@pytest.fixture(scope="module")
+def server(dump: Path) -> Iterator[StoreServer]:
+    """Give a store of this file's own."""
+    with StoreServer(valkey_binary(), dump) as running:
+        yield running
+
+
+class Listener:
+    """Keeps what is published in a store: Celery's events and its remote control."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.heard: list[bytes] = []
+        self._listening: Any = client.pubsub()  # type: ignore[no-untyped-call]  # redis-py
+        self._listening.psubscribe(**{"*": self._keep})
+        self._thread = self._listening.run_in_thread(sleep_time=0.1, daemon=True)
+
+    def _keep(self, message: dict[str, bytes]) -> None:
+        self.heard.append(message["data"])
+
+    def close(self) -> None:
+        self._thread.stop()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def published(server: StoreServer) -> Iterator[list[bytes]]:
+    """Give all that is published while this file's tests run."""
+    with redis.Redis.from_url(server.url) as client:
+        listener = Listener(client)
+        yield listener.heard
+        listener.close()
+
+
+@pytest.fixture(scope="module")
 def planted(
-    seller: Simulator, valkey: StoreServer, tmp_path_factory: pytest.TempPathFactory
+    seller: Simulator,
+    server: StoreServer,
+    published: list[bytes],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Up]:
     """Run `up` with a canary for each secret, a batch that has ended, and one that is paused."""
-    with redis.Redis.from_url(valkey.url) as admin:
+    assert published == []
+    with redis.Redis.from_url(server.url) as admin:
         rights = {"keys": ["*"], "channels": ["*"], "commands": ["+@all"]}
         admin.acl_setuser("canary", enabled=True, passwords=["+canary-store"], **rights)
     place = Place(
         tmp_path_factory.mktemp("planted"),
         **real(seller, RUNWARE_API_KEY="rw-canary-key"),
-        REDIS_URL=valkey.url.replace("//", "//canary:canary-store@"),
+        REDIS_URL=server.url.replace("//", "//canary:canary-store@"),
         REELQUEUE_NAMESPACE="planted",
         REELQUEUE_SECRETS=f"k1:{CALLBACK_KEY}",
         REELQUEUE_FLOWER_AUTH=":".join(FLOWER_AUTH),
@@ -71,7 +116,7 @@ def planted(
         yield running
 
 
-def secrets_of(seller: Simulator) -> re.Pattern[str]:
+def secrets_of(seller: Simulator, but: str = "") -> re.Pattern[str]:
     """Return what must stand nowhere: all canaries, and the tokens of the callbacks."""
     tokens = {
         found
@@ -83,8 +128,9 @@ def secrets_of(seller: Simulator) -> re.Pattern[str]:
     }
     assert len(tokens) == len(ROWS)
     own = ("rw-canary", "canary-store", "canary-flower", "canary-signature", "canary-forged")
-    own = (*own, "canary-api", "canary-another", "canary-query")
-    return re.compile("|".join(map(re.escape, (*own, CALLBACK_KEY, "canary-callback", *tokens))))
+    more = ("canary-api", "canary-another", "canary-query", "canary-callback", CALLBACK_KEY)
+    secret = {*own, *more, *tokens} - {but}
+    return re.compile("|".join(map(re.escape, secret)))
 
 
 def test_no_log_and_nothing_printed_tells_a_secret(planted: Up, seller: Simulator) -> None:
@@ -101,6 +147,29 @@ def test_no_log_and_nothing_printed_tells_a_secret(planted: Up, seller: Simulato
 def test_no_verb_tells_a_secret(verb: tuple[str, ...], planted: Up, seller: Simulator) -> None:
     done = planted.place.run(*verb)
     assert not secrets_of(seller).search(done.stdout + done.stderr)
+
+
+def with_bodies(raw: bytes) -> str:
+    """Return what was stored or published, and what Celery's messages in it say in base64."""
+    bodies = re.findall(rb'"body": ?"([\w+/=]+)"', raw.replace(b'\\"', b'"'))
+    return b"\n".join([raw, *map(base64.b64decode, bodies)]).decode(errors="replace")
+
+
+def test_no_message_no_event_and_no_file_of_the_store_tells_a_secret(
+    planted: Up, seller: Simulator, server: StoreServer, published: list[bytes], dump: Path
+) -> None:
+    assert planted.place.run("status", "planted").returncode == 0
+    told = secrets_of(seller, but="canary-signature")  # what the user sends is stored
+    events = with_bodies(b"\n".join(published))
+    assert '"type": "task-succeeded"' in events
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("appendfsync", "always")  # what is to be read is written
+        wait_until(lambda: not client.info("persistence").get("aof_buffer_length"))
+    kept = with_bodies(b"\n".join(path.read_bytes() for path in dump.rglob("*") if path.is_file()))
+    assert "reelqueue.submit" in kept  # a message of Celery's
+    assert "planted:j:" in kept  # a record
+    assert not told.search(events)
+    assert not told.search(kept)
 
 
 def test_no_process_is_called_by_a_secret(planted: Up, seller: Simulator) -> None:
