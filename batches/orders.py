@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from batches.names import jobs_named
 from tasks import reading, verbs
 from tasks.errors import Error, category
-from tasks.ids import job_id
 from tasks.job import Record, State
 from tasks.reading import Batch
 from tasks.store import Store
@@ -83,13 +83,11 @@ def named(store: Store, secret: bytes, batch: Batch, custom_ids: Iterable[str]) 
     Raises:
         NotKnown: the batch has no such rows; the text names some of them.
     """
-    wanted = list(dict.fromkeys(custom_ids))
-    jobs = [job_id(secret, batch.id, custom_id) for custom_id in wanted]
-    known = (record for page in _paged(jobs) for record in reading.records(store, page))
-    unknown = [name for name, record in zip(wanted, known, strict=True) if record is None]
+    found = jobs_named(store, secret, batch, custom_ids)
+    unknown = [name for name, jobs in found.items() if not jobs]
     if unknown:
         raise NotKnown(f"batch {batch.name} has no row {_some(unknown)}; nothing was done")
-    return jobs
+    return [job for jobs in found.values() for job in jobs]
 
 
 def of_ids(store: Store, task_uuids: Iterable[str]) -> list[str]:

@@ -5,16 +5,20 @@ from datetime import UTC, datetime
 
 import click
 
+from batches.names import jobs_named
 from batches.story import Story, describe, story_of
 from console.context import find, is_simulated, open_store, told
 from console.tables import cell
-from tasks import ids, reading
+from tasks import reading
 from tasks.errors import Error
 from tasks.job import Attempt, Record
 from tasks.money import usd
 from tasks.reading import Event
 from tasks.settings import Settings
 from tasks.store import Store
+
+MOST = 10
+"""Job ids told where a custom_id is that of several."""
 
 
 @click.command(short_help="Tell the story of one job.")
@@ -40,7 +44,10 @@ def job(id_: str, name: str | None, *, as_json: bool) -> None:
 
 def _find(settings: Settings, store: Store, id_: str, name: str | None) -> Record:
     if name is not None:
-        known = ids.job_id(settings.id_secret(), find(store, name).id, id_)
+        jobs = jobs_named(store, settings.id_secret(), find(store, name), [id_])[id_]
+        if len(jobs) > 1:
+            raise Error(f"'{id_}' is the custom_id of {len(jobs)} jobs: {', '.join(jobs[:MOST])}")
+        known = jobs[0] if jobs else ""
     else:
         known = reading.job_of(store, id_) or ""
     record = reading.records(store, [known])[0] if known else None

@@ -172,6 +172,23 @@ def test_a_priority_is_that_of_the_batch_a_call_goes_to(
     assert (batch.priority, batch.sealed) == (weight, True)
 
 
+def test_a_calls_job_is_found_by_its_custom_id(running: Place, plain: Plain) -> None:
+    calls = [plain.job(prompt="x", custom_id=name) for name in ("dock", "gate", "gate")]
+    results = group(calls, app=plain.app).apply_async()
+    results.get(timeout=30)
+    (record,) = reading.records(store_of(running), [results[0].id])
+    assert record
+
+    shown = running.run("job", "dock", "--batch", record.batch)
+    assert shown.stdout.splitlines()[0].endswith(f"job {results[0].id}"), shown.stderr
+    several = running.run("job", "gate", "--batch", record.batch)
+    assert several.returncode != 0
+    assert "custom_id of 2 jobs" in several.stderr
+    assert all(one.id in several.stderr for one in results[1:])
+    nobody = running.run("job", "quay", "--batch", record.batch)
+    assert f"no job 'quay' in batch {record.batch}" in nobody.stderr
+
+
 def test_a_program_with_our_code_calls_the_task_itself(running: Place) -> None:
     program = (
         "from celery import group; from worker.face import text_inference as task\n"
