@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 CONNECTIONS = 16
 
-APART = 0.01
-"""Seconds between two connections: of a burst one of the server's processes would take most."""
+RENEWED = 20
+"""Requests after which one connection is made anew. A connection stays with the process that took
+it, and of a burst one process may take all; in time the one that has less to do takes more."""
 
 
 @dataclass
@@ -37,18 +38,16 @@ def fire(port: int, requests: Sequence[bytes], rate: float | None = None) -> Sho
     Raises:
         ConnectionError: the server closed a connection.
     """
-    shots, sent = Shots(), 0
+    shots, begun, sent = Shots(), time.monotonic(), 0
     going: dict[socket.socket, float] = {}
     with selectors.DefaultSelector() as selector:
-        idle = deque[socket.socket]()
-        for _ in range(CONNECTIONS):
-            idle.append(_connect(port, selector))
-            time.sleep(APART)
-        begun = time.monotonic()
+        idle = deque(_connect(port, selector) for _ in range(CONNECTIONS))
         while len(shots.waits) < len(requests):
             now = time.monotonic()
             while idle and sent < len(requests) and (due := _due(begun, sent, rate, now)) <= now:
                 one = idle.popleft()
+                if sent % RENEWED == 0:
+                    one = _renewed(one, port, selector)
                 one.sendall(requests[sent])
                 going[one] = due
                 sent += 1
@@ -72,6 +71,12 @@ def _connect(port: int, selector: selectors.BaseSelector) -> socket.socket:
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     selector.register(made, selectors.EVENT_READ)
     return made
+
+
+def _renewed(one: socket.socket, port: int, selector: selectors.BaseSelector) -> socket.socket:
+    selector.unregister(one)
+    one.close()
+    return _connect(port, selector)
 
 
 def _status(one: socket.socket) -> int:
