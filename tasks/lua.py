@@ -28,7 +28,7 @@ VERSION = "@version@"
 """Stands in the library's source for what tells it from that of other code, or namespaces."""
 
 FRESH = 0.05
-"""Seconds of rest after which a connection is looked at before it is used; no store starts in less."""
+"""Seconds of rest after which a connection is looked at before use; no store starts in less."""
 
 _NOT_LOADED = "Function not found"
 
