@@ -87,12 +87,10 @@ def main() -> None:
         await_true(lambda: _listens(door.port) and _listens(other), 20)
         rates = volleys(server, door, other, given.many, given.rounds)
         figures = compared(rates, here.folder)
-        figures += [
-            waits(door, rates["everysec"] / 2, given.many),
-            stopped(server, door),
-        ]
+        figures.append(waits(door, rates["everysec"] / 2, given.many))
         if given.soak:
             figures.append(soaked(door, given.soak, rates["everysec"] / 2))
+        figures.append(stopped(server, door))  # last: the first request after it is told 503, too
     how = f"{given.many} callbacks of {len(TEXT)} characters a volley, medians of {given.rounds}"
     conclude("callbacks", how, figures, given.results)
 
