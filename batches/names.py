@@ -1,6 +1,6 @@
 """The jobs of a batch by custom_id."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from tasks import reading
 from tasks.ids import job_id
@@ -18,14 +18,17 @@ def jobs_named(
     messages': it is read through, and several calls may have the same custom_id.
     """
     derived = {name: job_id(secret, batch.id, name) for name in custom_ids}
-    known = set[str]()
-    jobs = list(derived.values())
-    for start in range(0, len(jobs), PAGE):
-        known.update(reading.known(store, jobs[start : start + PAGE]))
+    known = {job for page in paged(list(derived.values())) for job in reading.known(store, page)}
     found = {name: [job] if job in known else [] for name, job in derived.items()}
     if not all(found.values()) and _has_calls(store, batch):
         _look_through(store, batch, found)
     return found
+
+
+def paged(jobs: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield job ids as many at a time as one look at the store should have."""
+    for start in range(0, len(jobs), PAGE):
+        yield jobs[start : start + PAGE]
 
 
 def _has_calls(store: Store, batch: Batch) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from batches.names import jobs_named
+from batches.names import jobs_named, paged
 from tasks import reading, verbs
 from tasks.errors import Error, category
 from tasks.job import Record, State
@@ -108,15 +108,10 @@ def _some(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - TOLD_MOST} more" if len(names) > TOLD_MOST else shown
 
 
-def _paged(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), verbs.PAGE):
-        yield ids[start : start + verbs.PAGE]
-
-
 def pages(store: Store, batch: Batch | None, jobs: Sequence[str]) -> Iterator[list[Record]]:
     """Yield the records of `jobs`, or without any of the whole batch, by pages."""
     whole = batch is not None and not jobs
-    for page in reading.rows(store, batch.id, verbs.PAGE) if batch and whole else _paged(jobs):
+    for page in reading.rows(store, batch.id, verbs.PAGE) if batch and whole else paged(jobs):
         yield [record for record in reading.records(store, page) if record]
 
 

@@ -90,7 +90,7 @@ def main() -> None:
         figures.append(waits(door, rates["everysec"] / 2, given.many))
         if given.soak:
             figures.append(soaked(door, given.soak, rates["everysec"] / 2))
-        figures.append(stopped(server, door))  # last: the first request after it is told 503, too
+        figures.append(stopped(server, door))  # last: the door takes a moment to come back
     how = f"{given.many} callbacks of {len(TEXT)} characters a volley, medians of {given.rounds}"
     conclude("callbacks", how, figures, given.results)
 

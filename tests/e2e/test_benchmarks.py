@@ -46,18 +46,8 @@ def test_idling_is_measured(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_draining_is_measured_against_the_usual_design(tmp_path: Path) -> None:
-    sizes = [
-        "--jobs",
-        "30",
-        "--baseline-jobs",
-        "6",
-        "--latency",
-        "0.2",
-        "--roads",
-        "callbacks",
-        "--rounds",
-        "1",
-    ]
+    few = ["--jobs=30", "--baseline-jobs=6", "--rounds=1"]
+    sizes = [*few, "--latency=0.2", "--roads=callbacks"]
     figures = bench("drain", tmp_path / "results.json", *sizes)["drain"]["figures"]
     assert {"jobs/s", "ms/job", "calls"} == {figure["unit"] for figure in figures}
 
