@@ -121,7 +121,7 @@ def claimed(fields: Sequence[Any]) -> Claimed:
     )
 
 
-def due(uuid: bytes, job: bytes, attempt: int, sequence: int, flat: list[bytes]) -> Due:
+def due(sequence: int, uuid: bytes, job: bytes, attempt: int, flat: list[bytes]) -> Due:
     """Read one task of claim_due.lua's answer."""
     text = [value.decode() for value in flat]
     fields = dict(zip(text[::2], text[1::2], strict=True))

@@ -8,6 +8,9 @@ from tasks.job import State
 from tasks.lua import store_errors
 from tasks.store import Store
 
+MOST_ENTRIES = 10_000
+"""Entries of the outbox that are looked through; each has endings of one script run."""
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -67,7 +70,7 @@ def health(store: Store) -> Health:
         now = _ms(client.time())
         oldest = client.xrange(keys("ends"), count=1)
         aside = list(dict.fromkeys(job.decode() for job in client.lrange(keys("unsettled"), 0, -1)))
-        endings = client.xlen(keys("ends"))
+        endings = sum(len(jobs) for _, jobs in client.xrange(keys("ends"), count=MOST_ENTRIES))
     window, slots = store.window()
     since = int(oldest[0][0].partition(b"-")[0]) if oldest else now
     return Health(

@@ -4,7 +4,7 @@ A function costs the store a twentieth of what a script does that has to set up 
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
 from importlib.resources import files
@@ -20,8 +20,16 @@ from tasks.errors import StoreAway
 from tasks.keys import Keys
 
 Argument = str | int | float | bytes
+Call = tuple[str, Sequence[Argument]]
+"""Name of a script, and its arguments."""
 
-PRELUDE = ("prelude", "prelude_moves", "prelude_results", "prelude_rows")
+SEVERAL = "several"
+"""The function that runs several scripts in one run, and writes what they add up once."""
+
+TOGETHER = 25
+"""Scripts of one run, which hold up the store for a millisecond at most."""
+
+PRELUDE = ("prelude", "prelude_books", "prelude_moves", "prelude_results", "prelude_rows")
 """What stands before the scripts, in this order, after the keys and the table of moves."""
 
 VERSION = "@version@"
@@ -84,7 +92,8 @@ class Scripts:
             if entry.name.endswith(".lua") and not entry.name.startswith("prelude")
         }
         bodies = [_function(name, scripts[name]) for name in sorted(scripts)]
-        source = "\n".join([keys.as_lua(), moves.as_lua(), *prelude, *bodies])
+        several = _several(sorted(scripts))
+        source = "\n".join([keys.as_lua(), moves.as_lua(), *prelude, *bodies, several])
         # Names of functions are global in a store, so that each version of the code has its own.
         self._version = sha1(source.encode(), usedforsecurity=False).hexdigest()[:16]
         source = source.replace(VERSION, self._version)
@@ -98,21 +107,35 @@ class Scripts:
         """
         return self.run_all([(name, args)])[0]
 
-    def run_all(self, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Any]:
-        """Run scripts in one round trip, in order; each is atomic, the sequence is not."""
+    def run_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Run scripts in one round trip, in order, `TOGETHER` of them in one run.
+
+        One that goes wrong takes no other with it; what went wrong first is raised after all.
+
+        Raises:
+            StoreAway: as of `run`.
+        """
         with store_errors():
-            answers = self._send(calls)
-            missing = [i for i, answer in enumerate(answers) if _is_missing(answer)]
-            if missing:  # a new store, or one that has lost them
-                self._load()
-                for i, answer in zip(missing, self._send([calls[i] for i in missing]), strict=True):
-                    answers[i] = answer
+            if len(calls) == 1:
+                answers = self._answered(calls)
+            else:
+                told = self._answered([_together(some) for some in _portions(calls)])
+                answers = [answer for some in told for answer in _each(some)]
             for answer in answers:
                 if isinstance(answer, Exception):
                     raise answer
         return answers
 
-    def _send(self, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Any]:
+    def _answered(self, calls: Sequence[Call]) -> list[Any]:
+        answers = self._send(calls)
+        missing = [i for i, answer in enumerate(answers) if _is_missing(answer)]
+        if missing:  # a new store, or one that has lost them
+            self._load()
+            for i, answer in zip(missing, self._send([calls[i] for i in missing]), strict=True):
+                answers[i] = answer
+        return answers
+
+    def _send(self, calls: Sequence[Call]) -> list[Any]:
         commands = [("FCALL", f"{name}_{self._version}", 0, *args) for name, args in calls]
         connection = self._connection()
         try:
@@ -152,10 +175,30 @@ def _is_stale(connection: Any) -> bool:  # noqa: ANN401  any class of connection
         return True
 
 
+def _portions(calls: Sequence[Call]) -> Iterator[Sequence[Call]]:
+    for start in range(0, len(calls), TOGETHER):
+        yield calls[start : start + TOGETHER]
+
+
+def _together(calls: Sequence[Call]) -> Call:
+    return SEVERAL, [part for name, args in calls for part in (name, len(args), *args)]
+
+
+def _each(answer: Any) -> Sequence[Any]:  # noqa: ANN401  scripts answer differently
+    """Return the answers of one run; an error of the whole run is the one answer."""
+    return [answer] if isinstance(answer, Exception) else answer
+
+
 def _function(name: str, script: str) -> str:
     called = f"function(_, ARGV) return run({name}_, ARGV) end"
     known_as = f"redis.register_function('{name}_{VERSION}', {called})"
     return f"local function {name}_(ARGV)\n{script}\nend\n{known_as}"
+
+
+def _several(names: Iterable[str]) -> str:
+    known = ", ".join(f"{name} = {name}_" for name in names)
+    called = f"function(_, ARGV) return run_several({{{known}}}, ARGV) end"
+    return f"redis.register_function('{SEVERAL}_{VERSION}', {called})"
 
 
 def _is_missing(answer: object) -> bool:

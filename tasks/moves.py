@@ -1,6 +1,6 @@
 """The one table of a job's moves. The Lua guards, the diagram and the tests are made from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tasks.job import ENDED, OPEN, State
@@ -59,11 +59,18 @@ SHOWN = frozenset({"claim", "acknowledge", "found", "again", "retry"}) | frozens
 )
 """Moves that change what Flower shows. A job that only waits is no row of its own: its batch is."""
 
+PASSING = frozenset({"claim", "acknowledge", "found"})
+"""Of these, moves that others follow by themselves: left out where more than `BEHIND` wait."""
+
+BEHIND = 1000
+"""Entries that wait for Flower from which on it is shown endings and what the user did."""
+
 CALLER_TOLD = 86_400
 """Seconds that Celery keeps the result of a task: its own default."""
 
-UNSHOWN = 50_000
-"""Moves kept for Flower while it is away or behind, about 4 MB; beyond it the oldest go."""
+UNSHOWN = 20_000
+"""Entries kept for Flower while it is away or behind, as many as it has rows; beyond it the oldest
+go. One holds the moves of one script run: of a callback one or two, of a poll up to 25 (1.2 kB)."""
 
 
 def as_lua() -> str:
@@ -71,11 +78,11 @@ def as_lua() -> str:
     rows = [f"{event}={_lua_table(edges)}" for event, edges in MOVES.items()]
     ended = _lua_table(dict.fromkeys(ENDED, "yes"))
     active = _lua_table(dict.fromkeys(_AT_PROVIDER, "yes"))
-    shown = "{" + ",".join(f'{event}="yes"' for event in sorted(SHOWN)) + "}"
-    tables = {"ENDED": ended, "ACTIVE": active, "SHOWN": shown}
+    shown, passing = _lua_set(SHOWN), _lua_set(PASSING)
+    tables = {"ENDED": ended, "ACTIVE": active, "SHOWN": shown, "PASSING": passing}
     faces = ",".join(f'{state}="{face.celery}"' for state, face in sorted(FACES.items()))
     lines = [
-        f"local UNSHOWN, CALLER_TOLD = {UNSHOWN}, {CALLER_TOLD}",
+        f"local BEHIND, UNSHOWN, CALLER_TOLD = {BEHIND}, {UNSHOWN}, {CALLER_TOLD}",
         f"local CELERY = {{{faces}}}",
     ]
     lines += [f"local {name} = {table}" for name, table in tables.items()]
@@ -84,6 +91,10 @@ def as_lua() -> str:
 
 def _lua_table(pairs: Mapping[State, str]) -> str:
     return "{" + ",".join(f'{key}="{value}"' for key, value in sorted(pairs.items())) + "}"
+
+
+def _lua_set(names: Iterable[str]) -> str:
+    return "{" + ",".join(f'{name}="yes"' for name in sorted(names)) + "}"
 
 
 def as_mermaid() -> str:

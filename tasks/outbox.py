@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 
 import redis
 
 from tasks.errors import StoreAway
 from tasks.job import State
-from tasks.lua import store_errors
+from tasks.lua import TOGETHER, store_errors
 from tasks.store import Store
 
 MOST = 100
+"""Endings of one portion: more only where they happened in one run."""
 ABANDONED = 15.0
 """Idle seconds after which another consumer takes an entry over; longer than an effect takes."""
 DELIVERIES = 5
@@ -24,22 +26,23 @@ class Road:
 
     stream: str  # key (keys.py)
     group: str
-    most: int  # entries handed out at a time
+    most: int  # jobs in a portion, beyond which no more entries are read
+    at_once: int  # entries read in one round trip, each of up to `TOGETHER` jobs
     aside: str  # key of the list where jobs go whose entry nobody can deal with; empty: none
 
 
-ENDS = Road("ends", "settle", MOST, "unsettled")
-"""The outbox: one entry per ending, and per ending that was amended."""
+ENDS = Road("ends", "settle", MOST, MOST, "unsettled")
+"""The outbox: every ending, and every ending that was amended."""
 
-SHOWN = Road("shown", "flower", 10 * MOST, "")
+SHOWN = Road("shown", "flower", 10 * MOST, 10 * MOST // TOGETHER, "")
 """What Flower is told of: a window, not the record, so that it may lose the oldest."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: a job, and the state that it came to; of an ending also what it is settled for."""
+    """A job, and the state that it came to; of an ending also what it is settled for."""
 
-    id: str
+    id: str  # of the store's entry, which may hold other jobs too
     job: str
     to: State
     batch: str = ""
@@ -69,24 +72,35 @@ class Outbox:
         Raises:
             StoreAway: none was taken, or what was is handed out again later.
         """
-        client, group, most = self._store.client, self.road.group, self.road.most
+        client, group, most = self._store.client, self.road.group, self.road.at_once
         with store_errors():
             try:
                 left = client.xautoclaim(
                     self._stream, group, self._consumer, self._abandoned_ms, count=most
                 )[1]
-                fresh = client.xreadgroup(group, self._consumer, {self._stream: ">"}, count=most)
+                fresh = self._fresh()
             except redis.ResponseError as exc:
                 if not str(exc).startswith("NOGROUP"):
                     raise
                 self.create()  # the store lost its history
                 return [], []
-        return self._without_poison(_entries(left)), _entries(fresh[0][1] if fresh else [])
+        return self._without_poison(_entries(left)), fresh
+
+    def _fresh(self) -> list[Entry]:
+        road, client, entries = self.road, self._store.client, list[Entry]()
+        while len(entries) < road.most:
+            given = client.xreadgroup(
+                road.group, self._consumer, {self._stream: ">"}, count=road.at_once
+            )
+            if not given:
+                break
+            entries += _entries(given[0][1])
+        return entries
 
     def done(self, entries: Sequence[Entry]) -> None:
         """Remove entries whose effects are done."""
         if entries:
-            ids = (entry.id for entry in entries)
+            ids = dict.fromkeys(entry.id for entry in entries)
             self._store.scripts.run("settled", self._stream, self.road.group, *ids)
 
     def _without_poison(self, entries: list[Entry]) -> list[Entry]:
@@ -98,17 +112,17 @@ class Outbox:
                 self._stream, self.road.group, *ends, len(entries), self._consumer
             )
         worn = {p["message_id"].decode() for p in pending if p["times_delivered"] > DELIVERIES}
-        for entry in entries:
-            if entry.id in worn:
-                if self.road.aside:
-                    with store_errors():
-                        self._store.client.rpush(self._store.keys(self.road.aside), entry.job)
-                self.done([entry])
+        aside = [entry for entry in entries if entry.id in worn]
+        if aside and self.road.aside:
+            jobs = [entry.job for entry in aside]
+            with store_errors():
+                self._store.client.rpush(self._store.keys(self.road.aside), *jobs)
+        self.done(aside)
         return [entry for entry in entries if entry.id not in worn]
 
 
 def drain(outbox: Outbox, effect: Callable[[Sequence[Entry]], None]) -> int:
-    """Apply `effect` to what is waiting; returns how many entries that were.
+    """Apply `effect` to what is waiting; returns how many jobs that were.
 
     An entry leaves only after the effect returned, so an effect may happen twice. What failed
     among others is tried alone when it is handed out again, so that it takes none with it.
@@ -119,9 +133,8 @@ def drain(outbox: Outbox, effect: Callable[[Sequence[Entry]], None]) -> int:
     """
     left, fresh = outbox.take()
     failed: Exception | None = None
-    for portion in [*([entry] for entry in left), fresh]:
-        if not portion:
-            continue
+    alone = [list(portion) for _, portion in groupby(left, lambda entry: entry.id)]
+    for portion in filter(None, [*alone, fresh]):
         try:
             effect(portion)
             outbox.done(portion)
@@ -135,13 +148,15 @@ def drain(outbox: Outbox, effect: Callable[[Sequence[Entry]], None]) -> int:
 
 
 def _entries(given: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
+    """Read entries of the store, each of one job or of several that moved in one run."""
     return [
-        Entry(
-            id_.decode(),
-            fields[b"job"].decode(),
-            State(fields[b"to"].decode()),
-            fields.get(b"batch", b"").decode(),
-            bool(fields.get(b"called")),
-        )
-        for id_, fields in given
+        _entry(id_.decode(), job.decode(), told.decode().split("|"))
+        for id_, jobs in given
+        for job, told in jobs.items()
     ]
+
+
+def _entry(id_: str, job: str, told: Sequence[str]) -> Entry:
+    """Read one job of an entry: state, and of an ending event, state before, batch, called."""
+    _event, _from, batch, called = told[1:] or [""] * 4
+    return Entry(id_, job, State(told[0]), batch, bool(called))

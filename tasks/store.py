@@ -14,7 +14,7 @@ from tasks.lua import Argument, Scripts, connect, store_errors
 from tasks.move_calls import Moves
 from tasks.wire.answer import Item
 
-SCHEMA = 2
+SCHEMA = 3
 POLL_HOLD = 30.0
 """Seconds a task taken for a poll is left alone by other pollers: above that deadline too."""
 UNSETTLED = 60.0
@@ -176,8 +176,8 @@ class Store:
 
     def claim_due(self, most: int) -> tuple[int, list[Due]]:
         """Take up to `most` tasks due for a poll; returns the store's time in ms and them."""
-        sent, *tasks = self.scripts.run("claim_due", most, ms(POLL_HOLD))
-        return int(sent), [due(*task) for task in tasks]
+        sent, sequence, *tasks = self.scripts.run("claim_due", most, ms(POLL_HOLD))
+        return int(sent), [due(int(sequence), *task) for task in tasks]
 
     @contextmanager
     def moves(self) -> Iterator[Moves]:

@@ -57,7 +57,7 @@ def show(context: Context, entries: Sequence[Entry]) -> None:
         kombu.exceptions.OperationalError: the store is away; the moves stay in their stream.
     """
     store = context.store
-    is_fast = len(entries) == SHOWN.most and _at(entries[-1]) - _at(entries[0]) < FAST
+    is_fast = len(entries) >= SHOWN.most and _at(entries[-1]) - _at(entries[0]) < FAST
     worth = [entry for entry in entries if entry.to in ENDED or not is_fast]
     again = {entry.job for entry in entries if entry.to is State.QUEUED}
     jobs = [job for job in known(store, worth) if job.state is not State.QUEUED or job.id in again]

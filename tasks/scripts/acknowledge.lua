@@ -6,7 +6,7 @@ if not held(job, ARGV[2]) then return 'stale' end
 local t = now()
 redis.call('ZREM', KEY.leases(), job.id)
 forget(job, 'em', 'l', 'ls')
-redis.call('HSET', KEY.meta(), 'taken', t)
+took = true
 move(job, 'acknowledge', t, ARGV[4])
 redis.call('ZADD', KEY.due(), 'LT', t + tonumber(ARGV[3]), task_uuid(job, tonumber(job.a)))
 nudge()

@@ -11,6 +11,7 @@
 -- must stay within. HINCRBY adds, and only the sign is looked at. Until the cost of an input is known
 -- or given, the batch's jobs go one at a time.
 local function affordable(job)
+  pay_in()
   local batch, own = KEY.batch(job.b), KEY.job(job.id)
   local bound, cost, reserved = unpack(redis.call('HMGET', batch, 'bound', 'cost', 'reserved'))
   if not bound and reserved ~= '0' then return false end
@@ -36,13 +37,14 @@ if oldest and t - tonumber(string.match(oldest[1], '^%d+')) > tonumber(ARGV[7]) 
 end
 local free = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.call('ZCARD', KEY.slots())
 local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
+local slots, leases = {}, {}
 local doubted = doubted_until(t)
 
 local function take(job, is_doubtful)
   local n = tonumber(job.a)
   local uuid = task_uuid(job, n)
   taken = taken + 1
-  redis.call('ZADD', KEY.slots(), t + bound, uuid)
+  slots[#slots + 1], slots[#slots + 2] = t + bound, uuid
   move(job, 'claim', t, 'attempt ' .. n)
   if job.se then
     forget(job, 'se')
@@ -55,7 +57,7 @@ local function take(job, is_doubtful)
   if not job.k then
     set(job, 'k', ARGV[5], 'kp', ARGV[4], 'ke', math.floor(t / 1000) + tonumber(ARGV[6]))
   end
-  redis.call('ZADD', KEY.leases(), t + lease, job.id)
+  leases[#leases + 1], leases[#leases + 2] = t + lease, job.id
   claimed[#claimed + 1] = {job.id, n, job.kp, job.k, job.ke, uuid, job.rf or '0', job.b, job.rs or '0',
     job['n' .. n] or '', is_doubtful and 1 or 0}
 end
@@ -97,4 +99,6 @@ while not is_enough() do
   serve(turns[1], tonumber(turns[2]), tonumber(turns[4]))
 end
 if current then redis.call('HSET', KEY.meta(), 'vt', string.format('%.17g', current)) end
+if slots[1] then redis.call('ZADD', KEY.slots(), unpack(slots)) end
+if leases[1] then redis.call('ZADD', KEY.leases(), unpack(leases)) end
 return {t, token, free - taken, unpack(claimed)}

@@ -1,20 +1,20 @@
 -- Take the tasks that are due for a poll and hold them back from other pollers for a while.
 -- ARGV: most tasks, hold ms
--- returns: now, then per task: taskUUID, job id, attempt, poll sequence, record (flat hash)
-local t, taken = now(), {}
+-- returns: now, poll sequence, then per task: taskUUID, job id, attempt, record (flat hash)
+local t, taken, held = now(), {}, {}
+local sequence, till = redis.call('HINCRBY', KEY.meta(), 'polls', 1), t + tonumber(ARGV[2])
 for _, uuid in ipairs(redis.call('ZRANGE', KEY.due(), '-inf', t, 'BYSCORE', 'LIMIT', 0, ARGV[1])) do
-  local id, n = uuid, 1
-  local known = redis.call('GET', KEY.task(uuid))
-  if known then
-    id, n = string.match(known, '^(.*):(%d+)$')
+  local job, n = fetch(uuid), 1 -- a job's first taskUUID is its id
+  if not job then
+    local id, attempt = string.match(redis.call('GET', KEY.task(uuid)) or '', '^(.*):(%d+)$')
+    job, n = id and fetch(id), tonumber(attempt)
   end
-  local job = fetch(id)
   if not job or forsaken(job, uuid, t) then
     redis.call('ZREM', KEY.due(), uuid) -- nobody waits for it, and its bound has passed
   else
-    redis.call('ZADD', KEY.due(), t + tonumber(ARGV[2]), uuid)
-    local seq = redis.call('HINCRBY', KEY.job(id), 'ps', 1)
-    taken[#taken + 1] = {uuid, id, tonumber(n), seq, job.flat}
+    held[#held + 1], held[#held + 2] = till, uuid
+    taken[#taken + 1] = {uuid, job.id, n, job.flat}
   end
 end
-return {t, unpack(taken)}
+if held[1] then redis.call('ZADD', KEY.due(), unpack(held)) end
+return {t, sequence, unpack(taken)}

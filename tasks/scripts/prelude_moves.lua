@@ -1,13 +1,13 @@
--- Stands after prelude.lua: the moves, and what each brings with it.
+-- Stands after prelude_books.lua: the moves, and what each brings with it.
 
 -- A job has ended, or its ending was amended: the outbox entry, and the batch's end.
 local function ended(job, from, event, t)
   set(job, 'e', t)
-  redis.call('XADD', KEY.ends(), '*', 'job', job.id, 'event', event, 'from', from, 'to', job.s,
-    'batch', job.b, 'called', job.cy and '1' or '')
+  local told = table.concat({job.s, event, from, job.b, job.cy and '1' or ''}, '|')
+  enter(job.cy and 'awaited' or 'ends', job.id, told)
   nudge()
   if ENDED[from] then return end
-  if job.s ~= 'cancelled' then keep_pace(job, t) end
+  if job.s ~= 'cancelled' then enter('pace', job.b, 1) end
   if from == 'submitting' and not job['e' .. job.a] then
     -- Nobody waits for its POST's answer any more: after the lease a poll finds what that bought.
     local at = redis.call('ZSCORE', KEY.leases(), job.id) or t
@@ -15,17 +15,13 @@ local function ended(job, from, event, t)
   end
   if from == 'submitting' then redis.call('ZREM', KEY.leases(), job.id) end
   if from == 'queued' then redis.call('ZREM', KEY.later(), job.id) end
-  local batch = KEY.batch(job.b)
-  local open = redis.call('HINCRBY', batch, 'open', -1)
-  if open == 0 and redis.call('HGET', batch, 'sealed') == '1' then
-    redis.call('HSET', batch, 'done', t)
-  end
+  enter('open', job.b, -1)
 end
 
 -- A job that had ended goes on, and its batch with it.
 local function reopened(job)
   forget(job, 'e')
-  redis.call('HINCRBY', KEY.batch(job.b), 'open', 1)
+  enter('open', job.b, 1)
   redis.call('HDEL', KEY.batch(job.b), 'done', 'cancelled')
 end
 
@@ -50,17 +46,17 @@ local function move(job, event, t, detail)
     tally(job, 'n:' .. from, -1)
     tally(job, 'n:' .. to, 1)
     if (job.rv or '0') ~= '0' then
-      if ACTIVE[to] and not ACTIVE[from] then redis.call('HINCRBY', KEY.batch(job.b), 'reserved', job.rv) end
+      if ACTIVE[to] and not ACTIVE[from] then charge_to(KEY.batch(job.b), 'reserved', job.rv) end
       if ACTIVE[from] and not ACTIVE[to] then
-        redis.call('HINCRBY', KEY.batch(job.b), 'reserved', '-' .. job.rv)
-        affords_again(job.b)
+        charge_to(KEY.batch(job.b), 'reserved', '-' .. job.rv)
+        enter('eased', job.b, 1)
       end
     end
     set(job, 's', to)
     if job.fc then absolve(job) end
     if LACKING[to] then blame(job) end
     if job.cy and not ENDED[to] then tell_caller(job, event) end
-    if SHOWN[event] then redis.call('XADD', KEY.shown(), 'MAXLEN', '~', UNSHOWN, '*', 'job', job.id, 'to', to) end
+    if SHOWN[event] and not (PASSING[event] and behind()) then enter('shown', job.id, to) end
   end
   recount_parked(job)
   if ENDED[to] then ended(job, from, event, t) end

@@ -5,10 +5,22 @@
 -- callbacks brought so far (each with a blob), both with the cost that a callback named or ''; without
 -- a cost v{n}:digest (a surplus) and x{n}:digest (an error that a callback told of).
 
+-- The names of the fields of results; looked for where first asked for, and kept by `mark`.
+local function results_of(job)
+  if not job.told then
+    local told = {}
+    for field in pairs(job) do
+      if string.find(field, ':', 1, true) then told[field] = true end
+    end
+    job.told = told
+  end
+  return job.told
+end
+
 -- The digests of one kind ('d', 's', 'v', 'x') that attempt n has, and how many.
 local function digests(job, kind, n)
   local prefix, found = kind .. n .. ':', {}
-  for field in pairs(job.told) do
+  for field in pairs(results_of(job)) do
     if string.sub(field, 1, #prefix) == prefix then found[#found + 1] = string.sub(field, #prefix + 1) end
   end
   return found, #found

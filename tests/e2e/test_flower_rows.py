@@ -188,7 +188,7 @@ def test_rows_of_open_and_ended_jobs_come_right_when_flower_was_killed(ground: G
 def test_moves_that_were_not_kept_are_told_as_a_gap(ground: Ground) -> None:
     wait_until(lambda: ground.store.unshown() == 0)
     begun = time.time() - 1
-    ground.moves(*[{"job": "gone", "to": "completed"}] * (UNSHOWN + 1000))
+    ground.moves(*[{"gone": "completed"}] * (UNSHOWN + 1000))
     wait_until(lambda: ground.shown(search="name:reelqueue.gap"))
     (gap,) = ground.shown(search="name:reelqueue.gap").values()
     assert re.match(r"\('moves before [-0-9]{10} [:0-9]{8}Z are not shown", gap["args"])

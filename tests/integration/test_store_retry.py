@@ -215,7 +215,7 @@ def test_a_job_whose_results_have_all_come_completes_and_buys_nothing(
     assert record(store, job).state is State.COMPLETED
     assert take(store)[1] == ()
     ending = store.client.xrevrange(store.keys("ends"), count=1)[0][1]
-    assert ending[b"to"] == b"completed"
+    assert ending[job.encode()].startswith(b"completed|")
 
 
 def test_some_late_results_of_a_cancelled_job_are_not_bought_again(store: Store) -> None:

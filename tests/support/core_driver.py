@@ -111,7 +111,7 @@ def take(store: Store, most: int = 100) -> tuple[str, tuple[Claimed, ...]]:
 
 def asked(store: Store, job: str, attempt: int | None = None, *, behind: int = 0) -> Due:
     """Begin a poll of a job, whether or not one is due; `behind` makes its answer an old one."""
-    sequence = int(store.client.hincrby(store.keys("job", job), "ps", 1))
+    sequence = int(store.client.hincrby(store.keys("meta"), "polls", 1))
     known = record(store, job)
     number = attempt or known.attempt
     return Due(known.attempts[number - 1].task_uuid, known, number, sequence - behind)
@@ -152,7 +152,7 @@ def contents(store: Store) -> dict[str, Any]:
         kind = client.type(raw)
         if kind == b"hash":
             fields = client.hgetall(raw)
-            found[key] = {k: v for k, v in fields.items() if k not in {b"p", b"ps"}}
+            found[key] = {k: v for k, v in fields.items() if k not in {b"p", b"polls"}}
         elif kind == b"zset":
             found[key] = client.zrange(raw, 0, -1, withscores=True)
         elif kind == b"list":
@@ -160,6 +160,12 @@ def contents(store: Store) -> dict[str, Any]:
         else:
             found[key] = client.xrange(raw) if kind == b"stream" else client.get(raw)
     return found
+
+
+def endings(store: Store) -> list[tuple[str, ...]]:
+    """Return what the outbox tells of each ending: state, event, state before, batch, called."""
+    found = store.client.xrange(store.keys("ends"))
+    return [tuple(told.decode().split("|")) for _, jobs in found for told in jobs.values()]
 
 
 def audit(store: Store, jobs: Sequence[str]) -> None:

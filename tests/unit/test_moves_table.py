@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tasks.job import ENDED, OPEN, State
-from tasks.moves import FACES, MOVES, SHOWN, as_lua, as_mermaid
+from tasks.moves import FACES, MOVES, PASSING, SHOWN, as_lua, as_mermaid
 
 EDGES = {
     (before, after, event) for event, edges in MOVES.items() for before, after in edges.items()
@@ -32,12 +32,13 @@ def lua_tables() -> dict[str, dict[str, str]]:
 
 def test_the_scripts_guards_are_the_table() -> None:
     tables = lua_tables()
-    names = ("ENDED", "ACTIVE", "SHOWN", "CELERY")
-    ended, active, shown, celery = (tables.pop(name) for name in names)
+    names = ("ENDED", "ACTIVE", "SHOWN", "PASSING", "CELERY")
+    ended, active, shown, passing, celery = (tables.pop(name) for name in names)
     read = {(a, b, event) for event, edges in tables.items() for a, b in edges.items()}
     assert read == {(str(a), str(b), event) for a, b, event in EDGES}
     assert ended.keys() == set(ENDED)
     assert shown.keys() == SHOWN
+    assert passing.keys() == PASSING
     assert celery == {state: face.celery for state, face in FACES.items()}
     assert active.keys() == {state for state in OPEN if FACES[state].holds_slot}
 
