@@ -81,9 +81,11 @@ def as_lua() -> str:
     shown, passing = _lua_set(SHOWN), _lua_set(PASSING)
     tables = {"ENDED": ended, "ACTIVE": active, "SHOWN": shown, "PASSING": passing}
     faces = ",".join(f'{state}="{face.celery}"' for state, face in sorted(FACES.items()))
+    counters = ",".join(f'{state}="n:{state}"' for state in sorted(State))
     lines = [
         f"local BEHIND, UNSHOWN, CALLER_TOLD = {BEHIND}, {UNSHOWN}, {CALLER_TOLD}",
         f"local CELERY = {{{faces}}}",
+        f"local COUNTER = {{{counters}}}",
     ]
     lines += [f"local {name} = {table}" for name, table in tables.items()]
     return "\n".join([f"local MOVES = {{{','.join(rows)}}}", *lines, ""])

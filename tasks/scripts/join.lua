@@ -6,7 +6,8 @@ local job = fetch(ARGV[1])
 if not job or stale(job, ARGV[3]) then return 'stale' end
 local t, n = now(), tonumber(ARGV[2])
 local answer = answer_from(ARGV, 7)
-note(job.id, t, 'poll', answer.ok .. ' of ' .. wanted(job, n))
+local told = answer.final == '1' and append or note -- what is final is not told again and again
+told(job.id, t, 'poll', answer.ok .. ' of ' .. wanted(job, n))
 if joined(job, n, t, answer) then return 'ended' end
 if ARGV[2] == job.a then
   if ARGV[6] ~= '' then sight(job, ARGV[6]) else forget(job, 'x', 'xc') end

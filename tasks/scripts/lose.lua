@@ -5,7 +5,8 @@ local job = fetch(ARGV[1])
 if not held(job, ARGV[2]) then return 'stale' end
 local t = now()
 redis.call('ZREM', KEY.leases(), job.id)
-set(job, 'l', t, 'ls', job.ls or t, 'em', 0, 'ec', ARGV[3])
+set(job, 'l', t, 'ls', job.ls or t, 'em', 0)
+set(job, 'ec', ARGV[3])
 if ARGV[4] ~= '' then redis.call('SET', KEY.failure(job.id), ARGV[4]) end
 move(job, 'lose', t, ARGV[5])
 redis.call('ZADD', KEY.due(), 'LT', t, task_uuid(job, tonumber(job.a)))

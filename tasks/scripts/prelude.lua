@@ -1,5 +1,5 @@
--- Stands before the scripts, after KEY (keys.py), MOVES, ENDED, ACTIVE, SHOWN, PASSING, BEHIND and
--- UNSHOWN (moves.py). Times are milliseconds of Redis TIME, one moment for all of a run. Money is digits.
+-- Stands before the scripts, after KEY (keys.py), MOVES and the tables and
+-- limits beside it (moves.py). Times are milliseconds of Redis TIME, one moment for all of a run. Money is digits.
 --
 -- A script changes records by `set` and `forget`, and histories by `note` and `append`: they are written
 -- once, when it returns, each record with one HSET and one HDEL, each history with one RPUSH. What a
@@ -9,8 +9,8 @@ local HISTORY = 64        -- entries kept per job
 local CAUSES = 64         -- error codes that a batch counts apart; the rest is 'other'
 local PROMPT_MS = 1000    -- a job is not polled more often than this, whatever is delivered
 
--- Of one run: its time, records by id. Of one script: by record the names of its changed fields, by id
--- the lines that its history grows by.
+-- Of one run: its time, records by id. Of one script: the records it changed, by id the lines that its
+-- history grows by.
 local clock, fetched, changed, lines
 
 local function now()
@@ -34,8 +34,8 @@ local function doubted_until(t)
   return t
 end
 
--- The record as a table of strings, beside it its id, the whole as it was read (`flat`) and the names of
--- its results' fields (`told`, prelude_results.lua); nil where there is none.
+-- The record as a table of strings; nil where there is none. Beside its fields: its id, the whole as it
+-- was read (`flat`), the names of changed fields (`fresh`) and of results (`told`, prelude_results.lua).
 local function fetch(id)
   if fetched[id] then return fetched[id] end
   local flat = redis.call('HGETALL', KEY.job(id))
@@ -46,38 +46,48 @@ local function fetch(id)
   return job
 end
 
+-- Names of fields from this length on are those of results: `d1:` and a digest.
+local LONG = 9
+
 local function mark(job, field, value)
   if job[field] == value then return end
   job[field] = value
-  if job.told and string.find(field, ':', 1, true) then job.told[field] = value and true end
-  local fields = changed[job] or {}
-  fields[field], changed[job] = true, fields
-end
-
-local function set(job, ...)
-  for i = 1, select('#', ...), 2 do
-    local field, value = select(i, ...)
-    mark(job, field, tostring(value))
+  if #field >= LONG and job.told then job.told[field] = value and true end
+  local fresh = job.fresh
+  if not fresh then
+    fresh = {}
+    job.fresh, changed[#changed + 1] = fresh, job
   end
+  fresh[#fresh + 1] = field
 end
 
-local function forget(job, ...)
-  for i = 1, select('#', ...) do mark(job, (select(i, ...)), nil) end
+-- Set up to three fields.
+local function set(job, field, value, second, of_second, third, of_third)
+  mark(job, field, tostring(value))
+  if second then mark(job, second, tostring(of_second)) end
+  if third then mark(job, third, tostring(of_third)) end
+end
+
+-- Forget up to three fields.
+local function forget(job, field, second, third)
+  mark(job, field, nil)
+  if second then mark(job, second, nil) end
+  if third then mark(job, third, nil) end
 end
 
 local function write(job)
-  local put, gone = {}, {}
-  for field in pairs(changed[job] or {}) do
-    if job[field] then
-      put[#put + 1] = field
-      put[#put + 1] = job[field]
+  local put, gone, size = {}, {}, 0
+  for _, field in ipairs(job.fresh or {}) do
+    local value = job[field]
+    if value then
+      put[size + 1], put[size + 2], size = field, value, size + 2
     else
       gone[#gone + 1] = field
     end
   end
-  if put[1] then redis.call('HSET', KEY.job(job.id), unpack(put)) end
+  if size > 0 then redis.call('HSET', KEY.job(job.id), unpack(put)) end
   if gone[1] then redis.call('HDEL', KEY.job(job.id), unpack(gone)) end
-  changed[job] = nil
+  job.fresh = nil
 end
 
 -- History entries are first|last|times|what|detail; last and times are left out of what was once.
@@ -99,12 +109,12 @@ end
 
 -- Write what a script has changed of records and histories.
 local function write_all()
-  for job in pairs(changed) do write(job) end
+  for _, job in ipairs(changed) do write(job) end
   for id, more in pairs(lines) do
     local length = redis.call('RPUSH', KEY.history(id), unpack(more))
     if length > HISTORY then redis.call('LTRIM', KEY.history(id), -HISTORY, -1) end
   end
-  lines = {}
+  changed, lines = {}, {}
 end
 
 local function task_uuid(job, n)

@@ -1,62 +1,64 @@
--- Stands after prelude.lua: the books of a run. Counters, money, endings and moves that are shown are
+-- Stands after prelude.lua: the books of a run. Moves, money, endings and what is to be shown are
 -- collected and written once, when the run ends: a run of many scripts (several) writes each sum once.
 
 local SLICE_MS = 10000    -- endings are counted by slices of time,
 local SLICES = 60         -- of which so many are kept
 local PURE = 12           -- digits up to which a double adds amounts exactly, a thousand of them
 
--- Each a list of entries: counters as key, field, by; money as key, field, digits; change of a batch's
--- open jobs as batch, by; batches whose jobs end, and which may afford more; endings as job, what is
--- told of it, alone; moves to show as job, state.
-local books, nudged, took
-
-local function enter(book, ...)
-  local entries = books[book]
-  for i = 1, select('#', ...) do entries[#entries + 1] = (select(i, ...)) end
-end
+-- Of one run, lists: moves as batch, state before, state; other counters as batch, field, by; money as
+-- batch, field, digits; endings, and those that somebody waits for, as job, what is told of it; moves to
+-- show as job, state.
+local moved, counted, money, ends, awaited, shown
+local nudged, took
 
 local function nudge()
   nudged = true
 end
 
-local function tally(job, field, by)
-  enter('counts', KEY.batch(job.b), field, by)
-  enter('counts', KEY.counts(), field, by)
+-- Put three things, or two, at the end of a list.
+local function enter(list, one, two, three)
+  local size = #list
+  list[size + 1], list[size + 2], list[size + 3] = one, two, three
 end
 
--- Sums by key and field.
-local function summed(entries)
-  local sums = {}
-  for i = 1, #entries, 3 do
-    local key, field = entries[i], entries[i + 1]
-    local fields = sums[key] or {}
-    fields[field], sums[key] = (fields[field] or 0) + entries[i + 2], fields
+-- Sums by batch and field, to be added to, or those of one batch.
+local function of(sums, batch)
+  local own = sums[batch]
+  if not own then
+    own = {}
+    sums[batch] = own
   end
-  return sums
+  return own
 end
 
-local function add(sums)
-  for key, fields in pairs(sums) do
-    for field, by in pairs(fields) do
-      if by ~= 0 then redis.call('HINCRBY', key, field, string.format('%.0f', by)) end
-    end
+local function add(own, field, by)
+  own[field] = (own[field] or 0) + by
+end
+
+local function write_sums(key, sums)
+  for field, by in pairs(sums) do
+    if by ~= 0 then redis.call('HINCRBY', key, field, string.format('%.0f', by)) end
   end
 end
 
 -- Money is digits that only HINCRBY adds, but for sums that a double holds exactly.
-local function charge_to(key, field, digits)
-  if #digits > PURE then redis.call('HINCRBY', key, field, digits) else enter('money', key, field, digits) end
+local function charge_to(batch, field, digits)
+  if #digits <= PURE then return enter(money, batch, field, digits) end
+  redis.call('HINCRBY', KEY.batch(batch), field, digits)
+  if field == 'cost' then redis.call('HINCRBY', KEY.counts(), field, digits) end
 end
 
--- Write what money is collected, for a script that is to read a sum.
+-- Write what money was collected, for a script that is to read a sum.
 local function pay_in()
-  add(summed(books.money))
-  books.money = {}
-end
-
-local function tally_cost(job, by)
-  charge_to(KEY.batch(job.b), 'cost', by)
-  charge_to(KEY.counts(), 'cost', by)
+  local sums, cost = {}, 0
+  for i = 1, #money, 3 do
+    local digits = tonumber(money[i + 2])
+    add(of(sums, money[i]), money[i + 1], digits)
+    if money[i + 1] == 'cost' then cost = cost + digits end
+  end
+  for batch, own in pairs(sums) do write_sums(KEY.batch(batch), own) end
+  write_sums(KEY.counts(), {cost = cost})
+  money = {}
 end
 
 -- A batch that its limit stopped may afford more now: let it be looked at again.
@@ -84,23 +86,41 @@ local function recount_open(batch, by)
   end
 end
 
-local function each(book, what)
-  local sums = {}
-  for i = 1, #books[book], 2 do
-    local name = books[book][i]
-    sums[name] = (sums[name] or 0) + books[book][i + 1]
+-- Write what was counted. A batch whose jobs leave the provider may afford more again; one of which
+-- jobs ended, or go on, has other open ones than before.
+local function count_up()
+  local sums, all = {}, {}
+  for i = 1, #counted, 3 do
+    add(of(sums, counted[i]), counted[i + 1], counted[i + 2])
+    add(all, counted[i + 1], counted[i + 2])
   end
-  for name, by in pairs(sums) do what(name, by) end
+  local open, pace, eased = {}, {}, {}
+  for i = 1, #moved, 3 do
+    local batch, from, to = moved[i], moved[i + 1], moved[i + 2]
+    for _, own in ipairs({of(sums, batch), all}) do
+      add(own, COUNTER[from], -1)
+      add(own, COUNTER[to], 1)
+    end
+    if ENDED[to] and not ENDED[from] then
+      add(open, batch, -1)
+      if to ~= 'cancelled' then add(pace, batch, 1) end
+    end
+    if ENDED[from] and not ENDED[to] then add(open, batch, 1) end
+    if ACTIVE[from] and not ACTIVE[to] then eased[batch] = true end
+  end
+  for batch, own in pairs(sums) do write_sums(KEY.batch(batch), own) end
+  write_sums(KEY.counts(), all)
+  for batch, by in pairs(open) do recount_open(batch, by) end
+  for batch, by in pairs(pace) do keep_pace(batch, by) end
+  for batch in pairs(eased) do affords_again(batch) end
 end
 
 -- One entry of the outbox for all endings of a run that nobody waits for; one each for the others, so
 -- that what goes wrong in telling one takes no other with it.
 local function post()
-  if books.ends[1] then redis.call('XADD', KEY.ends(), '*', unpack(books.ends)) end
-  for i = 1, #books.awaited, 2 do
-    redis.call('XADD', KEY.ends(), '*', books.awaited[i], books.awaited[i + 1])
-  end
-  if books.shown[1] then redis.call('XADD', KEY.shown(), 'MAXLEN', '~', UNSHOWN, '*', unpack(books.shown)) end
+  if ends[1] then redis.call('XADD', KEY.ends(), '*', unpack(ends)) end
+  for i = 1, #awaited, 2 do redis.call('XADD', KEY.ends(), '*', awaited[i], awaited[i + 1]) end
+  if shown[1] then redis.call('XADD', KEY.shown(), 'MAXLEN', '~', UNSHOWN, '*', unpack(shown)) end
 end
 
 -- Is so much waiting to be shown that only endings are worth it?
@@ -113,15 +133,12 @@ end
 local function begin()
   clock, is_behind, nudged, took = nil, nil, false, false
   fetched, changed, lines = {}, {}, {}
-  books = {counts = {}, money = {}, open = {}, pace = {}, eased = {}, ends = {}, awaited = {}, shown = {}}
+  moved, counted, money, ends, awaited, shown = {}, {}, {}, {}, {}, {}
 end
 
 local function close()
-  add(summed(books.counts))
+  count_up()
   pay_in()
-  each('open', recount_open)
-  each('pace', keep_pace)
-  each('eased', affords_again)
   post()
   if took then redis.call('HSET', KEY.meta(), 'taken', now()) end
   if nudged and redis.call('LLEN', KEY.nudge()) == 0 then redis.call('RPUSH', KEY.nudge(), '1') end
@@ -136,11 +153,12 @@ local function run(script, ARGV)
   return answer
 end
 
--- Forget what a script entered that went wrong.
-local function tear_out(before)
+-- Forget what a script entered that went wrong: lists, and how long they were before.
+local function tear_out(...)
+  local given = {...}
   changed, lines, fetched = {}, {}, {}
-  for name, entries in pairs(books) do
-    for i = #entries, (before[name] or 0) + 1, -1 do entries[i] = nil end
+  for i = 1, #given, 2 do
+    for at = #given[i], given[i + 1] + 1, -1 do given[i][at] = nil end
   end
 end
 
@@ -150,17 +168,16 @@ local function run_several(scripts, ARGV)
   begin()
   local answers, at = {}, 1
   while ARGV[at] do
-    local given, before, count = {}, {}, tonumber(ARGV[at + 1])
-    for i = 1, count do given[i] = ARGV[at + 1 + i] end
-    for name, entries in pairs(books) do before[name] = #entries end
-    local is_well, answer = pcall(scripts[ARGV[at]], given)
+    local last = at + 1 + tonumber(ARGV[at + 1])
+    local moves, counts, sums, told, called, seen = #moved, #counted, #money, #ends, #awaited, #shown
+    local is_well, answer = pcall(scripts[ARGV[at]], {unpack(ARGV, at + 2, last)})
     if is_well then
       write_all()
     else
-      tear_out(before)
+      tear_out(moved, moves, counted, counts, money, sums, ends, told, awaited, called, shown, seen)
       answer = redis.error_reply(type(answer) == 'table' and answer.err or tostring(answer))
     end
-    answers[#answers + 1], at = answer, at + 2 + count
+    answers[#answers + 1], at = answer, last + 1
   end
   close()
   return answers
@@ -194,9 +211,9 @@ local function recount_parked(job)
   local parked = job.s == 'resolving' and string.find(flags, ',parked,', 1, true)
   if parked and not job.pk then
     set(job, 'pk', 1)
-    tally(job, 'parked', 1)
+    enter(counted, job.b, 'parked', 1)
   elseif job.pk and not parked then
     forget(job, 'pk')
-    tally(job, 'parked', -1)
+    enter(counted, job.b, 'parked', -1)
   end
 end

@@ -4,10 +4,9 @@
 local function ended(job, from, event, t)
   set(job, 'e', t)
   local told = table.concat({job.s, event, from, job.b, job.cy and '1' or ''}, '|')
-  enter(job.cy and 'awaited' or 'ends', job.id, told)
+  enter(job.cy and awaited or ends, job.id, told)
   nudge()
   if ENDED[from] then return end
-  if job.s ~= 'cancelled' then enter('pace', job.b, 1) end
   if from == 'submitting' and not job['e' .. job.a] then
     -- Nobody waits for its POST's answer any more: after the lease a poll finds what that bought.
     local at = redis.call('ZSCORE', KEY.leases(), job.id) or t
@@ -15,13 +14,11 @@ local function ended(job, from, event, t)
   end
   if from == 'submitting' then redis.call('ZREM', KEY.leases(), job.id) end
   if from == 'queued' then redis.call('ZREM', KEY.later(), job.id) end
-  enter('open', job.b, -1)
 end
 
 -- A job that had ended goes on, and its batch with it.
 local function reopened(job)
   forget(job, 'e')
-  enter('open', job.b, 1)
   redis.call('HDEL', KEY.batch(job.b), 'done', 'cancelled')
 end
 
@@ -43,20 +40,18 @@ local function move(job, event, t, detail)
     note(job.id, t, event, detail)
   else
     append(job.id, t, event, detail)
-    tally(job, 'n:' .. from, -1)
-    tally(job, 'n:' .. to, 1)
+    enter(moved, job.b, from, to)
     if (job.rv or '0') ~= '0' then
-      if ACTIVE[to] and not ACTIVE[from] then charge_to(KEY.batch(job.b), 'reserved', job.rv) end
+      if ACTIVE[to] and not ACTIVE[from] then charge_to(job.b, 'reserved', job.rv) end
       if ACTIVE[from] and not ACTIVE[to] then
-        charge_to(KEY.batch(job.b), 'reserved', '-' .. job.rv)
-        enter('eased', job.b, 1)
+        charge_to(job.b, 'reserved', '-' .. job.rv)
       end
     end
     set(job, 's', to)
     if job.fc then absolve(job) end
     if LACKING[to] then blame(job) end
     if job.cy and not ENDED[to] then tell_caller(job, event) end
-    if SHOWN[event] and not (PASSING[event] and behind()) then enter('shown', job.id, to) end
+    if SHOWN[event] and not (PASSING[event] and behind()) then enter(shown, job.id, to) end
   end
   recount_parked(job)
   if ENDED[to] then ended(job, from, event, t) end
@@ -125,7 +120,7 @@ local function next_attempt(job, uuid)
   local n = tonumber(job.a) + 1
   redis.call('SET', KEY.task(uuid), job.id .. ':' .. n)
   set(job, 'a', n, 'i' .. n, uuid)
-  forget(job, 'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'ce', 'se')
+  for _, field in ipairs({'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'ce', 'se'}) do forget(job, field) end
   unflag(job, 'parked')
 end
 
@@ -145,8 +140,8 @@ end
 -- Is nobody waiting for a task any more, and its time over? That of a job the user gave up is looked
 -- for as long as it may run, whether or not it holds a slot.
 local function forsaken(job, uuid, t)
-  local is_held = redis.call('ZSCORE', KEY.slots(), uuid) or tonumber(job.cu or '0') > t
-  return ENDED[job.s] and not is_held
+  if not ENDED[job.s] or tonumber(job.cu or '0') > t then return false end
+  return not redis.call('ZSCORE', KEY.slots(), uuid)
 end
 
 -- When to poll again: as planned, unless something was delivered after the poll was sent.

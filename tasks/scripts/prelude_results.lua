@@ -10,7 +10,7 @@ local function results_of(job)
   if not job.told then
     local told = {}
     for field in pairs(job) do
-      if string.find(field, ':', 1, true) then told[field] = true end
+      if #field >= LONG then told[field] = true end
     end
     job.told = told
   end
@@ -60,8 +60,8 @@ local function charge(job, n, amounts)
     redis.call('HINCRBY', key, 'm', sum)
     job.m = redis.call('HGET', key, 'm')
   end
-  if old ~= '0' then tally_cost(job, '-' .. old) end
-  if sum ~= '0' then tally_cost(job, sum) end
+  if old ~= '0' then charge_to(job.b, 'cost', '-' .. old) end
+  if sum ~= '0' then charge_to(job.b, 'cost', sum) end
 end
 
 -- What is known of attempt n: successes of the authoritative answer, provisional successes that it

@@ -11,7 +11,8 @@ for _, id in ipairs(lost) do
   redis.call('ZREM', KEY.leases(), id)
   local job = fetch(id)
   if job and move(job, 'lose', t, 'lease ran out') then
-    set(job, 'l', t, 'ls', job.ls or t, 'em', 0, 'ec', '')
+    set(job, 'l', t, 'ls', job.ls or t, 'em', 0)
+    set(job, 'ec', '')
     redis.call('ZADD', KEY.due(), 'LT', t, task_uuid(job, tonumber(job.a)))
   end
 end

@@ -12,7 +12,8 @@ for i = 2, #ARGV do
   else
     redis.call('ZREM', KEY.due(), task_uuid(job, tonumber(job.a)))
     set(job, 'rs', ARGV[1])
-    forget(job, 'em', 'l', 'ls', 'po')
+    forget(job, 'em', 'l', 'ls')
+    forget(job, 'po')
     unflag(job, 'parked')
     move(job, 'unpark', t, 'by the user')
     requeue(job, t, t)
