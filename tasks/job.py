@@ -3,7 +3,7 @@
 Everything here is read from the hash `job` (tasks/README.md); only the Lua scripts write it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,6 +71,7 @@ class Record:
     sightings: int  # polls in a row that gave the same error
     signature: str  # of that error
     accused: bool  # a callback said that the current attempt has failed
+    polled: bool  # a poll has told something of it
     token: int  # fencing token of the last claim
     error_code: str  # of the last error; kept when the job goes on
     celery_id: str  # of the Celery message that brought the job; empty for a row of a manifest
@@ -97,62 +98,72 @@ class Record:
         return tuple(reversed(numbers))
 
 
+LONG = 9
+"""Letters from which on the name of a field is that of a result, `d1:` and a digest; no other has as
+many."""
+
+
 def record(job_id: str, fields: Mapping[str, str]) -> Record:
     """Read a record from the fields of its hash."""
-
-    def number(name: str) -> int:
-        return int(fields.get(name) or 0)
-
-    def moment(name: str) -> int | None:
-        return int(fields[name]) if fields.get(name) else None
-
-    told = [name for name in fields if ":" in name]
-
-    def digests(kind: str) -> tuple[str, ...]:
-        return tuple(name.removeprefix(kind) for name in told if name.startswith(kind))
-
-    current = number("a")
-    attempts = tuple(
-        Attempt(
-            number=n,
-            task_uuid=job_id if n == 1 else fields[f"i{n}"],
-            submitted_at=moment(f"u{n}"),
-            ended_at=moment(f"e{n}"),
-            outcome=fields.get(f"o{n}", ""),
-            cost=number(f"m{n}"),
-            expected=number(f"n{n}") or number("n"),
-            beside=moment(f"h{n}"),
-            is_answered=f"ok{n}" in fields,
-            delivered=digests(f"s{n}:"),
-            accusations=digests(f"x{n}:"),
-            surplus=digests(f"v{n}:"),
-        )
-        for n in range(1, current + 1)
-    )
+    get, current = fields.get, int(fields["a"])
+    told = [name for name in fields if len(name) >= LONG]
     return Record(
         id=job_id,
         state=State(fields["s"]),
         batch=fields["b"],
-        row=number("r"),
-        digest=fields.get("d", ""),
-        expected=number("n"),
+        row=_number(get("r")),
+        digest=get("d", ""),
+        expected=_number(get("n")),
         attempt=current,
-        queued_at=number("q"),
-        ended_at=moment("e"),
-        cost=number("m"),
-        reserved=number("rv"),
-        winner=moment("w"),
-        resends=number("rs"),
-        passed_over=number("po"),
-        empties=number("em"),
-        lost_since=moment("ls"),
-        unclear_since=moment("l"),
-        sightings=number("xc"),
-        signature=fields.get("x", ""),
-        accused=number("ce") > 0,
-        token=number("t"),
-        error_code=fields.get("ec", ""),
-        celery_id=fields.get("cy", ""),
-        flags=frozenset(filter(None, fields.get("fl", "").split(","))),
-        attempts=attempts,
+        queued_at=_number(get("q")),
+        ended_at=_moment(get("e")),
+        cost=_number(get("m")),
+        reserved=_number(get("rv")),
+        winner=_moment(get("w")),
+        resends=_number(get("rs")),
+        passed_over=_number(get("po")),
+        empties=_number(get("em")),
+        lost_since=_moment(get("ls")),
+        unclear_since=_moment(get("l")),
+        sightings=_number(get("xc")),
+        signature=get("x", ""),
+        accused="ce" in fields,
+        polled="p" in fields,
+        token=_number(get("t")),
+        error_code=get("ec", ""),
+        celery_id=get("cy", ""),
+        flags=frozenset(filter(None, get("fl", "").split(","))),
+        attempts=tuple(_attempt(job_id, n, fields, told) for n in range(1, current + 1)),
     )
+
+
+def _attempt(job_id: str, n: int, fields: Mapping[str, str], told: Sequence[str]) -> Attempt:
+    get = fields.get
+    return Attempt(
+        number=n,
+        task_uuid=job_id if n == 1 else fields[f"i{n}"],
+        submitted_at=_moment(get(f"u{n}")),
+        ended_at=_moment(get(f"e{n}")),
+        outcome=get(f"o{n}", ""),
+        cost=_number(get(f"m{n}")),
+        expected=_number(get(f"n{n}") or get("n")),
+        beside=_moment(get(f"h{n}")),
+        is_answered=f"ok{n}" in fields,
+        delivered=_digests(f"s{n}:", told),
+        accusations=_digests(f"x{n}:", told),
+        surplus=_digests(f"v{n}:", told),
+    )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text else 0
+
+
+def _moment(text: str | None) -> int | None:
+    return int(text) if text else None
+
+
+def _digests(kind: str, told: Sequence[str]) -> tuple[str, ...]:
+    if not told:
+        return ()
+    return tuple(name.removeprefix(kind) for name in told if name.startswith(kind))

@@ -3,9 +3,10 @@
 import math
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -32,20 +33,12 @@ class Line:
             send_by: Monotonic seconds after which no piece is sent any more. Told anew before each
                 piece, because a process that was stopped wakes with its timers late.
         """
-        self._seconds, self._stall = seconds, stall or seconds
+        self.until = monotonic() + seconds
+        """Monotonic seconds of its end."""
+        self._stall = stall or seconds
         self._send_by = send_by
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self.cut)
-        self._timer.daemon = True
         self._is_over = False
-
-    def __enter__(self) -> Self:
-        _current.line = self
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
 
     def carry(self, connected: socket.socket) -> None:
         """Take the socket that is about to be sent on; a large body may need all the time."""
@@ -76,6 +69,56 @@ class Line:
             with suppress(OSError):
                 # Not the method of a TLS socket: it would unwrap it under the reader's hands.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class Lines:
+    """The exchanges of one client, each cut when its time is over by one thread for all.
+
+    A timer of its own would cost an exchange a thread, as much as its headers.
+    """
+
+    def __init__(self) -> None:
+        self._open: set[Line] = set()
+        self._changed = threading.Condition()
+        self._looks_at = math.inf  # monotonic seconds at which the thread wakes by itself
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watched(self, line: Line) -> Iterator[None]:
+        """Let this thread's connections carry a line, and watch its time."""
+        _current.line = line
+        with self._changed:
+            self._open.add(line)
+            self._thread = self._thread or self._started()
+            if line.until < self._looks_at:
+                self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:  # once it is out, nothing cuts what its connection carries next
+                self._open.discard(line)
+
+    def cut(self) -> None:
+        """Cut all that are open."""
+        with self._changed:
+            for line in self._open:
+                line.cut()
+
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._watch, name="lines", daemon=True)
+        thread.start()
+        return thread
+
+    def _watch(self) -> None:
+        with self._changed:
+            while True:
+                now, idle = monotonic(), not self._open
+                self._looks_at = math.inf if idle else min(line.until for line in self._open)
+                self._changed.wait(None if idle else max(0.0, self._looks_at - now))
+                for line in self._open:
+                    if monotonic() >= line.until:
+                        line.cut()
+                self._open = {line for line in self._open if not line.is_over}
 
 
 _current = threading.local()

@@ -11,7 +11,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from tasks.errors import ProviderAway
-from tasks.line import Adapter, Line
+from tasks.line import Adapter, Line, Lines
 from tasks.wire.answer import Item, Unreadable, items, parse
 from tasks.wire.media import Upload
 from tasks.wire.request import dumps
@@ -72,7 +72,9 @@ class Provider:
         adapter = Adapter(pool_maxsize=connections, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        self._lines: set[Line] = set()
+        self._session.proxies, self._session.verify = self._of_environment()
+        self._session.trust_env = False
+        self._lines = Lines()
 
     def submit(self, tasks: Sequence[bytes], send_by: float = math.inf) -> Answer:
         """Send several tasks, each already JSON, in one POST.
@@ -138,8 +140,7 @@ class Provider:
 
     def cut(self) -> None:
         """End what is under way, from any thread; whoever waits for it gets ProviderAway."""
-        for line in tuple(self._lines):
-            line.cut()
+        self._lines.cut()
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -171,8 +172,7 @@ class Provider:
         patience: Patience,
     ) -> Iterator[requests.Response]:
         with (
-            self._listed(line),
-            line,
+            self._lines.watched(line),
             self._session.post(
                 self._url,
                 data=body,
@@ -184,13 +184,13 @@ class Provider:
         ):
             yield response
 
-    @contextmanager
-    def _listed(self, line: Line) -> Iterator[None]:
-        self._lines.add(line)
-        try:
-            yield
-        finally:
-            self._lines.discard(line)
+    def _of_environment(self) -> tuple[dict[str, str], bool | str]:
+        """Return proxies and certificates as the environment has them, looked up once.
+
+        requests looks through the whole environment for each exchange, which takes a fifth of it.
+        """
+        found = self._session.merge_environment_settings(self._url, {}, None, None, None)
+        return dict(found["proxies"]), found["verify"] or True
 
 
 _HELD = {"Content-Type": "application/json"}

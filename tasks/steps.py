@@ -47,6 +47,8 @@ RESENDS = 3
 
 Only those count that were lost while the provider took other submissions.
 """
+TELLING = frozenset({Outcome.RESULTS, Outcome.RUNNING, Outcome.EMPTY})
+"""What a poll may find that tells how long tasks take."""
 ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
 FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"
@@ -275,11 +277,11 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         final=found.final,
     )
     settings = context.settings
+    if found.outcome in TELLING:
+        timing.learn(context.pace, settings, sent, task, done=found.final)
     wait = timing.again_in(settings, sent, task, context.pace)
     match found.outcome:
         case Outcome.RESULTS:
-            if found.final:
-                timing.learn(context.pace, settings, sent, task)
             moves.join(task, sent, wait, found.signature, verdict)
             if not found.final and timing.past_deadline(settings, sent, task):
                 _expire(context, moves, task)  # with what is here; the rest is looked for

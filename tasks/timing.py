@@ -16,51 +16,66 @@ AT_PROVIDER = frozenset({State.SUBMITTING, State.RESOLVING, State.PROCESSING})
 
 
 class Pace:
-    """How long tasks take here, learned from results that polls found.
+    """How long tasks take here, learned from what polls find.
 
     Callbacks tell of results as they come, so where they are asked for nothing is learned.
     """
 
     def __init__(self) -> None:
-        self._quick: float | None = None
+        self._usual: float | None = None
 
-    def saw(self, seconds: float) -> None:
-        """Learn that a poll found a result so long after its submission."""
-        if self._quick is None:
-            self._quick = seconds
-        # A running estimate of the duration that one task in four stays below.
-        self._quick *= 1 - SHIFT * 0.75 if seconds < self._quick else 1 + SHIFT * 0.25
+    def saw(self, age: float, *, done: bool, is_first: bool) -> None:
+        """Learn that a poll, the first of its task or another, found it at that age (s) done or not.
+
+        The age at which a result is found says little of when it was there: polls may be late. So
+        what is learned is when `USUAL` of the tasks are done, and only from first polls about then.
+        """
+        if self._usual is None:
+            self._usual = age if done else None
+        elif is_first and self._usual / ABOUT <= age <= self._usual * ABOUT:
+            self._usual *= 1 - SHIFT * (1 - USUAL) if done else 1 + SHIFT * USUAL
 
     def wait(self, age: float, first: float, most: float) -> float:
         """Return in how many seconds a task of that age is worth a poll, the first one or another.
 
-        Nothing learned: next_poll. Else not before one in four is done, then every quarter of its
-        age, because most end soon after.
+        Nothing learned: next_poll. Else when most are done; then for as long again as it is overdue,
+        at least a sixteenth of the usual time, at most a quarter of its age. Not below `first`, or
+        `SOON` where that is sooner.
         """
-        if self._quick is None:
+        if self._usual is None:
             return next_poll(age, first, most)
-        until = self._quick - age
-        return max(first, min(most, until if until > 0 else age / 4))
+        overdue = age - self._usual
+        until = -overdue if overdue < 0 else min(max(overdue, self._usual / 16), age / 4)
+        return max(min(first, SOON), min(most, until))
 
 
-SHIFT = 0.1
-"""How far one observation moves the estimate: a tenth of it, so about forty follow any change."""
+USUAL = 0.6
+"""Share of tasks that are done when they are first asked for, once their pace is known."""
+SHIFT = 0.05
+"""How far one observation moves what is known of the pace: some hundred follow any change."""
+ABOUT = 1.25
+"""How far from the usual age a poll may be to tell something of it."""
+SOON = 0.25
+"""Least seconds until a poll of a task whose pace is known."""
 
 
 def wait(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
     """Return in how many seconds a task polled at `sent` (ms) is worth another poll."""
     job = task.job
     since = job.unclear_since or job.attempts[task.attempt - 1].submitted_at or sent
-    first = LOOKED_FOR if job.unclear_since or job.accused else settings.first_poll
-    most = ACCUSED if job.accused else settings.poll_max
-    return pace.wait((sent - since) / 1000, first, max(first, most))
+    age = (sent - since) / 1000
+    if job.unclear_since or job.accused:  # the usual pace is not that of what is looked for
+        most = ACCUSED if job.accused else settings.poll_max
+        return next_poll(age, LOOKED_FOR, max(LOOKED_FOR, most))
+    return pace.wait(age, settings.first_poll, max(settings.first_poll, settings.poll_max))
 
 
-def learn(pace: Pace, settings: Settings, sent: int, task: Due) -> None:
-    """Learn from a result that a poll sent at `sent` (ms) found."""
+def learn(pace: Pace, settings: Settings, sent: int, task: Due, *, done: bool) -> None:
+    """Learn from what a poll sent at `sent` (ms) found of a task, done or not."""
     submitted = task.job.attempts[task.attempt - 1].submitted_at
-    if submitted and is_awaited(task) and not settings.callback_url:
-        pace.saw((sent - submitted) / 1000)
+    is_clear = is_awaited(task) and not task.job.unclear_since
+    if submitted and is_clear and not settings.callback_url:
+        pace.saw((sent - submitted) / 1000, done=done, is_first=not task.job.polled)
 
 
 def until_over(settings: Settings, sent: int, task: Due, pace: Pace) -> float:

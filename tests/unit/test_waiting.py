@@ -38,28 +38,47 @@ def test_the_number_of_polls_grows_with_the_logarithm_of_the_duration() -> None:
     assert polls < 25
 
 
-def polls_until(pace: Pace, duration: float) -> int:
-    age, polls = pace.wait(0.0, 1.0, 30.0), 1
-    while age < duration:
-        age += pace.wait(age, 1.0, 30.0)
-        polls += 1
-    return polls
+def polls_until(pace: Pace, duration: float, late: float = 0.0) -> list[float]:
+    """Return the ages of a task at its polls, the last of which finds it done; each is late."""
+    ages = [pace.wait(0.0, 1.0, 1000.0) + late]
+    pace.saw(ages[0], done=ages[0] >= duration, is_first=True)
+    while ages[-1] < duration:
+        ages.append(ages[-1] + pace.wait(ages[-1], 1.0, 1000.0) + late)
+        pace.saw(ages[-1], done=ages[-1] >= duration, is_first=False)
+    return ages
 
 
-def test_a_pace_that_was_learned_saves_polls_and_finds_results_soon_after() -> None:
-    pace, random = Pace(), Random(1)
-    unlearned = polls_until(pace, 90)
-    for _ in range(200):
-        pace.saw(random.uniform(60, 120))
-    assert polls_until(pace, 90) <= unlearned - 4
-    assert polls_until(pace, 65) <= 4  # the longest wait is 30 s
-    age = 70.0
-    assert pace.wait(age, 1.0, 30.0) <= age / 4 + 1
-
-
-def test_a_pace_follows_tasks_that_became_quicker_or_slower() -> None:
+def test_tasks_that_take_equally_long_are_mostly_done_when_first_asked_for() -> None:
     pace = Pace()
-    for seconds in (100.0, 2.0, 100.0):
-        for _ in range(200):
-            pace.saw(seconds)
-        assert pace.wait(0.0, 0.1, 1000.0) == pytest.approx(seconds, rel=0.2)
+    polls = [polls_until(pace, 90) for _ in range(400)][100:]
+    assert sum(len(ages) == 1 for ages in polls) > 150
+    assert max(ages[-1] for ages in polls) < 90 * 1.2
+
+
+def test_results_are_found_soon_and_with_few_polls_where_tasks_differ_much() -> None:
+    pace, random = Pace(), Random(1)
+    took = [random.lognormvariate(4, 0.7) for _ in range(1000)]
+    found = [polls_until(pace, seconds) for seconds in took]
+    assert sum(ages[-1] for ages in found) < 1.4 * sum(took)
+    assert sum(map(len, found)) < 4 * len(took)
+
+
+def test_polls_that_are_late_do_not_make_tasks_look_slow() -> None:
+    pace = Pace()
+    for late in (0.0, 60.0, 0.0):  # a poller with too much to do, for a while
+        for _ in range(300):
+            polls_until(pace, 90, late)
+    assert pace.wait(0.0, 1.0, 1000.0) == pytest.approx(90, rel=0.2)
+
+
+@pytest.mark.parametrize("before", [2.0, 500.0])
+def test_a_pace_follows_tasks_that_became_quicker_or_slower(before: float) -> None:
+    pace = Pace()
+    for seconds in (before, 30.0):
+        for _ in range(400):
+            polls_until(pace, seconds)
+    assert pace.wait(0.0, 0.1, 1000.0) == pytest.approx(30, rel=0.2)
+
+
+def test_a_task_whose_pace_is_not_known_is_asked_for_after_half_of_its_age() -> None:
+    assert Pace().wait(40.0, 1.0, 30.0) == 20.0
