@@ -99,8 +99,7 @@ class Record:
 
 
 LONG = 9
-"""Letters from which on the name of a field is that of a result, `d1:` and a digest; no other has as
-many."""
+"""Letters from which on a field's name is that of a result, `d1:` and a digest."""
 
 
 def record(job_id: str, fields: Mapping[str, str]) -> Record:

@@ -8,9 +8,10 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from types import TracebackType
 from typing import Any, TextIO, cast
 
@@ -26,11 +27,20 @@ LONGEST = 8000
 # ASCII alone: whatever stands in a value, a line of JSON is one line and moves no cursor.
 _json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
-STAMPS = (
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso"),
-    structlog.processors.format_exc_info,  # the traceback as text, without variables
-)
+
+def _stamped(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Add level and time; structlog's own three take as long as all else of a line."""
+    now = time.time()
+    event["level"] = "error" if method == "exception" else method
+    event["timestamp"] = f"{_second(int(now))}.{int(now % 1 * 1_000_000):06d}Z"
+    if "exc_info" in event:  # the traceback as text, without variables
+        return structlog.processors.format_exc_info(logger, method, event)
+    return event
+
+
+@lru_cache(1)
+def _second(now: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
 
 
 def configure(*, forks: bool = False) -> FilteringBoundLogger:
@@ -42,7 +52,7 @@ def configure(*, forks: bool = False) -> FilteringBoundLogger:
     render = _on_terminal if sys.stderr.isatty() else _elsewhere
     stream = _direct() if forks else _sink(os.getpid())
     structlog.configure(
-        processors=[*STAMPS, render],
+        processors=[_stamped, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(stream),
     )
@@ -50,10 +60,7 @@ def configure(*, forks: bool = False) -> FilteringBoundLogger:
     handler.setFormatter(
         ProcessorFormatter(
             processors=[ProcessorFormatter.remove_processors_meta, render],
-            foreign_pre_chain=[
-                *STAMPS,
-                structlog.stdlib.add_logger_name,
-            ],
+            foreign_pre_chain=[_stamped, structlog.stdlib.add_logger_name],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

@@ -1,9 +1,10 @@
 """Money as integers: 1 USD is 1,000,000,000 nano-dollars. No float ever holds an amount."""
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 NANO = 10**9
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 MOST_USD = 10**6
 """A single result above a million dollars is not a price but a broken number."""
 
@@ -27,9 +28,7 @@ def nano_from_usd(amount: object) -> int | None:
     value = Decimal(amount)
     if not value.is_finite() or not 0 <= value <= MOST_USD:
         return None
-    with localcontext() as context:
-        context.prec = 60
-        return int((value * NANO).to_integral_value(ROUND_HALF_EVEN))
+    return int(_EXACT.to_integral_value(_EXACT.multiply(value, NANO)))
 
 
 def usd(nano: int) -> str:

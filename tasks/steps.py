@@ -345,22 +345,44 @@ def _send_again(context: Context, moves: Moves, sent: int, task: Due) -> None:
 
 
 def receive(store: Store, job: str, body: bytes) -> str:
-    """Store one callback of `job`, join it where it makes the job whole; returns what was done.
-
-    'stored', 'known', 'foreign' (another job's task: nothing was kept), 'orphan' and 'unreadable'
-    (kept in quarantine), 'full' (the quarantine or the attempt is: nothing was kept).
+    """Read and keep one callback of `job`; returns what was done, as `keep` does.
 
     Raises:
         StoreAway: nothing is known to be kept, so the sender must try again.
     """
+    return keep(store, job, body, read(body))
+
+
+def read(body: bytes) -> Sequence[Item] | None:
+    """Return the items of a callback's body; None where it cannot be understood."""
     try:
-        delivered = items(parse(body))
+        value = parse(body)
+        delivered = [] if _is_crowded(value) else items(value)
     except Unreadable:
-        delivered = []
-    if not 0 < len(delivered) <= MOST_ITEMS or not all(map(_is_ours, delivered)):
+        return None
+    return delivered if delivered and all(map(_is_ours, delivered)) else None
+
+
+def keep(store: Store, job: str, body: bytes, delivered: Sequence[Item] | None) -> str:
+    """Store what a callback of `job` delivered, join it where it makes the job whole.
+
+    Returns what was done: 'stored', 'known', 'foreign' (another job's task: nothing was kept),
+    'orphan' and 'unreadable' (the body is kept in quarantine), 'full' (the quarantine or the
+    attempt is: nothing was kept).
+
+    Raises:
+        StoreAway: as of `receive`.
+    """
+    if delivered is None:
         return _quarantine(store, job, body, "unreadable")
-    told = store.deliver(job, delivered)
+    told = store.deliver(job, delivered, body)
     return _quarantine(store, job, body, "orphan") if told == "orphan" else told
+
+
+def _is_crowded(value: object) -> bool:
+    """Whether a body lists more than is read, told before an item is made of each (15 s)."""
+    lists = [value.get("data"), value.get("errors")] if isinstance(value, dict) else [value]
+    return sum(len(listed) for listed in lists if isinstance(listed, list)) > MOST_ITEMS
 
 
 def _is_ours(item: Item) -> bool:

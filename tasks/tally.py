@@ -41,7 +41,8 @@ class Tally:
 
     def callback(self, outcome: str) -> None:
         """Count one delivery to the door."""
-        self._add({f"callback:{outcome}": 1})
+        with self._lock:
+            self._counts[f"callback:{outcome}"] += 1
 
     def answer(self, road: Road, seconds: float, status: int | None) -> None:
         """Count one exchange with the provider; without a status there was no usable answer."""

@@ -25,7 +25,7 @@ class Pace:
         self._usual: float | None = None
 
     def saw(self, age: float, *, done: bool, is_first: bool) -> None:
-        """Learn that a poll, the first of its task or another, found it at that age (s) done or not.
+        """Learn that a poll of a task, its first or another, found it at that age (s) done or not.
 
         The age at which a result is found says little of when it was there: polls may be late. So
         what is learned is when `USUAL` of the tasks are done, and only from first polls about then.
@@ -38,9 +38,9 @@ class Pace:
     def wait(self, age: float, first: float, most: float) -> float:
         """Return in how many seconds a task of that age is worth a poll, the first one or another.
 
-        Nothing learned: next_poll. Else when most are done; then for as long again as it is overdue,
-        at least a sixteenth of the usual time, at most a quarter of its age. Not below `first`, or
-        `SOON` where that is sooner.
+        Nothing learned: next_poll. Else when most are done; then for as long again as it is
+        overdue, at least a sixteenth of the usual time, at most a quarter of its age. Not below
+        `first`, or `SOON` where that is sooner.
         """
         if self._usual is None:
             return next_poll(age, first, most)

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from tasks.errors import ConfigurationError
-from tasks.ids import is_task_uuid
+from tasks.ids import TASK_UUID, is_task_uuid
 
 LEAST_KEY_BYTES = 24
 """Standard Webhooks asks for 24 to 64 bytes."""
@@ -26,6 +27,19 @@ LIFETIME = 7 * 86_400
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
 _MAC = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _EXPIRY = re.compile(r"[0-9]{10}", re.ASCII)
+_QUERY = re.compile(
+    rf"k=({_KID.pattern})&j=({TASK_UUID.pattern})&e=({_EXPIRY.pattern})&t=({_MAC.pattern})",
+    re.ASCII,
+)
+
+
+class Token(NamedTuple):
+    """What a callback's URL carries."""
+
+    kid: str
+    job: str
+    expiry: str
+    mac: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,12 @@ class Keyring:
         """Return the URL query of a job's callback; an unknown (dropped) kid falls back."""
         kid = kid if kid in self.keys else self.signing
         return urlencode({"k": kid, "j": job, "e": expiry, "t": self._mac(kid, job, str(expiry))})
+
+    @staticmethod
+    def read(query: str) -> Token | None:
+        """Return the token of a query as `query` writes it; None where it is written otherwise."""
+        ours = _QUERY.fullmatch(query)
+        return Token(*ours.groups()) if ours else None
 
     def verify(self, kid: str, job: str, expiry: str, mac: str, *, now: float) -> bool:
         """Whether the token is ours, whole and in time. Constant time in the MAC."""

@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from tasks.errors import StoreAway
 from webhooks import health, runware
+from webhooks.bare import Bare
 from webhooks.build import Desk, Door
 
 SERVER_ERROR = 500
@@ -36,7 +37,7 @@ def _bare(error: HTTPException) -> Response:
     if code >= SERVER_ERROR:
         return _away()
     allowed = [value for name, value in error.get_headers() if name == "Allow"]
-    return Response(status=code, headers={"Allow": allowed[0]} if allowed else None)
+    return Bare(status=code, headers={"Allow": allowed[0]} if allowed else None)
 
 
 def _unexpected(desk: Desk) -> Callable[[Exception], Response]:
@@ -49,11 +50,9 @@ def _unexpected(desk: Desk) -> Callable[[Exception], Response]:
 
 
 def _away() -> Response:
-    return Response(status=503, headers={"Retry-After": "1"})
+    return Bare(status=503, headers={"Retry-After": "1"})
 
 
 def _sealed(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
-    if not response.content_length:
-        response.headers.pop("Content-Type", None)  # there is nothing it could describe
     return response

@@ -9,19 +9,17 @@ thread that can be left behind would take longer than all else of a request.)
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from copy import copy
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock, Thread, local
 from time import monotonic
-from typing import Any, TypeVar
-
-from redis.connection import AbstractConnection
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.errors import StoreAway
-from tasks.lua import Argument, Scripts
 from tasks.store import Store
+
+if TYPE_CHECKING:
+    from redis.connection import AbstractConnection
 
 T = TypeVar("T")
 
@@ -63,12 +61,14 @@ class Gate:
             self._trying.release()
 
     def _within(self, work: Callable[[], T], seconds: float) -> T:
-        with self._watchman.until(monotonic() + seconds):
-            try:
-                done = work()
-            except StoreAway:
-                self._away = True
-                raise
+        self._watchman.own.deadline = monotonic() + seconds
+        try:
+            done = work()
+        except StoreAway:
+            self._away = True
+            raise
+        finally:
+            self._watchman.own.deadline = None
         self._away = False
         return done
 
@@ -77,34 +77,14 @@ class _Watchman:
     """Ends the reading of answers that goes on beyond the deadline of the thread that reads."""
 
     def __init__(self) -> None:
-        self._own = local()
-        self._reading: dict[AbstractConnection, float] = {}  # by when it must be over
+        self.own = local()  # deadline: until when this thread may read
+        self.reading: dict[AbstractConnection, float] = {}  # by when it must be over
         Thread(target=self._watch, name="watchman", daemon=True).start()
-
-    @contextmanager
-    def until(self, deadline: float) -> Iterator[None]:
-        """Watch this thread's reading."""
-        self._own.deadline = deadline
-        try:
-            yield
-        finally:
-            del self._own.deadline
-
-    @contextmanager
-    def over(self, connection: AbstractConnection) -> Iterator[None]:
-        """Watch one answer being read, where this thread has a deadline."""
-        deadline = getattr(self._own, "deadline", None)
-        if deadline is not None:
-            self._reading[connection] = deadline
-        try:
-            yield
-        finally:
-            self._reading.pop(connection, None)
 
     def _watch(self) -> None:
         while True:
             time.sleep(ROUND)
-            for connection, deadline in list(self._reading.items()):
+            for connection, deadline in list(self.reading.items()):
                 sock: Any = connection._sock  # noqa: SLF001  redis-py gives it no public name
                 if sock is not None and monotonic() > deadline:
                     with suppress(OSError):  # it is being closed
@@ -113,34 +93,16 @@ class _Watchman:
 
 def _watched(kind: Any, watchman: _Watchman) -> Any:  # noqa: ANN401  any class of connections
     class Watched(kind):  # type: ignore[misc]  # chosen by the URL: plain, TLS, Unix socket
-        """A connection under watch."""
+        """A connection under watch, where its thread has a deadline."""
 
         def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  redis-py's own
-            with watchman.over(self):
+            deadline = getattr(watchman.own, "deadline", None)
+            if deadline is None:
                 return super().read_response(*args, **options)
+            watchman.reading[self] = deadline
+            try:
+                return super().read_response(*args, **options)
+            finally:
+                watchman.reading.pop(self, None)
 
     return Watched
-
-
-class Budgeted(Scripts):
-    """The scripts for one request, with one budget for all their round trips."""
-
-    def __init__(self, scripts: Scripts, gate: Gate) -> None:
-        self._scripts = scripts
-        self._gate = gate
-        self._left = BUDGET
-
-    def run_all(self, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Any]:
-        """Run scripts in one round trip, within what is left of the budget."""
-        begun = monotonic()
-        try:
-            return self._gate.run(partial(self._scripts.run_all, calls), max(self._left, 0.0))
-        finally:
-            self._left -= monotonic() - begun
-
-
-def budgeted(store: Store, gate: Gate) -> Store:
-    """Return the store as one request may use it: through its scripts."""
-    own = copy(store)
-    own.scripts = Budgeted(store.scripts, gate)
-    return own

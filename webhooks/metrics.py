@@ -102,7 +102,11 @@ def _window(told: Measures) -> Iterator[Metric]:
 
 def _behind(told: Measures) -> Iterator[Metric]:
     yield _gauge("poll_lag_seconds", "How late the oldest due poll is.", told.poll_lag)
-    yield _gauge("unsettled_ends", "Entries of the outbox, each of one or more endings to settle.", told.unsettled)
+    yield _gauge(
+        "unsettled_ends",
+        "Entries of the outbox, each of one or more endings to settle.",
+        told.unsettled,
+    )
     help_ = "Age of the oldest ending that is not settled."
     yield _gauge("oldest_unsettled_seconds", help_, told.unsettled_age)
     yield _gauge("set_aside_ends", "Endings that could not be settled.", told.aside)

@@ -6,19 +6,17 @@ table of answers.
 """
 
 import time
+from functools import partial
 from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 from gunicorn.http.errors import ParseException
 
 from tasks.errors import StoreAway
-from tasks.ids import short_digest
 from tasks.quarantine import UNFORESEEN
-from tasks.steps import MOST_ITEMS, receive
-from tasks.store import Store
-from tasks.wire.answer import Unreadable, parse
+from tasks.steps import keep, read
+from webhooks.bare import Bare
 from webhooks.build import Door
-from webhooks.gate import budgeted
 
 MOST_BYTES = 4 * 1024 * 1024
 """Largest body kept: a result of 128,000 tokens with its reasoning is below 2 MB. A body made to be
@@ -64,7 +62,7 @@ def deliver() -> Response:
         desk.log.warning("callback.unauthorised")
         return _answer(desk, "unauthenticated", 401)
     try:
-        told, size = _take(desk, budgeted(desk.store, desk.gate), job)
+        told, size = _take(desk, job)
     except StoreAway as exc:
         desk.log.warning("callback.store_away", job=job, reason=str(exc))
         return _answer(desk, "store_away", 503)
@@ -75,6 +73,10 @@ def deliver() -> Response:
 
 def _job_of_token(desk: Door) -> str | None:
     """Return the job whose valid token the URL carries; each field exactly once."""
+    query = request.query_string.decode("latin-1")
+    ours = desk.keyring.read(query)
+    if ours is not None:
+        return ours.job if desk.keyring.verify(*ours, now=time.time()) else None
     fields = [request.args.getlist(name) for name in TOKEN]
     if any(len(values) != 1 for values in fields):
         return None
@@ -82,7 +84,7 @@ def _job_of_token(desk: Door) -> str | None:
     return job if desk.keyring.verify(kid, job, expiry, mac, now=time.time()) else None
 
 
-def _take(desk: Door, store: Store, job: str) -> tuple[str, int]:
+def _take(desk: Door, job: str) -> tuple[str, int]:
     """Read the body and do with it what is right; returns the word for it and the size.
 
     Raises:
@@ -92,9 +94,9 @@ def _take(desk: Door, store: Store, job: str) -> tuple[str, int]:
     if body is None:
         return "cut", 0
     if len(body) > MOST_BYTES or (request.content_length or 0) > MOST_BYTES:
-        store.oversize(job)
+        desk.gate.run(partial(desk.store.oversize, job))
         return "oversize", len(body)
-    return _keep(desk, store, job, body), len(body)
+    return _keep(desk, job, body), len(body)
 
 
 def _body() -> bytes | None:
@@ -114,33 +116,17 @@ def _body() -> bytes | None:
     return body if declared in {None, len(body)} else None
 
 
-def _keep(desk: Door, store: Store, job: str, body: bytes) -> str:
+def _keep(desk: Door, job: str, body: bytes) -> str:
     """Join or quarantine a whole body: no reader's fault decides whether it is kept."""
     try:
-        if not _is_crowded(body):
-            return receive(store, job, body)
-    except Unreadable:
-        pass
+        delivered = read(body)
+        return desk.gate.run(partial(keep, desk.store, job, body, delivered))
     except UNFORESEEN as exc:  # the same bytes would meet the same fault again
         error = type(exc).__name__
         desk.log.error("callback.unforeseen", job=job, error=error)  # noqa: TRY400  a traceback may quote it
-    kept = store.quarantine(job, short_digest(body), body)
-    return "full" if kept == "full" else "unreadable"
-
-
-def _is_crowded(body: bytes) -> bool:
-    """Whether it lists more items than are read, told before an item is made of each (15 s).
-
-    Raises:
-        Unreadable: it is not JSON.
-    """
-    if body.count(b",") < MOST_ITEMS:  # so many would need as many commas
-        return False
-    value = parse(body)
-    lists = [value.get("data"), value.get("errors")] if isinstance(value, dict) else [value]
-    return sum(len(listed) for listed in lists if isinstance(listed, list)) > MOST_ITEMS
+    return desk.gate.run(partial(keep, desk.store, job, body, None))
 
 
 def _answer(desk: Door, outcome: str, status: int) -> Response:
     desk.tally.callback(outcome)
-    return Response(status=status, headers={"Retry-After": "1"} if status == 503 else None)  # noqa: PLR2004  HTTP status
+    return Bare(status=status, headers={"Retry-After": "1"} if status == 503 else None)  # noqa: PLR2004  HTTP status

@@ -31,6 +31,7 @@ for i = 2, #ARGV, 5 do
   attempts[i] = n
 end
 local fresh, doubtful, told = {}, {}, 'known'
+local is_first = not next(results_of(job))
 
 local function keep(kind, n, digest, value, blob)
   set(job, kind .. n .. ':' .. digest, value)
@@ -75,7 +76,8 @@ end
 
 for i = 2, #ARGV, 5 do
   local n, kind = attempts[i], ARGV[i + 1]
-  note(job.id, t, 'callback', kind)
+  local write_down = is_first and append or note -- the first is no repetition
+  write_down(job.id, t, 'callback', kind)
   if kind == 'error' then
     failure(n, ARGV[i] ~= '', ARGV[i + 2], ARGV[i + 4])
   elseif kind == 'success' then
