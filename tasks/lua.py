@@ -26,7 +26,7 @@ Call = tuple[str, Sequence[Argument]]
 SEVERAL = "several"
 """The function that runs several scripts in one run, and writes what they add up once."""
 
-TOGETHER = 25
+TOGETHER = 16
 """Scripts of one run, which hold up the store for a millisecond at most."""
 
 PRELUDE = ("prelude", "prelude_books", "prelude_moves", "prelude_results", "prelude_rows")

@@ -70,7 +70,7 @@ CALLER_TOLD = 86_400
 
 UNSHOWN = 20_000
 """Entries kept for Flower while it is away or behind, as many as it has rows; beyond it the oldest
-go. One holds the moves of one script run: of a callback one or two, of a poll up to 25 (1.2 kB)."""
+go. One holds the moves of one script run: of a callback one or two, of a poll up to 16 (0.8 kB)."""
 
 
 def as_lua() -> str:
