@@ -116,11 +116,9 @@ def jobs_of(store: Store, tasks: Sequence[str]) -> list[str]:
 
 def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
     """Return the requests of jobs, given as (job id, batch id), in order."""
-    pipe = store.client.pipeline(transaction=False)
-    for id_, _ in jobs:
-        pipe.get(store.keys("input", id_))
     with store_errors():
-        inputs = [unpacked(blob) for blob in pipe.execute()]
+        blobs = store.client.mget([store.keys("input", id_) for id_, _ in jobs]) if jobs else []
+    inputs = [unpacked(blob) for blob in blobs]
     parts = [(batch, row["shared"]) for (_, batch), row in zip(jobs, inputs, strict=True)]
     shared = _shared(store, sorted(set(parts)))
     return [
