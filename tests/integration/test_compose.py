@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import redis
 import requests
 import yaml
 from compose_driver import COMPOSE, ROOT, SERVICES, Deployment
@@ -103,6 +104,16 @@ def test_secrets_are_made_once_and_hidden_by_their_folder(tmp_path: Path) -> Non
     assert made[0] == made[1]
     assert set(made[0]) == set(COMPOSE["secrets"])
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.needs("redis-server", "redis-server")
+def test_what_a_stop_of_the_store_signals_is_redis_itself(deployment: Deployment) -> None:
+    pid = deployment.start("redis")
+    wait_until(lambda: deployment.healthy("redis"))
+    url = (deployment.secrets / "redis_url").read_text()
+    with redis.Redis.from_url(url) as store:
+        assert store.info("server")["process_id"] == pid
+        assert store.config_get("save") == {"save": ""}
 
 
 @pytest.mark.needs("redis-server", "redis-server")

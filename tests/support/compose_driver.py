@@ -55,7 +55,8 @@ class Deployment:
             "PUBLIC_URL": "http://webhooks:8000",
         }
 
-    def start(self, name: str, *argv: str, **environment: str) -> None:
+    def start(self, name: str, *argv: str, **environment: str) -> int:
+        """Start a service; returns the pid that `docker compose stop` would signal."""
         command = argv or [self.here(part) for part in SERVICES[name]["command"]]
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
@@ -63,6 +64,7 @@ class Deployment:
             )
         self._stack.callback(process.wait, timeout=10)
         self._stack.callback(process.terminate)
+        return process.pid
 
     def log(self, name: str) -> Path:
         """Where a service's standard error goes."""
