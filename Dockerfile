@@ -1,5 +1,5 @@
 # One image for every process; docker-compose.yml names the commands.
-FROM python:3.12.12-slim-bookworm
+FROM python:3.12.13-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
