@@ -17,7 +17,9 @@ COPY worker worker
 COPY webhooks webhooks
 COPY console console
 COPY simulator simulator
-RUN pip install --no-build-isolation --no-deps -e . \
+# Its user must be able to read it, whatever umask the checkout was made with.
+RUN chmod -R a+rX . \
+ && pip install --no-build-isolation --no-deps -e . \
  && useradd --uid 10001 --user-group --create-home reelqueue \
  && install -d -o reelqueue -g reelqueue -m 0700 /data
 

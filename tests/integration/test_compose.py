@@ -79,20 +79,36 @@ def test_what_answers_the_world_has_no_key_of_the_provider() -> None:
         assert "runware_api_key" not in SERVICES[name].get("secrets", [])
 
 
+def mounted_files() -> list[str]:
+    volumes = [v for service in SERVICES.values() for v in service.get("volumes", [])]
+    return [volume.split(":")[0] for volume in volumes if volume.startswith("./")]
+
+
+_secrets = shutil.ignore_patterns("secrets")
+
+
+def hide(folder: Path) -> None:
+    """Give a folder's files to their owner alone, as a checkout under umask 077 has them."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode & 0o700)
+
+
+def is_readable_by_all(path: Path) -> bool:
+    """Whether any user can read a file, or a folder with all that is in it."""
+    found = [path, *path.rglob("*")]
+    wanted = [0o005 if each.is_dir() else 0o004 for each in found]
+    return all(each.stat().st_mode & bits == bits for each, bits in zip(found, wanted, strict=True))
+
+
 def test_every_file_that_is_mounted_exists_and_what_is_yaml_can_be_read() -> None:
-    mounted = [
-        volume.split(":")[0]
-        for service in SERVICES.values()
-        for volume in service.get("volumes", [])
-        if volume.startswith("./")
-    ]
-    assert mounted
-    assert all((ROOT / path).exists() for path in mounted)
+    assert mounted_files()
+    assert all((ROOT / path).exists() for path in mounted_files())
     assert all(yaml.safe_load(path.read_text()) for path in (ROOT / "deploy").rglob("*.yml"))
 
 
 def test_secrets_are_made_once_and_hidden_by_their_folder(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "deploy" / "make-secrets", tmp_path)
+    shutil.copytree(ROOT / "deploy", tmp_path, dirs_exist_ok=True, ignore=_secrets)
+    hide(tmp_path)
     made = []
     for key in ("first", "second"):
         subprocess.run(
@@ -105,6 +121,8 @@ def test_secrets_are_made_once_and_hidden_by_their_folder(tmp_path: Path) -> Non
     assert made[0] == made[1]
     assert set(made[0]) == set(COMPOSE["secrets"])
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    for path in (path.removeprefix("./deploy/") for path in mounted_files()):
+        assert is_readable_by_all(tmp_path / path)
 
 
 @pytest.mark.needs("redis-server", "redis-server")
@@ -235,6 +253,7 @@ def test_the_steps_of_the_image_make_a_command_in_a_clean_folder(tmp_path: Path)
             *sources, target = shlex.split(rest)
             assert {f"!{source}" for source in sources} <= set(ignored)
             _copy(sources, app / target, many=len(sources) > 1)
+            hide(app)
         if kind == "RUN":
             ours = rest.split("&& useradd")[0].replace("/venv", str(venv))
             path = f"{venv}/bin:{os.environ['PATH']}"
@@ -249,6 +268,7 @@ def test_the_steps_of_the_image_make_a_command_in_a_clean_folder(tmp_path: Path)
             assert done.returncode == 0, done.stderr
     helped = subprocess.run([str(venv / "bin" / "reelqueue"), "--help"], cwd="/", check=False)
     assert helped.returncode == 0
+    assert is_readable_by_all(app)  # the user of the image is not who builds it
     modules = [SERVICES[name]["command"][2] for name in OURS if "-m" in SERVICES[name]["command"]]
     find = f"import importlib.util as u; assert all(u.find_spec(m) for m in {modules})"
     assert not subprocess.run(
