@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -169,6 +170,32 @@ def test_every_service_of_ours_runs_as_written_and_a_batch_goes_through_them(
     assert reelqueue("status", "three", env=environment).returncode == 0  # one journal, one store
     for name in ("simulator", "flower", "worker"):
         wait_until(lambda name=name: deployment.healthy(name), 30)
+
+
+def test_a_simulator_that_holds_all_the_answers_it_can_stays_within_its_limit(
+    deployment: Deployment,
+) -> None:
+    pid = deployment.start("simulator")
+    wait_until(lambda: deployment.healthy("simulator"))
+    address = ("127.0.0.1", deployment.ports["simulator"])
+    with ExitStack() as stack:
+        senders = [stack.enter_context(socket.create_connection(address, 20)) for _ in range(300)]
+        for sender in senders:
+            sender.sendall(held_task())
+        assert all(sender.recv(1000).startswith(b"HTTP/1.1 200") for sender in senders)
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    threads = [*Path(f"/proc/{pid}/task").iterdir()]
+    threads += [thread for worker in workers for thread in Path(f"/proc/{worker}/task").iterdir()]
+    assert 256 < len(threads) < SERVICES["simulator"]["pids_limit"]
+
+
+def held_task() -> bytes:
+    """Return a request that is answered a second later."""
+    said = {"role": "user", "content": "[[sim: latency=1]]"}
+    task = {"taskType": "textInference", "taskUUID": str(uuid.uuid4()), "messages": [said]}
+    body = json.dumps([task | {"model": "google:gemini@3.1-pro"}])
+    head = f"Host: simulator\r\nAuthorization: Bearer k\r\nContent-Length: {len(body)}"
+    return f"POST /v1 HTTP/1.1\r\n{head}\r\n\r\n{body}".encode()
 
 
 def _start_proxy(deployment: Deployment) -> str:
