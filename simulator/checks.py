@@ -14,7 +14,7 @@ _UUID4_OR_7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+={0,2}")
 # What an upload that is not ready gives for its UUID; it would pass for Base64 (contract §12).
 PLACEHOLDER = "1"
-# Fields that other Runware models have, and this one's page does not list.
+# Fields that the model's page does not list, and the official client's types have.
 _FOREIGN = frozenset({"tools", "toolChoice", "routing"})
 
 Errors = Iterator[dict[str, object]]
@@ -80,14 +80,19 @@ def check_fields(
             yield unknown((prefix + name)[:200])
 
 
+def any_object(name: str, value: object) -> Errors:
+    """Check an object whose fields are not known."""
+    if not isinstance(value, dict):
+        yield invalid(name, "must be an object", type="object")
+
+
 def object_of(checks: Mapping[str, Check]) -> Check:
     """Check an object by the checks of its fields."""
 
     def check(name: str, value: object) -> Errors:
+        yield from any_object(name, value)
         if isinstance(value, dict):
             yield from check_fields(name + ".", value, checks, ())
-        else:
-            yield invalid(name, "must be an object", type="object")
 
     return check
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from simulator.checks import (
     Check,
     Errors,
+    any_object,
     array,
     boolean,
     check_fields,
@@ -76,6 +77,9 @@ _TASK: dict[str, Check] = {
     "seed": integer(0, SEEDS - 1),
     "settings": object_of(_SETTINGS),
     "outputFormat": one_of("TEXT"),
+    "tools": array(any_object, least=0),
+    "toolChoice": any_object,
+    "routing": any_object,
 }
 
 

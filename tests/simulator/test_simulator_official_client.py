@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 from runware import RunOptions, Runware, RunwareError, file_to_base64, file_to_data_uri
+from runware.types.task_map import GoogleGemini31ProParams
 from simulator_driver import Simulator
 
 T = TypeVar("T")
@@ -186,6 +187,28 @@ def test_a_wrong_parameter_is_named(simulator: Simulator) -> None:
     assert error.parameter == "settings.maxTokens"
     simulator.change(reply="parameter_list")
     assert failure(simulator, settings={"maxTokens": 0}).parameter == "settings.maxTokens"
+
+
+def test_every_field_that_its_types_have_is_taken(simulator: Simulator) -> None:
+    offered = set(GoogleGemini31ProParams.__annotations__)
+    asked = params(
+        taskUUID=str(uuid.uuid4()),
+        inputs={"videos": ["https://example.invalid/a.mp4"]},
+        seed=7,
+        settings={"maxTokens": 900},
+        tools=[{"name": "look"}],
+        toolChoice={"type": "auto"},
+        routing={},
+        webhookURL="http://127.0.0.1:9/hook",
+        includeCost=True,
+        includeUsage=True,
+        outputFormat="TEXT",
+        deliveryMethod="async",
+        numberResults=1,
+    )
+    assert set(asked) == offered
+    (item,) = with_client(simulator, lambda client: client.run(asked))
+    assert item["text"]
 
 
 def test_a_used_task_uuid_is_a_conflict(simulator: Simulator) -> None:

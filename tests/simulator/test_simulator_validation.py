@@ -14,6 +14,7 @@ GOOD: list[dict[str, Any]] = [
     {"messages": [{"role": r, "content": "hm"} for r in ("user", "assistant", "user")]},
     {"deliveryMethod": "sync", "webhookURL": "http://127.0.0.1:9/hook?token=x"},
     {"outputFormat": "TEXT", "inputs": {}, "settings": {}},
+    {"tools": [{"name": "look", "weight": 0.5}], "toolChoice": {"type": "auto"}, "routing": {}},
     {"deliveryMethod": "sync"},
     {"deliveryMethod": "stream"},
 ]
@@ -50,7 +51,9 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"settings": {"stopSequences": ["a"] * 6}}, "invalidStopSequences", "settings.stopSequences"),
     ({"settings": {"thinkingLevel": "max"}}, "invalidThinkingLevel", "settings.thinkingLevel"),
     ({"temperature": 1}, "unknownParameter", "temperature"),
-    ({"tools": []}, "unsupportedParameter", "tools"),
+    ({"tools": [1]}, "invalidTools", "tools[0]"),
+    ({"toolChoice": "auto"}, "invalidToolChoice", "toolChoice"),
+    ({"routing": []}, "invalidRouting", "routing"),
 ]
 
 
@@ -104,3 +107,15 @@ def test_every_fault_of_a_task_is_told_and_it_counts_as_one_refusal(simulator: S
     assert [error["code"] for error in answer["errors"]] == ["invalidSeed", "invalidNumberResults"]
     assert len(answer["data"]) == 1
     assert simulator.totals()["refused"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("routing", "unsupportedParameter"), ("includeUsage", "unknownParameter")]
+)
+def test_a_field_that_it_is_told_not_to_know_is_refused(
+    simulator: Simulator, name: str, code: str
+) -> None:
+    asked = task(routing={}, includeUsage=True)
+    assert simulator.send([asked]).status_code == 200
+    simulator.change(unsupported=f"seed,{name}")
+    assert codes(simulator.send([asked]).json()) == [code]
