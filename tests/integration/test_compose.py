@@ -295,12 +295,15 @@ def test_the_steps_of_the_image_make_a_command_in_a_clean_folder(tmp_path: Path)
             assert done.returncode == 0, done.stderr
     helped = subprocess.run([str(venv / "bin" / "reelqueue"), "--help"], cwd="/", check=False)
     assert helped.returncode == 0
+    table = (
+        "from pyarrow import parquet, table; parquet.write_table(table({'a': ['b']}), 'a.parquet')"
+    )
+    python = [str(venv / "bin/python"), "-c"]
+    assert not subprocess.run([*python, table], cwd=tmp_path, check=False).returncode
     assert is_readable_by_all(app)  # the user of the image is not who builds it
     modules = [SERVICES[name]["command"][2] for name in OURS if "-m" in SERVICES[name]["command"]]
     find = f"import importlib.util as u; assert all(u.find_spec(m) for m in {modules})"
-    assert not subprocess.run(
-        [str(venv / "bin/python"), "-c", find], cwd="/", check=False
-    ).returncode
+    assert not subprocess.run([*python, find], cwd="/", check=False).returncode
 
 
 def _copy(sources: list[str], target: Path, *, many: bool) -> None:
