@@ -5,14 +5,18 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from batches import defaults
 from batches.columns import MEDIA
+from batches.contents import Unusable, digest, opened
 from batches.problems import BadRow, RowError
-from batches.row import read_row
+from batches.row import LocalFile, Rules, read_row
+from batches.sending import Pace, Sender
 from tasks.errors import Category, category
 from tasks.money import usd
+from tasks.provider import Provider
 from tasks.wire.answer import Item
 from tasks.wire.request import TextInference, dumps
 from tasks.wire.result import Usage
@@ -25,6 +29,9 @@ _FINISH = {
     "length": "cut by maxTokens (it counts thinking too)",
     "content_filter": "content_filter (the provider withheld text)",
 }
+_PACE = Pace(tries=3)
+"""A person waits, and can ask again."""
+
 _HINTS = {
     Category.AUTH: " (is RUNWARE_API_KEY right?)",
     Category.QUOTA: " (the account needs credit)",
@@ -38,12 +45,42 @@ class BadQuestion(ValueError):
 
 @dataclass(frozen=True)
 class Question:
-    """A checked question, as it goes over the wire."""
+    """A checked question."""
 
-    task: bytes
+    body: Mapping[str, Any]
+    files: Mapping[str, LocalFile]  # by the placeholders that stand for them in the body
     task_uuid: str
     streamed: bool
     warnings: tuple[str, ...]
+
+    def task(self, media: Mapping[str, str]) -> bytes:
+        """Return it as it goes over the wire, given the media UUIDs of the local files."""
+        inputs = self.body.get("inputs", {})
+        placed = {kind: [media.get(one, one) for one in inputs[kind]] for kind in inputs}
+        return _task({**self.body, "inputs": placed} if placed else self.body, self.task_uuid)
+
+
+def uploaded(files: Mapping[str, LocalFile], provider: Provider) -> dict[str, str]:
+    """Upload local files. Nothing is kept of it here: the next question uploads them again.
+
+    Returns:
+        Their media UUIDs, by the names of `files`.
+
+    Raises:
+        Unusable: a file cannot be uploaded; the text names it.
+        Error: the provider takes no files.
+    """
+    sender = Sender(provider, 1, _PACE)
+    return {name: _media_uuid(sender, name, file) for name, file in files.items()}
+
+
+def _media_uuid(sender: Sender, name: str, file: LocalFile) -> str:
+    try:
+        with opened(file.path, file.size) as stream:
+            sha256 = digest(stream, sender.go_on)
+            return sender.send(stream, file.size, sha256, lambda _task_uuid: None)
+    except Unusable as exc:
+        raise Unusable(f"{name.removeprefix('file:')} {exc}") from exc
 
 
 def question(
@@ -58,7 +95,7 @@ def question(
 
     Args:
         prompt: The question.
-        media: Lists of URLs, media UUIDs or base64, by kind: `video`, `image` and so on.
+        media: Lists of URLs, media UUIDs, base64 or paths, by kind: `video`, `image` and so on.
         settings: Of `SETTABLE`.
         system_prompt: Where there is one.
         streamed: Whether the answer is to come in pieces.
@@ -71,12 +108,11 @@ def question(
     if system_prompt is not None:
         given["systemPrompt"] = system_prompt
     try:
-        row, told = read_row(1, given)
+        row, told = read_row(1, given, Rules(roots=(Path.cwd().resolve(), Path("/"))))
     except BadRow as exc:
         raise BadQuestion("\n".join(map(_told, exc.errors))) from None
     body = {**row.body, "deliveryMethod": "stream" if streamed else "sync"}
-    task_uuid = str(uuid.uuid4())
-    return Question(_task(body, task_uuid), task_uuid, streamed, tuple(told))
+    return Question(body, row.files, str(uuid.uuid4()), streamed, tuple(told))
 
 
 def _task(body: Mapping[str, Any], task_uuid: str) -> bytes:
@@ -88,7 +124,11 @@ def _task(body: Mapping[str, Any], task_uuid: str) -> bytes:
 
 def _told(error: RowError) -> str:
     value = f" ({error.value})" if error.value else ""
-    return f"{_option(error.column)}{value}: {error.problem}"
+    option = _option(error.column)
+    problem = error.problem
+    if option.removeprefix("--") in MEDIA:  # of a file; what follows is for a manifest
+        problem = problem.partition("; ")[0]
+    return f"{option}{value}: {problem}"
 
 
 def _option(column: str) -> str:

@@ -4,14 +4,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import IO, Any, TypeVar, cast
 
 import click
 from rich.text import Text
 
-from batches.ask import SETTABLE, BadQuestion, Question, Reply, question
+from batches.ask import SETTABLE, BadQuestion, Question, Reply, question, uploaded
+from batches.contents import Unusable
 from batches.defaults import BadSetting, settings_from
 from batches.table_json import json_line
 from console import orphan
@@ -45,7 +46,7 @@ def _settings(
 
 
 def _media(kind: str) -> Callable[[F], F]:
-    help_ = "URL, media UUID or base64; repeatable."
+    help_ = "URL, file, media UUID or base64; repeatable."
     return click.option(f"--{kind}", multiple=True, metavar="URL", help=help_)
 
 
@@ -91,10 +92,12 @@ def ask(
 
     \b
     reelqueue ask "What happens?" --video https://media.example/7.mp4
+    reelqueue ask "What happens?" --video clips/7.mp4
     reelqueue ask "Who?" --image https://media.example/8.jpg --set maxTokens=900 --sync
 
     Standard output has the answer's text alone; what the model thinks, and at the end the finish
-    reason, tokens and cost, go to standard error. Nothing needs to run, and nothing is recorded.
+    reason, tokens and cost, go to standard error. Nothing needs to run, and nothing is recorded. A
+    file is uploaded to the provider's media storage first.
     Without RUNWARE_API_KEY the provider is SIMULATED.
 
     Exit codes: 0 the answer is whole, 1 it is not, 2 usage, 130 interrupted.
@@ -118,13 +121,16 @@ def _ask(
     for kind in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(kind, signal.default_int_handler)
     reply, code = Reply(asked, settings.simulated or settings.api_key is None), 0
+    media: dict[str, str] | None = None
     try:
         with _provider(settings, patience) as provider:
-            _follow(provider, reply, screen)
+            media = _uploaded(asked, provider, reply)
+            if not reply.trouble:
+                _follow(provider, reply, screen, media)
     except ProviderAway as exc:
         reply.fail(str(exc), sent=exc.sent)
     except KeyboardInterrupt:
-        reply.fail("interrupted", sent=True)
+        reply.fail("interrupted", sent=media is not None)
         code = INTERRUPTED
     reply.end()
     screen.end()
@@ -134,9 +140,22 @@ def _ask(
     return code or (FATAL if reply.trouble else 0)
 
 
-def _follow(provider: Provider, reply: Reply, screen: "Screen") -> None:
+def _uploaded(asked: Question, provider: Provider, reply: Reply) -> dict[str, str]:
+    """Upload the question's local files, or tell the reply why that cannot be."""
+    if asked.files:
+        names = ", ".join(name.removeprefix("file:") for name in asked.files)
+        click.echo(f"uploading {names}", err=True)
+    try:
+        return uploaded(asked.files, provider)
+    except (Unusable, Error) as exc:
+        reply.trouble = f"{str(exc).rstrip('.')}. The question was not sent."
+        return {}
+
+
+def _follow(provider: Provider, reply: Reply, screen: "Screen", media: Mapping[str, str]) -> None:
     asked = reply.asked
-    with closing(provider.ask(asked.task, asked.task_uuid, streamed=asked.streamed)) as events:
+    task = asked.task(media)
+    with closing(provider.ask(task, asked.task_uuid, streamed=asked.streamed)) as events:
         for event in events:
             reply.add(event)
             screen.show(event)
