@@ -55,5 +55,5 @@ def batch_row(batch: Batch) -> dict[str, Any]:
         "result": repr({"cost": usd(batch.cost), "open": batch.open}),
     }
     if batch.done is None:
-        return row | {"timestamp": time.time()}
+        return row | {"timestamp": time.time(), "runtime": None}
     return row | {"timestamp": batch.done / 1000, "runtime": batch.done / 1000 - begun}

@@ -12,7 +12,7 @@ from tasks.settle import known, stories
 from worker.app import app
 from worker.batch_rows import BatchRows
 from worker.build import crew
-from worker.rows import job_row
+from worker.rows import job_row, waited_since
 
 MOST_PER_SECOND = 1000
 """Events sent: they cost worker, store and Flower a quarter of a core, and the work has the rest.
@@ -86,7 +86,8 @@ def _rows(context: Context, jobs: Sequence[Record], again: Collection[str]) -> l
     for job in stories(context.store, jobs):
         kind, row = moves.FACES[job.record.state].flower, job_row(job, names[job.record.batch])
         if job.record.id in again and job.record.state is not State.QUEUED:
-            rows.append((moves.FACES[State.QUEUED].flower, row))
+            waited = row | {"timestamp": waited_since(job.record) / 1000}
+            rows.append((moves.FACES[State.QUEUED].flower, waited))
         rows.append((kind, row))
     return rows
 

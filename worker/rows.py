@@ -1,5 +1,6 @@
 """What a job's row in Flower shows; short, and no payload among it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,24 +12,33 @@ from worker.config import TEXT_INFERENCE
 
 MEDIA = ("videos", "images", "audios", "documents")
 
+_URL = re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s/?#]*)([^\s?#]*)([?#]\S*)?", re.IGNORECASE)
+"""Scheme, host, path, and the rest, in which a signature or a token may stand."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
 
 def job_row(job: Story, batch: str) -> dict[str, Any]:
-    """Return the fields of the event that shows a job as it stands; `batch` is a name."""
+    """Return the fields of the event that shows a job as it stands; `batch` is a name.
+
+    A field that a job has not is None: a row keeps what no event says otherwise, and a job that is
+    open again, or has become a success, would show the end of an attempt before.
+    """
     record = job.record
     started = record.submitted_at or record.queued_at
     row: dict[str, Any] = {
         "uuid": record.id,
         "name": TEXT_INFERENCE,
-        "args": f"('{job.request.custom_id[:80]}',)",
+        "args": repr((job.request.custom_id[:80],)),
         "kwargs": repr(_described(job, batch)),
         "retries": record.attempt - 1,
         "sent": record.queued_at / 1000,
         "received": started / 1000,
         "started": started / 1000,
+        **dict.fromkeys(("runtime", "result", "exception", "traceback")),
     }
     if record.state not in ENDED:
-        wrong = {"exception": _wrong(job)} if record.state is State.QUEUED else {}
-        return row | {"timestamp": _moved_at(record) / 1000} | wrong
+        wrong = _wrong(job) if record.state is State.QUEUED else None
+        return row | {"timestamp": _moved_at(record) / 1000, "exception": wrong}
     ended = record.ended_at or started
     row |= {
         "runtime": (ended - started) / 1000,
@@ -40,16 +50,30 @@ def job_row(job: Story, batch: str) -> dict[str, Any]:
     return row
 
 
-def _wrong(job: Story) -> str:
+def _wrong(job: Story) -> str | None:
     code, message = job.error
-    return f"{code}: {message[:200]}"
+    return f"{code}: {_without_queries(message)[:200]}" if code else None
+
+
+def _without_queries(text: str) -> str:
+    """Return a provider's words without what URLs among them may hold of secrets."""
+
+    def shown(url: re.Match[str]) -> str:
+        scheme, host, path, rest = url.groups()
+        return f"{scheme}{host}{path}{'?...' if rest else ''}"
+
+    return _URL.sub(shown, text)
 
 
 def _moved_at(record: Record) -> int:
     """Return when an open job came to where it stands, as far as its record tells."""
-    last = record.attempts[-1]
+    return record.attempts[-1].submitted_at or waited_since(record)
+
+
+def waited_since(record: Record) -> int:
+    """Return when a job came to wait for its last attempt, as far as its record tells; in ms."""
     before = record.attempts[-2].ended_at if len(record.attempts) > 1 else None
-    return last.submitted_at or before or record.queued_at
+    return before or record.queued_at
 
 
 def _described(job: Story, batch: str) -> Mapping[str, str]:
@@ -59,16 +83,19 @@ def _described(job: Story, batch: str) -> Mapping[str, str]:
     kind = next((name for name in MEDIA if inputs.get(name)), None)
     if kind is None:
         return {**named, "batch": batch}
-    return {**named, kind.removesuffix("s"): _name(inputs[kind][0]), "batch": batch}
+    more = sum(len(inputs.get(name) or ()) for name in MEDIA) - 1
+    first = _name(inputs[kind][0]) + (f" +{more}" if more else "")
+    return {**named, kind.removesuffix("s"): first, "batch": batch}
 
 
 def _name(medium: str) -> str:
-    """Return the end of a path or URL, without a query, which may hold a signature."""
-    if medium.startswith("http"):
-        medium = medium.partition("?")[0]
-    elif not medium.startswith("file:"):
-        return ""
-    return medium.removeprefix("file:").rsplit("/", 1)[-1][:60]
+    """Return the end of a path or of a URL's path, a media UUID; of base64 that it is some."""
+    if url := _URL.fullmatch(medium):
+        _, host, path, _ = url.groups()
+        return (path.rsplit("/", 1)[-1] or host)[:60]
+    if medium.startswith("file:"):
+        return medium.removeprefix("file:").rsplit("/", 1)[-1][:60]
+    return medium if _UUID.fullmatch(medium) else "base64"
 
 
 def _told(record: Record, job: Story) -> Mapping[str, Any]:
