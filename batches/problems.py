@@ -32,8 +32,16 @@ class RowError:
     def about(self) -> str:
         """What is wrong, without where the row stands."""
         value = f" ({self.value})" if self.value else ""
-        column = self.column if self.column.isprintable() else shown(self.column)
-        return f"{column[:SHOWN]}{value}: {self.problem}"
+        return f"{self._name}{value}: {self.problem}"
+
+    @property
+    def about_unquoted(self) -> str:
+        """The same without the value, which others than who gave it may not be shown."""
+        return f"{self._name}: {self.problem}"
+
+    @property
+    def _name(self) -> str:
+        return (self.column if self.column.isprintable() else shown(self.column))[:SHOWN]
 
 
 class BadRow(ValueError):

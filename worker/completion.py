@@ -27,6 +27,8 @@ from worker.app import app
 from worker.failures import JobExpired, JobFailed
 
 DONE = (State.COMPLETED, State.PARTIAL)
+MADE_AN_OBJECT = {"__type__", "__value__"}
+"""Names of an object in JSON of which Celery's clients make another (kombu/utils/json.py)."""
 
 
 class ChordHeld(Exception):
@@ -72,8 +74,16 @@ def result_of(job: Story, *, simulated: bool) -> dict[str, Any]:
         "custom_id": job.request.custom_id,
         "state": job.record.state.value,
         "cost": usd(job.record.cost),
-        "results": [json.loads(json_line(row)) for row in rows],
+        "results": [_harmless(json.loads(json_line(row))) for row in rows],
     }
+
+
+def _harmless(value: Any) -> Any:  # noqa: ANN401  any JSON value
+    """Return a value that Celery's clients read as it is, and can read; JSON of it where not."""
+    if isinstance(value, dict):
+        plain = {name: _harmless(one) for name, one in value.items()}
+        return json.dumps(value) if value.keys() == MADE_AN_OBJECT else plain
+    return [_harmless(one) for one in value] if isinstance(value, list) else value
 
 
 def _succeed(request: Message, result: Mapping[str, Any], is_first: bool) -> None:  # noqa: FBT001

@@ -4,8 +4,10 @@ The message is recorded as a job and acknowledged; no worker is held while the p
 becomes of the job is told from the outbox (completion.py).
 """
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 from celery import Task
@@ -14,11 +16,12 @@ from celery.worker.request import Request
 
 from batches.entries import Common, entry
 from batches.problems import BadRow
-from batches.row import read_row
+from batches.row import LONGEST_ID, read_row
 from batches.supply import Supplied
 from tasks import ids
 from tasks.callers import Call, record_call
 from tasks.errors import StoreAway
+from tasks.lua import store_errors
 from worker.app import app
 from worker.build import crew
 from worker.config import TEXT_INFERENCE
@@ -63,12 +66,14 @@ def text_inference(self: Task, *args: object, **columns: object) -> None:
         BadCall: the arguments are no such row.
     """
     try:
-        _record(self.request, _row(args, columns))
+        told = _record(self.request, _row(args, columns))
     except StoreAway as exc:
         raise Reject(str(exc), requeue=True) from exc
     except BadCall as exc:
-        _show_refused(self.request.id, exc)
+        _show_refused(self.request.id, exc, columns.get("custom_id"))
         raise
+    if told == "differs":  # no row of this call: there is that of the job
+        raise BadCall("task_id: a job of this id is recorded with other content")
     raise Ignore
 
 
@@ -81,11 +86,11 @@ def _row(args: tuple[object, ...], columns: Mapping[str, object]) -> dict[str, o
     raise BadCall("arguments: give the columns of one row by name, or one object of them")
 
 
-def _record(request: Any, row: Mapping[str, object]) -> None:  # noqa: ANN401  Celery's context
+def _record(request: Any, row: Mapping[str, object]) -> str:  # noqa: ANN401  Celery's context
     crew_ = crew()
-    parts = (request.chord or {}).get("chord_size") or 0
+    parts = _parts(request)
     if parts > MOST_PARTS:
-        raise BadCall(f"chord: has {parts} parts, of which at most {MOST_PARTS} are taken")
+        raise BadCall(f"chord: has {parts} parts or more, of which at most {MOST_PARTS} are taken")
     one = Supplied(_checked({"custom_id": request.id, **row}))
     common, job = Common(), job_of(request.id)
     fields = entry(job, one, common)
@@ -94,11 +99,23 @@ def _record(request: Any, row: Mapping[str, object]) -> None:  # noqa: ANN401  C
     kept = {name: request.get(name) for name in KEPT if request.get(name) is not None}
     batch, priority = _batch(request.delivery_info or {})
     told = record_call(crew_.context.store, batch, priority, call, kept)
-    if told == "differs":
-        raise BadCall("task_id: a job of this id is recorded with other content")
     if told == "cancelling":
         raise BadCall(f"batch: {batch} is being cancelled; call again when that is over")
     crew_.context.log.info("call", job=job, batch=batch, told=told)
+    return told
+
+
+def _parts(request: Any) -> int:  # noqa: ANN401  Celery's context
+    """Return how many parts the chord of a message is known to have.
+
+    A part tells its own place. The whole is told in the store, once all parts have been sent.
+    """
+    if not request.chord:
+        return 0
+    with store_errors():
+        told = app.backend.client.get(app.backend.get_key_for_group(request.group, ".s")) or b"0"
+    place = request.group_index if isinstance(request.group_index, int) else 0
+    return max(place + 1, int(told) if told.isdigit() else 0)
 
 
 def _without_row(fields: Any) -> tuple[str, int, str, int, bytes]:  # noqa: ANN401
@@ -107,9 +124,23 @@ def _without_row(fields: Any) -> tuple[str, int, str, int, bytes]:  # noqa: ANN4
 
 def _checked(given: Mapping[str, object]) -> Any:  # noqa: ANN401
     try:
-        return read_row(1, given)[0]
+        row = read_row(1, given)[0]
     except BadRow as exc:
-        raise BadCall("; ".join(error.about for error in exc.errors)) from None
+        told = "; ".join(error.about for error in exc.errors)
+        raise BadCall(told, "; ".join(error.about_unquoted for error in exc.errors)) from None
+    for name, value in row.columns.items():
+        if not _is_json(value):
+            raise BadCall(f"{name}: holds NaN or an infinity, which JSON has not; leave it out")
+    return row
+
+
+def _is_json(value: object) -> bool:
+    """Whether what was read as JSON is JSON: Celery's clients write, and read, NaN."""
+    if isinstance(value, dict):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return not isinstance(value, float) or isfinite(value)
 
 
 def job_of(celery_id: str) -> str:
@@ -127,7 +158,18 @@ def _batch(delivery: Mapping[str, Any]) -> tuple[str, int]:
     return f"{name}-priority-{priority}" if priority else name, LOWEST + 1 - priority
 
 
-def _show_refused(celery_id: str, exc: BadCall) -> None:
-    """Give Flower a row for a call of which there is no job."""
-    fields = {"uuid": celery_id, "name": TEXT_INFERENCE, "exception": f"BadCall: {str(exc)[:200]}"}
-    send([("task-failed", {**fields, "args": "()", "kwargs": "{}", "traceback": ""})])
+def _show_refused(celery_id: str, exc: BadCall, given: object) -> None:
+    """Give Flower a row for a call of which there is no job; of its arguments only the name."""
+    is_name = isinstance(given, str) and given.isprintable() and len(given) <= LONGEST_ID
+    custom_id, now = given if is_name else celery_id, time.time()
+    row = {
+        "uuid": celery_id,
+        "name": TEXT_INFERENCE,
+        "args": repr((custom_id,)),
+        "kwargs": repr({"custom_id": custom_id}),
+        **dict.fromkeys(("sent", "received", "started", "timestamp"), now),
+        "runtime": 0.0,
+        "exception": f"BadCall: {exc.shown[:200]}",
+        "traceback": "",
+    }
+    send([("task-failed", row)])

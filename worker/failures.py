@@ -21,4 +21,13 @@ class JobExpired(JobFailed):
 
 
 class BadCall(Exception):
-    """The arguments are no row of a manifest; the text names each wrong field and the fix."""
+    """The arguments are no row of a manifest; the text names each wrong field and the fix.
+
+    Args:
+        text: For the caller, whose own values it may repeat.
+        shown: The same for others, without values.
+    """
+
+    def __init__(self, text: str, shown: str = "") -> None:
+        super().__init__(text)
+        self.shown = shown or text

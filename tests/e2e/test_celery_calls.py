@@ -110,6 +110,8 @@ def test_a_program_with_our_code_gets_the_typed_exception_which_can_be_pickled(
         ((), {"prompt": "x", "taskUUID": "mine"}, "taskUUID"),
         ((), {"prompt": "x", "video": "/etc/passwd"}, "video"),
         ((), {"prompt": "x", "custom_id": "a\nb"}, "custom_id"),
+        ((), {"prompt": "x", "temperature": float("nan")}, "temperature"),
+        ((), {"prompt": "x", "camera": {"at": [float("inf")]}}, "camera"),
         ((), {"prompt": {"__type__": "bytes", "__value__": "x"}}, "prompt"),
         ((), {"prompt": {"__type__": "os.system", "__value__": "x"}}, "prompt"),
         (("a prompt",), {}, "by name"),
@@ -129,6 +131,15 @@ def test_a_wrong_call_fails_at_once_and_names_the_field(
     assert type(failed).__name__ == "BadCall"
     assert told in str(failed)
     assert running.run("job", result.id).returncode == 1
+
+
+def test_a_column_that_spells_a_python_object_comes_back_as_text(plain: Plain) -> None:
+    spelled = {"__type__": "uuid", "__value__": {"hex": "no hex"}}
+    calls = [plain.job(prompt="x", custom_id="spelled", camera={"at": [spelled, 7]})]
+    (told,) = group(calls, app=plain.app).apply_async().get(timeout=30)
+    assert told["results"][0]["camera"] == {"at": [json.dumps(spelled), 7]}
+    body = chord(calls, app=plain.app)(plain.gather.s())
+    assert body.get(timeout=30) == ["spelled"]
 
 
 def test_the_row_may_be_one_object(plain: Plain) -> None:
@@ -233,10 +244,27 @@ def test_a_chord_of_which_a_part_fails_fails(plain: Plain) -> None:
     assert "contentPolicyViolation" in str(raised(result))
 
 
-def test_a_chord_of_too_many_parts_is_refused(plain: Plain) -> None:
-    body = {**plain.gather.s(), "chord_size": 10_001}
-    result = plain.job(prompt="x").apply_async(chord=body, group_id="large", group_index=0)
-    assert "at most 10000" in str(raised(result))
+def test_a_chord_of_too_many_parts_is_refused_at_the_first_part_that_is_too_many(
+    plain: Plain,
+) -> None:
+    def part(place: int) -> Any:  # noqa: ANN401
+        told = {"chord": plain.gather.s(), "group_id": "large", "group_index": place}
+        return plain.job(prompt="x").apply_async(**told)
+
+    assert part(9_999).get(timeout=30)["state"] == "completed"
+    assert "at most 10000" in str(raised(part(10_000)))
+
+
+def test_a_chord_of_too_many_parts_is_refused_once_its_size_is_told(plain: Plain) -> None:
+    plain.app.backend.set_chord_size("larger", 10_001)  # as Celery does when it has sent all
+    told = {"chord": plain.gather.s(), "group_id": "larger", "group_index": 0}
+    assert "has 10001 parts" in str(raised(plain.job(prompt="x").apply_async(**told)))
+
+
+def test_a_chord_of_which_a_part_is_no_row_fails_and_says_so(plain: Plain) -> None:
+    calls = [plain.job(prompt="fine"), plain.job(prompt="x", temprature=1)]
+    result = chord(calls, app=plain.app)(plain.gather.s())
+    assert "temprature" in str(raised(result))
 
 
 def test_a_chain_goes_on_with_the_result_and_a_row_may_come_from_the_task_before(

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 import requests
+from celery import Celery
 from simulator_driver import Simulator, wait_until
 from stack_driver import Place, Up, hasten, real, store_of, up
 
@@ -32,7 +34,10 @@ SETTINGS = {
     "REELQUEUE_FLOWER_AUTH": ":".join(FLOWER),
 }
 JOB = "reelqueue.text_inference"
-KINDS = ("", "", "fail=contentPolicyViolation", "errors=1", "refuse=invalidValue", "webhook=off")
+KINDS = (
+    *("", "fail=timeoutProvider*1", "fail=contentPolicyViolation", "errors=1"),
+    *("refuse=invalidValue", "webhook=off"),
+)
 
 
 @dataclass
@@ -41,10 +46,15 @@ class Ground:
 
     running: Up
     store: Store
+    simulator: Simulator
 
     @property
     def place(self) -> Place:
         return self.running.place
+
+    @property
+    def url(self) -> str:
+        return (self.place.data / "secrets" / "redis_url").read_text(encoding="utf-8")
 
     def submit(self, name: str, jobs: int, *kinds: str) -> None:
         """Submit jobs of these kinds in turn: directives for the simulator."""
@@ -144,7 +154,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     place.env["PUBLIC_URL"] = f"http://127.0.0.1:{place.ports[0]}"
     try:
         with up(place) as running:
-            here = Ground(running, store_of(place))
+            here = Ground(running, store_of(place), simulator)
             here.submit("late", 8, "latency=600")
             yield here
             here.store.client.close()
@@ -200,17 +210,87 @@ def test_every_row_agrees_with_its_record(ground: Ground) -> None:
     ground.submit("given-up", 40, "")
     assert ground.place.run("cancel", "given-up", "--yes").returncode == 0
     assert ground.place.run("resume", "--all").returncode == 0
+    again = ground.place.run("retry", "given-up", "--id", "row-0", "--yes")
+    assert again.returncode == 0, again.stderr
     ground.submit("mix", 240, *KINDS)
     wait_until(lambda: ground.have_ended("mix"), 30)
     ground.agrees("mix")
     again = ground.place.run("retry", "mix", "--code", "contentPolicyViolation", "--yes")
     assert again.returncode == 0, again.stderr
+    more = ground.place.run("retry", "mix", "--partial", "--yes")
+    assert more.returncode == 0, more.stderr
     wait_until(lambda: ground.have_ended("mix") and ground.have_ended("late"), 40)
     for name in ("given-up", "mix", "late"):
         ground.agrees(name)
     states = {name: {r.state for r in ground.records(name)} for name in ("given-up", "late")}
-    assert states == {"given-up": {State.CANCELLED}, "late": {State.EXPIRED}}
-    assert {job.attempt for job in ground.records("mix")} == {1, 2}
+    assert states == {
+        "given-up": {State.CANCELLED, State.COMPLETED},
+        "late": {State.EXPIRED},
+    }
+    assert {job.attempt for job in ground.records("mix")} == {1, 2, 3}
+
+
+def test_a_row_of_a_job_that_is_open_again_shows_no_end(ground: Ground) -> None:
+    ground.submit("again", 2, "fail=contentPolicyViolation*1", "errors=1")
+    wait_until(lambda: ground.have_ended("again"))
+    ground.agrees("again")
+    ids = [job.id for job in ground.records("again")]
+    ground.simulator.change(latency=6)
+    try:
+        for chosen in ("--failed", "--partial"):
+            assert ground.place.run("retry", "again", chosen, "--yes").returncode == 0
+        wait_until(lambda: {ground.shown()[id_]["state"] for id_ in ids} == {"STARTED"})
+        rows = [ground.shown()[id_] for id_ in ids]
+    finally:
+        ground.simulator.change(latency=0.3)
+    told = [(row["result"], row["exception"], row["traceback"], row["runtime"]) for row in rows]
+    assert told == [(None,) * 4] * 2
+    wait_until(lambda: ground.have_ended("again"), 20)
+    ground.agrees("again")
+
+
+def test_a_call_that_was_refused_has_a_row_with_its_time_and_none_of_its_arguments(
+    ground: Ground,
+) -> None:
+    plain = Celery("plain", broker=ground.url, backend=ground.url)
+    columns = {"prompt": "x", "custom_id": "wrong", "video": "canary"}
+    send = partial(plain.send_task, "reelqueue.text_inference", queue="reelqueue")
+    result, before = send(kwargs=columns), time.time()
+    with pytest.raises(Exception, match="canary"):  # its own caller sees what was wrong
+        result.get(timeout=20)
+    wait_until(lambda: result.id in ground.shown())
+    row = ground.shown()[result.id]
+    assert (row["state"], row["args"], row["runtime"]) == ("FAILURE", "('wrong',)", 0)
+    assert row["exception"].startswith("BadCall: video: must be an http(s) URL")
+    assert before - 5 < row["received"] < time.time() + 5
+    assert "canary" not in str(row)
+
+
+def test_the_row_of_a_job_stays_when_another_call_takes_its_id(ground: Ground) -> None:
+    (job,) = ground.records("done")
+    before = ground.shown()[job.id]
+    plain = Celery("plain", broker=ground.url, backend=ground.url)
+    send = partial(plain.send_task, "reelqueue.text_inference", queue="reelqueue")
+    with pytest.raises(Exception, match="other content"):
+        send(kwargs={"prompt": "y"}, task_id=job.id).get(timeout=20)
+    last = send(kwargs={"prompt": "z", "custom_id": "\n"})
+    wait_until(lambda: last.id in ground.shown())
+    assert ground.shown()[job.id] == before
+
+
+def test_the_table_is_sorted_by_our_columns_as_people_count(ground: Ground) -> None:
+    columns = ("custom_id", "medium", "batch", "cost")
+    query = {f"columns[{n}][data]": name for n, name in enumerate(columns)}
+    query |= {"draw": "1", "start": "0", "length": "9", "search[value]": "kwargs:batch=given-up"}
+
+    def first(column: int, way: str) -> list[str]:
+        order = {"order[0][column]": str(column), "order[0][dir]": way}
+        rows = ground.ask("/tasks/datatable", **query, **order).json()["data"]
+        return [row["custom_id"] for row in rows]
+
+    assert first(0, "asc") == [f"row-{n}" for n in range(9)]
+    assert first(1, "desc") == [f"row-{n}" for n in range(39, 30, -1)]
+    assert first(3, "desc")[0] == "row-0"
 
 
 def test_flowers_search_finds_a_job_by_its_custom_id(ground: Ground) -> None:
