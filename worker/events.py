@@ -12,6 +12,7 @@ from tasks.settle import known, stories
 from worker.app import app
 from worker.batch_rows import BatchRows
 from worker.build import crew
+from worker.memory import MOST_ROWS
 from worker.rows import job_row, waited_since
 
 MOST_PER_SECOND = 1000
@@ -20,6 +21,10 @@ At four times as many the store cuts Flower off and loses them (measured)."""
 
 FAST = 1.0
 """Seconds in which a full portion of moves is too many for each to be shown."""
+
+CROWD = MOST_ROWS // 2
+"""Moves that wait, from which on no row is made of a job that was cancelled before it was sent: of
+a backlog that is given up they would push out all others, and its batch's row tells the same."""
 
 Row = tuple[str, Mapping[str, Any]]
 """Type and fields of an event."""
@@ -51,17 +56,20 @@ def send(rows: Sequence[Row]) -> None:
 def show(context: Context, entries: Sequence[Entry]) -> None:
     """Show jobs as they stand, for moves that they have made.
 
-    Where a thousand moves come within a second, only jobs that have ended are shown.
+    Where a thousand moves come within a second, only jobs that have ended are shown; where a crowd
+    waits, none that was cancelled before it was sent.
 
     Raises:
         kombu.exceptions.OperationalError: the store is away; the moves stay in their stream.
     """
-    store = context.store
+    store, waiting = context.store, context.store.unshown()
     is_fast = len(entries) >= SHOWN.most and _at(entries[-1]) - _at(entries[0]) < FAST
     worth = [entry for entry in entries if entry.to in ENDED or not is_fast]
     again = {entry.job for entry in entries if entry.to is State.QUEUED}
     jobs = [job for job in known(store, worth) if job.state is not State.QUEUED or job.id in again]
-    send([*_gap(context, entries), *_rows(context, jobs, again)])
+    if waiting * len(entries) > CROWD * len({entry.id for entry in entries}):
+        jobs = [job for job in jobs if job.submitted_at or job.state is not State.CANCELLED]
+    send([*_gap(context, entries, waiting), *_rows(context, jobs, again)])
     lately.remember(store, [job.id for job in jobs])
 
 
@@ -102,9 +110,9 @@ def _batch_names(context: Context, ids: set[str]) -> dict[str, str]:
     return {id_: batch.name if batch else id_ for id_, batch in found.items()}
 
 
-def _gap(context: Context, entries: Sequence[Entry]) -> list[Row]:
+def _gap(context: Context, entries: Sequence[Entry], waiting: int) -> list[Row]:
     """Say so where moves are missing: more were made while Flower was away than are kept."""
-    if context.store.unshown() < moves.UNSHOWN:
+    if waiting < moves.UNSHOWN:
         return []
     first = _at(entries[0])
     since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(first))

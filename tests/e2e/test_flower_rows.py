@@ -24,6 +24,7 @@ from tasks.money import usd
 from tasks.moves import FACES, UNSHOWN
 from tasks.outbox import SHOWN
 from tasks.store import Store
+from worker.events import CROWD
 
 FLOWER = ("user", "password")
 SETTINGS = {
@@ -228,6 +229,16 @@ def test_every_row_agrees_with_its_record(ground: Ground) -> None:
         "late": {State.EXPIRED},
     }
     assert {job.attempt for job in ground.records("mix")} == {1, 2, 3}
+
+
+def test_a_backlog_that_is_given_up_is_not_poured_into_flower(ground: Ground) -> None:
+    unsent = {ground.records("given-up")[1].id: "cancelled"}
+    portion = -(-SHOWN.most // SHOWN.at_once) * SHOWN.at_once
+    wait_until(lambda: ground.store.unshown() == 0)
+    before = ground.events("task-revoked")
+    ground.moves(*[unsent] * (CROWD + 3 * portion))  # a row for each portion of them
+    rows = -(-CROWD // portion)
+    wait_until(lambda: ground.events("task-revoked") == before + rows)
 
 
 def test_a_row_of_a_job_that_is_open_again_shows_no_end(ground: Ground) -> None:
