@@ -23,8 +23,7 @@ def job_row(job: Story, batch: str) -> dict[str, Any]:
     A field that a job has not is None: a row keeps what no event says otherwise, and a job that is
     open again, or has become a success, would show the end of an attempt before.
     """
-    record = job.record
-    started = record.submitted_at or record.queued_at
+    record, started = job.record, job.record.submitted_at
     row: dict[str, Any] = {
         "uuid": record.id,
         "name": TEXT_INFERENCE,
@@ -32,16 +31,16 @@ def job_row(job: Story, batch: str) -> dict[str, Any]:
         "kwargs": repr(_described(job, batch)),
         "retries": record.attempt - 1,
         "sent": record.queued_at / 1000,
-        "received": started / 1000,
-        "started": started / 1000,
+        "received": (started or record.queued_at) / 1000,
+        "started": started and started / 1000,
         **dict.fromkeys(("runtime", "result", "exception", "traceback")),
     }
     if record.state not in ENDED:
         wrong = _wrong(job) if record.state is State.QUEUED else None
         return row | {"timestamp": _moved_at(record) / 1000, "exception": wrong}
-    ended = record.ended_at or started
+    ended = record.ended_at or started or record.queued_at
     row |= {
-        "runtime": (ended - started) / 1000,
+        "runtime": started and (ended - started) / 1000,
         "timestamp": ended / 1000,
         "result": repr(_told(record, job)),
     }

@@ -126,9 +126,9 @@ class Ground:
 
 
 def is_of_last_attempt(row: dict[str, Any], job: Record) -> bool:
-    told = row.get("state"), row.get("retries"), row.get("runtime") is not None
+    told = row.get("state"), row.get("retries")
     is_later = row.get("timestamp", 0) >= (job.ended_at or 0) / 1000
-    return told == (FACES[job.state].celery, job.attempt - 1, True) and is_later
+    return told == (FACES[job.state].celery, job.attempt - 1) and is_later
 
 
 def assert_agrees(row: dict[str, Any], job: Record, custom_id: str, batch: str) -> None:
@@ -136,11 +136,13 @@ def assert_agrees(row: dict[str, Any], job: Record, custom_id: str, batch: str) 
     medium = f"{custom_id.removeprefix('row-')}.mp4"
     told = {"custom_id": custom_id, "video": medium, "batch": batch}
     assert ast.literal_eval(row["kwargs"]) == told
-    started = job.submitted_at or job.queued_at
-    assert (row["retries"], row["received"]) == (job.attempt - 1, started / 1000)
+    started = job.submitted_at
+    assert row["retries"] == job.attempt - 1
+    assert row["received"] == (started or job.queued_at) / 1000
+    assert row["started"] == (started and started / 1000)
     result = ast.literal_eval(row["result"])
     assert (result["cost"], result["state"]) == (usd(job.cost), job.state.value)
-    assert row["runtime"] == ((job.ended_at or started) - started) / 1000
+    assert row["runtime"] == (started and ((job.ended_at or started) - started) / 1000)
     if job.state in {State.FAILED, State.EXPIRED}:
         assert row["exception"].startswith(f"{job.error_code}: ")
     else:
