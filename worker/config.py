@@ -71,6 +71,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "worker_send_task_events": True,
         "worker_prefetch_multiplier": 1,
         "worker_pool": "threads",
+        "worker_consumer": "worker.consuming:PatientConsumer",
         "worker_concurrency": settings.workers,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,

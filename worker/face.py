@@ -110,7 +110,7 @@ def _parts(request: Any) -> int:  # noqa: ANN401  Celery's context
 
     A part tells its own place. The whole is told in the store, once all parts have been sent.
     """
-    if not request.chord:
+    if not (request.chord and request.group):
         return 0
     with store_errors():
         told = app.backend.client.get(app.backend.get_key_for_group(request.group, ".s")) or b"0"

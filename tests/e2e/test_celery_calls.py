@@ -1,5 +1,6 @@
 """Jobs as Celery tasks: called, awaited and composed by a program that has none of our code."""
 
+import base64
 import json
 import os
 import pickle
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType as Plain
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from celery import chord, group
@@ -317,6 +319,63 @@ def test_a_job_that_the_provider_has_is_given_up_only_by_a_revoke_that_terminate
     assert isinstance(raised(second), TaskRevokedError)
     assert first.get(timeout=30)["state"] == "completed"
     assert truth(running, second.id)["state"] == "cancelled"
+
+
+def raw(body: object = None, **changed: object) -> str:
+    """Return a call as it stands in the broker's queue, with other headers or another body."""
+    called = [[], {"prompt": "x"}, None] if body is None else body
+    id_, told = str(uuid4()), base64.b64encode(json.dumps(called).encode()).decode()
+    delivery = {"delivery_info": {"exchange": "", "routing_key": "reelqueue"}, "priority": 0}
+    properties = {"body_encoding": "base64", "delivery_tag": id_, "correlation_id": id_}
+    return json.dumps(
+        {
+            "body": told,
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {"task": "reelqueue.text_inference", "id": id_, "lang": "py", **changed},
+            "properties": {**properties, **delivery},
+        }
+    )
+
+
+def called(**embedded: object) -> str:
+    return raw([[], {"prompt": "x"}, embedded])
+
+
+HOSTILE = (
+    *(
+        "no JSON",
+        "{}",
+        "[1]",
+        raw().replace("base64", "zip"),
+        raw().replace('"body": "', '"body": "%'),
+    ),
+    *(raw("x"), raw({}), raw([]), raw([{}, {}, {}]), raw([[], [], {}]), raw([[], {}, 7])),
+    *(raw(id=""), raw(id=7), raw(id=None), raw(id="x" * 9999), raw(task=[]), raw(group=7)),
+    *(raw(eta="soon"), raw(expires="soon"), raw(timelimit="long"), raw(retries="x")),
+    *(called(callbacks="x"), called(errbacks=[None]), called(chain=[{"task": "x"}])),
+    *(called(chord="x"), called(chord={"task": "x", "args": 7, "kwargs": {}, "options": {}})),
+    *[raw(id="")] * 20,
+)
+
+
+def test_no_message_stops_the_worker_or_is_held_by_it(running: Place, plain: Plain) -> None:
+    def worker() -> int:
+        rows = json.loads((running.data / "children.json").read_text())
+        return next(int(row["pid"]) for row in rows if row["name"] == "worker")
+
+    before, client = worker(), store_of(running).client
+    client.lpush("reelqueue", *HOSTILE, b"\xff\xfe", "[" * 100_000)
+    last = plain.job(prompt="x").apply_async()
+    assert last.get(timeout=30)["state"] == "completed"
+    wait_until(lambda: not client.llen("reelqueue") and not client.hlen("reelqueue:unacked"))
+    assert worker() == before
+
+
+def test_remote_control_tells_how_the_worker_is(plain: Plain) -> None:
+    told = plain.app.control.inspect(timeout=5).stats() or {}
+    (ours,) = [stats for name, stats in told.items() if name.startswith("reelqueue-")]
+    assert ours["pool"]["max-concurrency"] == 16
 
 
 def test_no_message_is_repeated_in_the_log_of_the_worker(running: Place, plain: Plain) -> None:
