@@ -172,10 +172,7 @@ def test_where_moves_come_too_fast_only_ends_are_shown(ground: Ground) -> None:
     late, done = ground.records("late")[0], ground.records("done")[0]
     wait_until(lambda: ground.shown().get(late.id, {}).get("state") == "STARTED")
     wait_until(lambda: ground.store.unshown() == 0)
-    open_, ended = (
-        {"job": late.id, "to": "processing"},
-        {"job": done.id, "to": "completed"},
-    )
+    open_, ended = {late.id: "processing"}, {done.id: "completed"}
     before = ground.events("task-started"), ground.events("task-succeeded")
     ground.moves(*[open_, ended] * (SHOWN.most // 2))
     wait_until(lambda: ground.events("task-succeeded") > before[1])
