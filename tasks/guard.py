@@ -108,6 +108,15 @@ def warnings(settings: Settings) -> Iterator[str]:
         )
 
 
+def flower_warnings(settings: Settings) -> Iterator[str]:
+    """Yield the same of Flower, for the process that serves it."""
+    if settings.flower_auth is None and not _is_here(settings.host):
+        yield (
+            "REELQUEUE_FLOWER_AUTH is not set, and REELQUEUE_HOST is more than this machine: who "
+            "reaches it sees every job. Set user:password"
+        )
+
+
 def of_store(store: Store, settings: Settings) -> Iterator[Finding]:
     """Yield what the server and our mark in it tell; writes nothing.
 

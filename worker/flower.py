@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+from structlog import get_logger
+
+from tasks import guard
 from tasks.errors import Error
 from tasks.settings import load
 from worker.app import app
@@ -15,9 +18,12 @@ def main() -> None:
     """Run until stopped; a wrong setting is one sentence on stderr and exit code 1."""
     configured()
     try:
-        load().store_url()
+        settings = load()
+        settings.store_url()
     except Error as exc:
         sys.exit(f"flower: {exc}")
+    for warning in guard.flower_warnings(settings):
+        get_logger().warning("settings", warning=warning)
     app.start(["--quiet", "flower", f"--conf={CONFIG}"])
 
 

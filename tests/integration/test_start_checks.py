@@ -223,3 +223,19 @@ def test_what_is_unwise_is_a_warning(given: dict[str, str], warned: str) -> None
     told = list(guard.warnings(settings(**given)))
     assert [text[: len(warned)] for text in told] == ([warned] if warned else [])
     assert "word@" not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("given", "warns"),
+    [
+        ({}, False),
+        ({"REELQUEUE_HOST": "127.0.0.9"}, False),
+        ({"REELQUEUE_HOST": "0.0.0.0"}, True),  # noqa: S104  nothing is bound
+        ({"REELQUEUE_HOST": "0.0.0.0", "REELQUEUE_FLOWER_AUTH": "a:bcdefgh"}, False),  # noqa: S104
+    ],
+)
+def test_a_flower_that_others_reach_without_a_password_is_warned_of(
+    given: dict[str, str], *, warns: bool
+) -> None:
+    told = list(guard.flower_warnings(settings(**given)))
+    assert [text[:25] for text in told] == ["REELQUEUE_FLOWER_AUTH is "] * warns
