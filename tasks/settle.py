@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from structlog.typing import FilteringBoundLogger
+
 from tasks import reading
 from tasks.job import Record
 from tasks.money import OUTPUT_NANO_PER_TOKEN, input_cost
@@ -10,6 +12,9 @@ from tasks.outbox import Entry
 from tasks.reading import Request
 from tasks.store import Store
 from tasks.wire.answer import Item
+
+MOST_NAMED = 100
+"""Jobs named in one line of the log: their ids are 3.7 kB."""
 
 MOST_TOKENS = 10**8
 """Tokens of one answer from which on a count is a broken number."""
@@ -25,9 +30,21 @@ class Story:
     results: Sequence[Item]
 
 
-def settle(store: Store, endings: Sequence[Entry]) -> None:
-    """Apply the effects of endings."""
+def settle(store: Store, log: FilteringBoundLogger, endings: Sequence[Entry]) -> None:
+    """Apply the effects of endings, and log them."""
     _learn_bounds(store, endings)
+    _log(log, endings)
+
+
+def _log(log: FilteringBoundLogger, endings: Sequence[Entry]) -> None:
+    """Tell which jobs ended, a hundred to a line: with one each, lines would cost what polls do."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for entry in endings:
+        kinds.setdefault((entry.batch, entry.to.value), []).append(entry.job)
+    for (batch, state), jobs in kinds.items():
+        for start in range(0, len(jobs), MOST_NAMED):
+            some = jobs[start : start + MOST_NAMED]
+            log.info("ended", state=state, batch=batch, jobs=len(some), job=",".join(some))
 
 
 def _learn_bounds(store: Store, endings: Sequence[Entry]) -> None:

@@ -7,7 +7,7 @@ table of answers.
 
 import time
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 from flask import Blueprint, Response, current_app, request
 from gunicorn.http.errors import ParseException
@@ -62,13 +62,13 @@ def deliver() -> Response:
         desk.log.warning("callback.unauthorised")
         return _answer(desk, "unauthenticated", 401)
     try:
-        told, size = _take(desk, job)
+        took = _take(desk, job)
     except StoreAway as exc:
         desk.log.warning("callback.store_away", job=job, reason=str(exc))
         return _answer(desk, "store_away", 503)
-    level = LEVELS.get(told, "warning")
-    getattr(desk.log, level)("callback", job=job, told=told, bytes=size)
-    return _answer(desk, COUNTED.get(told, told), ANSWERS[told])
+    tell = getattr(desk.log, LEVELS.get(took.told, "warning"))
+    tell("callback", job=job, task=took.task, told=took.told, bytes=took.size)
+    return _answer(desk, COUNTED.get(took.told, took.told), ANSWERS[took.told])
 
 
 def _job_of_token(desk: Door) -> str | None:
@@ -84,19 +84,27 @@ def _job_of_token(desk: Door) -> str | None:
     return job if desk.keyring.verify(kid, job, expiry, mac, now=time.time()) else None
 
 
-def _take(desk: Door, job: str) -> tuple[str, int]:
-    """Read the body and do with it what is right; returns the word for it and the size.
+class Taken(NamedTuple):
+    """What was done with a body."""
+
+    told: str  # as ANSWERS has it
+    size: int = 0
+    task: str = ""  # taskUUID that it names, where it could be read
+
+
+def _take(desk: Door, job: str) -> Taken:
+    """Read the body and do with it what is right.
 
     Raises:
         StoreAway: nothing is known to be kept.
     """
     body = _body()
     if body is None:
-        return "cut", 0
+        return Taken("cut")
     if len(body) > MOST_BYTES or (request.content_length or 0) > MOST_BYTES:
         desk.gate.run(partial(desk.store.oversize, job))
-        return "oversize", len(body)
-    return _keep(desk, job, body), len(body)
+        return Taken("oversize", len(body))
+    return _keep(desk, job, body)
 
 
 def _body() -> bytes | None:
@@ -116,15 +124,17 @@ def _body() -> bytes | None:
     return body if declared in {None, len(body)} else None
 
 
-def _keep(desk: Door, job: str, body: bytes) -> str:
+def _keep(desk: Door, job: str, body: bytes) -> Taken:
     """Join or quarantine a whole body: no reader's fault decides whether it is kept."""
     try:
         delivered = read(body)
-        return desk.gate.run(partial(keep, desk.store, job, body, delivered))
+        task = delivered[0].task_uuid if delivered else None
+        told = desk.gate.run(partial(keep, desk.store, job, body, delivered))
+        return Taken(told, len(body), task or "")
     except UNFORESEEN as exc:  # the same bytes would meet the same fault again
         error = type(exc).__name__
         desk.log.error("callback.unforeseen", job=job, error=error)  # noqa: TRY400  a traceback may quote it
-    return desk.gate.run(partial(keep, desk.store, job, body, None))
+    return Taken(desk.gate.run(partial(keep, desk.store, job, body, None)), len(body))
 
 
 def _answer(desk: Door, outcome: str, status: int) -> Response:

@@ -46,7 +46,7 @@ def settle_door(seat: str, holder: str) -> dict[str, int]:
     outbox = crew().outbox
 
     def effect(context: Context, ended: Sequence[Entry]) -> None:
-        settle(context.store, ended)
+        settle(context.store, context.log, ended)
         complete(context, ended)
 
     return _work(seat, holder, lambda c: drain(outbox, partial(effect, c)), _full(ENDS))

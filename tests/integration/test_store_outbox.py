@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any, cast
 
 import pytest
-from core_driver import bring_to, queue, row
+import structlog
+from core_driver import LOG, bring_to, queue, row
 
 from tasks.job import State
 from tasks.outbox import DELIVERIES, Entry, Outbox, drain
@@ -49,6 +51,28 @@ def test_endings_are_settled_once_and_leave_the_outbox(store: Store) -> None:
     assert store.outlook().endings == 0
 
 
+def test_endings_are_lines_of_the_log_by_batch_and_state(store: Store) -> None:
+    together = queue(store, *[row(numberResults=2) for _ in range(3)], name="night")
+    for job in together:
+        bring_to(store, job, State.COMPLETED)
+    (alone,) = queue(store, row(numberResults=2), name="day")
+    bring_to(store, alone, State.FAILED)
+    lines = structlog.testing.CapturingLogger()
+    bound = structlog.make_filtering_bound_logger(20)
+    log = cast("Any", structlog.wrap_logger(lines, processors=[], wrapper_class=bound))
+    assert drain(outbox(store), partial(settle, store, log)) == 4
+    assert [call.kwargs for call in lines.calls] == [
+        {
+            "event": "ended",
+            "state": "completed",
+            "batch": "batch_night",
+            "jobs": 3,
+            "job": ",".join(together),
+        },
+        {"event": "ended", "state": "failed", "batch": "batch_day", "jobs": 1, "job": alone},
+    ]
+
+
 def test_what_one_consumer_left_lying_another_settles(store: Store) -> None:
     jobs = ended(store, 2)
     outbox(store, "killed").take()
@@ -86,5 +110,5 @@ def test_endings_survive_a_group_that_the_store_has_lost(store: Store) -> None:
 def test_the_ending_of_a_job_that_was_removed_is_settled_without_it(store: Store) -> None:
     (job,) = ended(store, 1)
     store.client.delete(store.keys("job", job))
-    assert drain(outbox(store), partial(settle, store)) == 1
+    assert drain(outbox(store), partial(settle, store, LOG)) == 1
     assert store.outlook().endings == 0
