@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from functools import partial
-from time import monotonic
+from time import monotonic, time
 
 from tasks import flow, history, ids, payload, reading, refusals, timing, token
 from tasks.backoff import exponential
@@ -47,8 +47,6 @@ RESENDS = 3
 
 Only those count that were lost while the provider took other submissions.
 """
-TELLING = frozenset({Outcome.RESULTS, Outcome.RUNNING, Outcome.EMPTY})
-"""What a poll may find that tells how long tasks take."""
 ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
 FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"
@@ -163,8 +161,9 @@ def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: 
         case Meaning.ACCEPTED:
             # A conflict is history we lost: the task may be over, so look at once.
             settings = context.settings
-            first = context.pace.wait(0.0, settings.first_poll, settings.poll_max)
-            first = 0.0 if said.code else first
+            most = settings.poll_max
+            first = context.pace.wait(0.0, settings.first_poll, most, job.task_uuid)
+            first = 0.0 if said.code else timing.in_step(time(), first)
             moves.acknowledge(job.id, fence, first, said.code)
         case Meaning.WAIT:
             wait = exponential(job.refusals, 0.5, 30.0, context.random)
@@ -277,11 +276,11 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         final=found.final,
     )
     settings = context.settings
-    if found.outcome in TELLING:
-        timing.learn(context.pace, settings, sent, task, done=found.final)
-    wait = timing.again_in(settings, sent, task, context.pace)
+    wait = timing.in_step(time(), timing.again_in(settings, sent, task, context.pace))
     match found.outcome:
         case Outcome.RESULTS:
+            if found.final:
+                timing.learn(context.pace, settings, sent, task)
             moves.join(task, sent, wait, found.signature, verdict)
             if not found.final and timing.past_deadline(settings, sent, task):
                 _expire(context, moves, task)  # with what is here; the rest is looked for

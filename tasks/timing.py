@@ -1,5 +1,7 @@
 """When a task is asked for again, and when time has decided about it. Pure."""
 
+from math import ceil, floor, log2
+
 from tasks.backoff import next_poll
 from tasks.claims import Due
 from tasks.job import ENDED, State
@@ -16,7 +18,11 @@ AT_PROVIDER = frozenset({State.SUBMITTING, State.RESOLVING, State.PROCESSING})
 
 
 class Pace:
-    """How long tasks take here, learned from what polls find.
+    """How long tasks take here, learned from results that polls found.
+
+    A poll says only that a task was over by then. So one task in eight is a scout, asked for early:
+    only what scouts find shows that tasks are over sooner than they are asked for. What others
+    lacked at their first poll shows that they take longer.
 
     Callbacks tell of results as they come, so where they are asked for nothing is learned.
     """
@@ -24,18 +30,23 @@ class Pace:
     def __init__(self) -> None:
         self._usual: float | None = None
 
-    def saw(self, age: float, *, done: bool, is_first: bool) -> None:
-        """Learn that a poll of a task, its first or another, found it at that age (s) done or not.
+    def saw(self, seconds: float, *, by_first: bool, scout: bool) -> None:
+        """Learn that a poll found a result.
 
-        The age at which a result is found says little of when it was there: polls may be late. So
-        what is learned is when `USUAL` of the tasks are done, and only from first polls about then.
+        Args:
+            seconds: From its task's submission to the poll.
+            by_first: Whether it was the first poll for it.
+            scout: Whether its task was one.
         """
-        if self._usual is None:
-            self._usual = age if done else None
-        elif is_first and self._usual / ABOUT <= age <= self._usual * ABOUT:
-            self._usual *= 1 - SHIFT * (1 - USUAL) if done else 1 + SHIFT * USUAL
+        usual = self._usual
+        if usual is None:
+            self._usual = seconds
+        elif seconds < usual * (1 - NEAR):
+            self._usual = max(seconds, usual * SOONER)
+        elif seconds > usual * (1 + NEAR) and not by_first and not scout:
+            self._usual = max(usual, min(seconds * (1 - NEAR), usual * LATER))
 
-    def wait(self, age: float, first: float, most: float) -> float:
+    def wait(self, age: float, first: float, most: float, task_uuid: str = "") -> float:
         """Return in how many seconds a task of that age is worth a poll, the first one or another.
 
         Nothing learned: next_poll. Else when most are done; then for as long again as it is
@@ -44,19 +55,39 @@ class Pace:
         """
         if self._usual is None:
             return next_poll(age, first, most)
-        overdue = age - self._usual
+        overdue = age - self._usual * head_start(task_uuid)
         until = -overdue if overdue < 0 else min(max(overdue, self._usual / 16), age / 4)
         return max(min(first, SOON), min(most, until))
 
 
-USUAL = 0.6
-"""Share of tasks that are done when they are first asked for, once their pace is known."""
-SHIFT = 0.05
-"""How far one observation moves what is known of the pace: some hundred follow any change."""
-ABOUT = 1.25
-"""How far from the usual age a poll may be to tell something of it."""
+NEAR = 0.1
+"""Share by which a time may differ from the usual one and say nothing new."""
+SOONER, LATER = 0.8, 1.05
+"""How far one result moves the usual time. What is too long costs every task; what is too short
+costs some a poll."""
 SOON = 0.25
 """Least seconds until a poll of a task whose pace is known."""
+
+
+def in_step(now: float, wait: float) -> float:
+    """Return a wait up to a sixteenth longer, that ends when others do: together they are one poll.
+
+    Args:
+        now: Seconds of any clock that pollers share.
+        wait: Seconds, above 0.
+    """
+    step = 2.0 ** floor(log2(wait / 16))
+    return ceil((now + wait) / step) * step - now
+
+
+def is_scout(task_uuid: str) -> bool:
+    """Whether a task is one of those that are asked for early."""
+    return task_uuid[-1:] in {"0", "8"}
+
+
+def head_start(task_uuid: str) -> float:
+    """Return after which share of the usual time a task is first asked for; scouts are spread."""
+    return 0.5 + int(task_uuid[-3:-1], 16) / 512 if is_scout(task_uuid) else 1.0
 
 
 def wait(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
@@ -70,12 +101,12 @@ def wait(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
     return pace.wait(age, settings.first_poll, max(settings.first_poll, settings.poll_max))
 
 
-def learn(pace: Pace, settings: Settings, sent: int, task: Due, *, done: bool) -> None:
-    """Learn from what a poll sent at `sent` (ms) found of a task, done or not."""
+def learn(pace: Pace, settings: Settings, sent: int, task: Due) -> None:
+    """Learn from a result that a poll sent at `sent` (ms) found."""
     submitted = task.job.attempts[task.attempt - 1].submitted_at
-    is_clear = is_awaited(task) and not task.job.unclear_since
-    if submitted and is_clear and not settings.callback_url:
-        pace.saw((sent - submitted) / 1000, done=done, is_first=not task.job.polled)
+    if submitted and is_awaited(task) and not settings.callback_url:
+        seconds, scout = (sent - submitted) / 1000, is_scout(task.task_uuid)
+        pace.saw(seconds, by_first=not task.job.polled, scout=scout)
 
 
 def until_over(settings: Settings, sent: int, task: Due, pace: Pace) -> float:

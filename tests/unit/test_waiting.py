@@ -1,5 +1,8 @@
 """Waiting times."""
 
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from itertools import islice
 from random import Random
 
 import pytest
@@ -7,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.backoff import exponential, next_poll
-from tasks.timing import Pace
+from tasks.timing import Pace, head_start, in_step, is_scout
 
 
 @given(st.integers(0, 10_000), st.floats(0.01, 10), st.floats(10, 1000), st.randoms())
@@ -38,47 +41,73 @@ def test_the_number_of_polls_grows_with_the_logarithm_of_the_duration() -> None:
     assert polls < 25
 
 
-def polls_until(pace: Pace, duration: float, late: float = 0.0) -> list[float]:
-    """Return the ages of a task at its polls, the last of which finds it done; each is late."""
-    ages = [pace.wait(0.0, 1.0, 1000.0) + late]
-    pace.saw(ages[0], done=ages[0] >= duration, is_first=True)
-    while ages[-1] < duration:
-        ages.append(ages[-1] + pace.wait(ages[-1], 1.0, 1000.0) + late)
-        pace.saw(ages[-1], done=ages[-1] >= duration, is_first=False)
-    return ages
+def found_late(pace: Pace, durations: Iterable[float], at_once: int) -> tuple[float, float]:
+    """Run tasks of these durations, some at once, polled as the pace has it.
+
+    Returns:
+        The mean seconds from a task's end to the poll that found it, of the second half; polls per
+        task.
+    """
+    random, late, polls = Random(1), [], 0
+    coming, due = iter(durations), list[tuple[float, str, float, float, int]]()
+
+    def begin(now: float, durations: Iterable[float]) -> None:
+        for duration in durations:
+            uuid = f"{random.getrandbits(128):032x}"
+            heappush(due, (now + pace.wait(0.0, 1.0, 30.0, uuid), uuid, now, duration, 1))
+
+    begin(0.0, islice(coming, at_once))
+    while due:
+        now, uuid, begun, duration, tries = heappop(due)
+        polls, age = polls + 1, now - begun + 0.05
+        if age < duration:
+            again = now + pace.wait(age, 1.0, 30.0)
+            heappush(due, (again, uuid, begun, duration, tries + 1))
+            continue
+        late.append(age - duration)
+        pace.saw(age, by_first=tries == 1, scout=is_scout(uuid))
+        begin(now, islice(coming, 1))
+    half = late[len(late) // 2 :]
+    return sum(half) / len(half), polls / len(late)
 
 
-def test_tasks_that_take_equally_long_are_mostly_done_when_first_asked_for() -> None:
+def test_a_pace_that_was_learned_finds_results_soon_after_with_few_polls() -> None:
+    random = Random(1)
+    for at_once in (1, 10, 100, 1000):
+        late, polls = found_late(Pace(), [2.0] * 5000, at_once)
+        assert late < 0.15
+        assert polls < 1.3
+    late, polls = found_late(Pace(), [random.uniform(60, 120) for _ in range(5000)], 100)
+    assert late < 12  # the longest wait is 30 s
+    assert polls < 5
+
+
+@pytest.mark.parametrize("at_once", [1, 10, 100, 1000])
+def test_a_pace_follows_tasks_that_became_quicker_or_slower(at_once: int) -> None:
     pace = Pace()
-    polls = [polls_until(pace, 90) for _ in range(400)][100:]
-    assert sum(len(ages) == 1 for ages in polls) > 150
-    assert max(ages[-1] for ages in polls) < 90 * 1.2
+    for seconds, soon in ((25.0, 8.0), (2.0, 0.5), (0.2, 0.5), (25.0, 8.0)):
+        late, polls = found_late(pace, [seconds] * 6 * (at_once + 100), at_once)
+        assert late < soon
+        assert polls < 10
 
 
-def test_results_are_found_soon_and_with_few_polls_where_tasks_differ_much() -> None:
-    pace, random = Pace(), Random(1)
-    took = [random.lognormvariate(4, 0.7) for _ in range(1000)]
-    found = [polls_until(pace, seconds) for seconds in took]
-    assert sum(ages[-1] for ages in found) < 1.4 * sum(took)
-    assert sum(map(len, found)) < 4 * len(took)
+@given(st.floats(0, 2e9), st.floats(0.01, 5000))
+def test_a_wait_in_step_is_a_sixteenth_longer_at_most(now: float, wait: float) -> None:
+    longer = in_step(now, wait)
+    assert -1e-6 <= longer - wait <= wait / 16 + 1e-6
 
 
-def test_polls_that_are_late_do_not_make_tasks_look_slow() -> None:
-    pace = Pace()
-    for late in (0.0, 60.0, 0.0):  # a poller with too much to do, for a while
-        for _ in range(300):
-            polls_until(pace, 90, late)
-    assert pace.wait(0.0, 1.0, 1000.0) == pytest.approx(90, rel=0.2)
+def test_tasks_that_come_at_any_time_are_due_together() -> None:
+    random = Random(1)
+    ends = [now + in_step(now, 2.0) for now in (random.uniform(0, 10) for _ in range(1000))]
+    assert len({round(end, 6) for end in ends}) <= 10 / 0.125 + 1
+    assert {round(now + in_step(now, 4.0), 6) % 0.25 for now in ends} == {0.0}
 
 
-@pytest.mark.parametrize("before", [2.0, 500.0])
-def test_a_pace_follows_tasks_that_became_quicker_or_slower(before: float) -> None:
-    pace = Pace()
-    for seconds in (before, 30.0):
-        for _ in range(400):
-            polls_until(pace, seconds)
-    assert pace.wait(0.0, 0.1, 1000.0) == pytest.approx(30, rel=0.2)
-
-
-def test_a_task_whose_pace_is_not_known_is_asked_for_after_half_of_its_age() -> None:
-    assert Pace().wait(40.0, 1.0, 30.0) == 20.0
+def test_scouts_are_few_and_spread() -> None:
+    uuids = [f"{n:032x}" for n in range(4096)]
+    shares = [head_start(uuid) for uuid in uuids if is_scout(uuid)]
+    assert len(shares) == len(uuids) / 8
+    assert 0.5 <= min(shares) < 0.51
+    assert 0.99 < max(shares) < 1
+    assert {head_start(uuid) for uuid in uuids if not is_scout(uuid)} == {1.0}
