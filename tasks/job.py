@@ -66,7 +66,7 @@ class Record:
     resends: int  # POSTs of the current attempt beyond the first
     passed_over: int  # those before which it was lost while the provider took others
     empties: int  # answered polls in a row that knew nothing of the current attempt
-    lost_since: int | None  # set by the first POST of the attempt without a clear answer
+    lost_since: int | None  # first POST of the attempt without a clear answer; later by outages
     unclear_since: int | None  # set when a POST had no clear answer, then at the first silent poll
     sightings: int  # polls in a row that gave the same error
     signature: str  # of that error

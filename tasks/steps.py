@@ -296,10 +296,12 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
             is_gone = found.outcome is Outcome.EMPTY and timing.needs_no_slot(settings, sent, task)
             what = "absent" if is_gone else found.outcome.value
             moves.snooze(task, sent, later, what, found.signature)
-        case _ if timing.past_deadline(settings, sent, task):
-            _expire(context, moves, task)
+        case Outcome.EMPTY if timing.is_first_silence(task):
+            moves.snooze(task, sent, wait, found.outcome.value)  # before it nobody was heard
         case Outcome.EMPTY if timing.certainly_absent(settings, sent, task):
             _send_again(context, moves, sent, task)
+        case _ if timing.past_deadline(settings, sent, task):
+            _expire(context, moves, task)
         case _:
             moves.snooze(task, sent, wait, found.outcome.value, found.signature)
 

@@ -143,8 +143,8 @@ def past_deadline(settings: Settings, sent: int, task: Due) -> bool:
     """Whether this poll was sent after the deadline of a job that hangs on it.
 
     Only an answered poll gets here, so a deadline that passed while store, provider or computer
-    were away decides nothing by itself. It counts anew from when a POST was known to be lost: of a
-    claim that an outage met nothing may have been sent, so it is looked for, and sent again.
+    were away decides nothing by itself. It counts anew from the first answered poll after a POST
+    was lost: what an outage met may never have been sent, so it is looked for, and sent again.
     """
     submitted = task.job.attempts[task.attempt - 1].submitted_at
     since = max(submitted or 0, task.job.lost_since or 0)
@@ -152,15 +152,29 @@ def past_deadline(settings: Settings, sent: int, task: Due) -> bool:
     return late and is_awaited(task)
 
 
+def is_first_silence(task: Due) -> bool:
+    """Whether this is the first answer since a POST was lost; until then time does not count."""
+    return task.job.state is State.RESOLVING and task.job.empties == 0
+
+
 def certainly_absent(settings: Settings, sent: int, task: Due) -> bool:
-    """Whether polls have answered empty for longer than a task plausibly takes (A1)."""
-    lost = task.job.state is State.RESOLVING and not task.job.accused
-    return lost and task.job.empties >= 1 and silent_for_long(settings, sent, task)
+    """Whether polls have answered empty for longer than a task plausibly takes (A1).
+
+    That comes before the deadline, which only an outage lets pass meanwhile; but one that waits for
+    the user's word waits no longer than that.
+    """
+    job = task.job
+    lost = job.state is State.RESOLVING and not job.accused and job.empties >= 1
+    given_up = "parked" in job.flags and past_deadline(settings, sent, task)
+    return lost and not given_up and silent_for_long(settings, sent, task)
 
 
 def lost_for_long(settings: Settings, sent: int, task: Due) -> bool:
-    """Whether the attempt's POSTs have had no clear answer for as long as a job may take."""
-    since = task.job.lost_since
+    """Whether the attempt's POSTs have had no clear answer for as long as a job may take.
+
+    Not before it was sent again once: an outage may have been all of that time.
+    """
+    since = task.job.lost_since if task.job.resends else None
     return since is not None and sent >= since + settings.deadline * 1000
 
 

@@ -9,7 +9,7 @@ from store_driver import StoreServer, free_port
 from wire_driver import Wire, answer_with, whole
 
 from tasks import steps
-from tasks.job import State
+from tasks.job import ENDED, State
 from tasks.provider import Patience, Provider
 from tasks.store import Store
 from tasks.sweep import sweep
@@ -134,6 +134,28 @@ def test_a_restarted_provider_that_knows_nothing_is_sent_the_task_once_more(
     rig.run()
     assert (rig.only().state, rig.only().resends) == (State.COMPLETED, 1)
     agree(rig, second)
+
+
+@pytest.mark.parametrize("looked_for", [False, True])
+def test_a_post_lost_as_an_outage_began_that_outlasts_the_deadline_is_sent_again_after_it(
+    store: Store, simulator: Simulator, *, looked_for: bool
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=0.5)
+    (job,) = rig.queue(row("Look. [[sim: drop=before*1 latency=0.1]]"))
+    steps.submit(rig.context)
+    if looked_for:
+        steps.poll(rig.context)
+    assert (rig.only().state, rig.only().empties) == (State.RESOLVING, int(looked_for))
+    simulator.change(outage="500")
+    lost = rig.only().lost_since or 0
+    wait_until(lambda: store.now() > lost + 600)
+    release_holds(rig)
+    rig.turn()
+    assert rig.only().state is State.RESOLVING
+    simulator.change(outage=None)
+    rig.run(lambda: release_holds(rig) or rig.only().state in ENDED)
+    assert (rig.only().state, rig.only().resends) == (State.COMPLETED, 1)
+    assert agree(rig, simulator)[job]["submissions"] == 2
 
 
 @pytest.mark.parametrize(
