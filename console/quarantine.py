@@ -1,7 +1,6 @@
 """`reelqueue quarantine`: callbacks that could not be understood."""
 
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pydantic import SecretStr
 from console.context import open_store, progress_console, told
 from console.tables import plain
 from tasks import quarantine as kept_bodies
+from tasks.masks import without_token
 from tasks.quarantine import JOINED, Kept
 from tasks.settings import Settings
 from tasks.store import Store
@@ -20,9 +20,6 @@ EXCERPT = 100
 """Characters of a body that are shown."""
 READ = 4_096
 """Bytes of a body that an excerpt is made of."""
-
-_TOKEN = re.compile(r"\bt(=|%3D)[\w-]{8,}", re.IGNORECASE)
-"""A callback URL of ours that the provider sent back."""
 
 MEANINGS = {
     "foreign": "are of another job's task: kept, and never joined",
@@ -97,4 +94,4 @@ def excerpt(body: bytes, settings: Settings) -> str:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             text = text.replace(value.get_secret_value(), "***")
-    return _TOKEN.sub(r"t\1***", text)[:EXCERPT]
+    return without_token(text)[:EXCERPT]

@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from tasks.errors import ProviderAway
 from tasks.line import Adapter, Line, Lines
+from tasks.masks import without_key
 from tasks.wire.answer import Item, Unreadable, items, parse
 from tasks.wire.media import Upload
 from tasks.wire.request import dumps
@@ -65,7 +66,7 @@ class Provider:
     def __init__(
         self, base_url: str, api_key: str, connections: int, patience: Patience | None = None
     ) -> None:
-        self._url = base_url
+        self._url, self._key = base_url, api_key
         self._patience = patience or Patience()
         self._session = requests.Session()
         self._session.auth = _Bearer(api_key)
@@ -133,7 +134,7 @@ class Provider:
         try:
             headers = _STREAMED if streamed else _HELD
             with self._exchange(line, b"[" + task + b"]", headers, self._patience) as response:
-                yield from _events(response, line, task_uuid)
+                yield from _events(response, line, task_uuid, self._key)
         except (requests.RequestException, HTTPError, OSError) as exc:
             reason = _what_broke(exc, line, self._patience)
             raise ProviderAway(reason, sent=not _never_sent(exc)) from exc
@@ -159,7 +160,7 @@ class Provider:
             with self._exchange(line, body, headers or _HELD, patience) as response:
                 answer = _read(response)
                 line.check()  # a line cut in the middle of an answer looks like its end
-                return _answer(response, answer)
+                return _answer(response, answer, self._key)
         except (requests.RequestException, HTTPError, OSError) as exc:
             raise ProviderAway(_reason(exc), sent=not _never_sent(exc)) from exc
 
@@ -212,22 +213,22 @@ def _read(response: requests.Response) -> bytes:
     return b"".join(pieces)
 
 
-def _answer(response: requests.Response, body: bytes) -> Answer:
+def _answer(response: requests.Response, body: bytes, key: str) -> Answer:
     try:
-        found, problem = tuple(items(parse(body))), ""
+        found, problem = tuple(items(parse(without_key(body, key)))), ""
     except Unreadable as exc:
         found, problem = (), f"HTTP {response.status_code} with a body that is no answer: {exc}"
     return Answer(response.status_code, found, problem, _seconds(response.headers))
 
 
-def _events(response: requests.Response, line: Line, task_uuid: str) -> Iterator[Event]:
+def _events(response: requests.Response, line: Line, task_uuid: str, key: str) -> Iterator[Event]:
     """Tell a stream from JSON by its first line: headers are the first thing a gateway changes."""
-    given = lines(_pieces(response, line))
+    given = (without_key(each, key) for each in lines(_pieces(response, line)))
     first = next((each for each in given if each.strip()), b"")
     if is_stream(first):
         yield from events(chain([first], given), task_uuid)
         return
-    answer = _answer(response, b"\n".join([first, *given]))
+    answer = _answer(response, b"\n".join([first, *given]), key)
     event = whole(answer.items, task_uuid)
     if event is None:
         problem = answer.problem or f"HTTP {answer.status} with neither an answer nor an error"

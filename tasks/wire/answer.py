@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from tasks.errors import Category, category
 from tasks.ids import content_digest, result_digest
+from tasks.masks import without_token
 from tasks.money import nano_from_usd
 
 MOST_DEPTH = 64
@@ -172,13 +173,13 @@ def _item(element: object, *, failed: bool) -> Item:
         code=code or ("unknownError" if kind is Kind.ERROR else ""),
         message=message,
         about_poll=by_poll and category(code) in _OF_A_REQUEST,
-        raw=raw,
+        raw={k: v for k, v in raw.items() if k != "webhookURL"} if "webhookURL" in raw else raw,
     )
 
 
 def _words(value: object) -> str:
-    """Return text that can be stored and logged: lone surrogates are escaped."""
-    return str(value or "").encode("utf-8", "backslashreplace").decode()
+    """Return text that can be stored, logged and shown: no lone surrogates, no token of ours."""
+    return without_token(str(value or "").encode("utf-8", "backslashreplace").decode())
 
 
 def _kind(raw: Mapping[str, Any], code: str) -> Kind:

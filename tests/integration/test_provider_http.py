@@ -246,6 +246,29 @@ def test_a_wait_that_the_provider_names_is_read_and_bounded(
     assert ask(wire.url).retry_after == seconds
 
 
+def test_a_key_that_the_provider_sends_back_goes_no_further(
+    serve: Callable[[Script], Wire],
+) -> None:
+    key = "rw-canary-0123456789abcdef"
+    body = b'{"errors":[{"code":"invalidApiKey","message":"%s is no key"}]}' % key.encode()
+    wire = serve(answer_with(whole(body)))
+    client = Provider(wire.url, key, 2, AMPLE)
+    (item,) = client.submit([b"{}"]).items
+    (event,) = client.ask(b"{}", "any", streamed=False)
+    client.close()
+    assert event.error
+    assert item.message == event.error.message == "*** is no key"
+    assert "canary" not in str((item, event))
+
+
+def test_a_short_key_may_be_a_word_of_an_answer(serve: Callable[[Script], Wire]) -> None:
+    body = b'{"data":[{"taskUUID":"u","text":"any","finishReason":"stop"}]}'
+    client = Provider(serve(answer_with(whole(body))).url, "any", 2, AMPLE)
+    (item,) = client.submit([b"{}"]).items
+    client.close()
+    assert item.raw["text"] == "any"
+
+
 def test_no_reason_quotes_the_key_or_the_address(serve: Callable[[Script], Wire]) -> None:
     said, _ = away(serve(lambda _connection: None).url)
     assert "secret-key" not in str(said)

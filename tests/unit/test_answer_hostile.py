@@ -107,6 +107,31 @@ def test_a_text_with_a_lone_surrogate_is_kept_as_it_came() -> None:
     assert unpack(pack(found)) == found
 
 
+TOKEN = "canary-token".ljust(43, "x")
+
+
+@pytest.mark.parametrize("equals", ["=", "%3D", "%3d"])
+@pytest.mark.parametrize("place", ["flat", "nested", "code", "field"])
+def test_a_callback_url_that_is_sent_back_is_kept_without_its_token(
+    equals: str, place: str
+) -> None:
+    url = f"https://hooks.example.com/webhooks/runware?k=k1&j={OURS}&e=1800000000&t{equals}{TOKEN}"
+    told = {"code": "invalidWebhookURL", "message": f"Invalid value '{url}' for 'webhookURL'."}
+    body: dict[str, object] = {"taskUUID": OURS, "status": "error"}
+    body |= {
+        "flat": told,
+        "nested": {"error": told},
+        "code": {"code": url},
+        "field": {**success(), "webhookURL": url},
+    }[place]
+    (item,) = items(parse(json.dumps(body).encode()))
+    assert place == "field" or f"e=1800000000&t{equals}***" in item.code + item.message
+    (kept,) = unpack(pack([item]))
+    for one in (item, kept):
+        assert "canary" not in one.code + one.message
+        assert "webhookURL" not in one.raw
+
+
 def survives(body: bytes) -> list[Item]:
     """Read a body as the callback door does, and store and read again what it gave."""
     with suppress(Unreadable):
