@@ -42,7 +42,10 @@ local function success(n, digest, cost, blob)
   for _, kind in ipairs({'d', 's'}) do
     local field = kind .. n .. ':' .. digest
     if job[field] then
-      if job[field] == '' then set(job, field, cost) end
+      if job[field] == '' and cost ~= '' then
+        set(job, field, cost)
+        weigh(job, n)
+      end
       doubtful[n] = true -- told twice, or two alike
       return
     end
@@ -86,11 +89,20 @@ for i = 2, #ARGV, 5 do
     doubtful[n] = true
   end
 end
+-- Did every callback of attempt n name a cost?
+local function priced(job, n)
+  for _, digest in ipairs(digests(job, 's', n)) do
+    if job['s' .. n .. ':' .. digest] == '' then return false end
+  end
+  return true
+end
+
 for n in pairs(fresh) do
   told = 'stored'
   local ok, loose = weigh(job, n)
   if ok + loose == wanted(job, n) and (ok == 0 or ENDED[job.s]) then
     whole(job, n, t)
+    if ok == 0 and not priced(job, n) then ask_for_cost(job, n, t) end
   elseif ok > 0 and not ENDED[job.s] then
     doubtful[n] = true -- the provider has told of some itself: it decides which this is
   elseif ok + loose > wanted(job, n) then

@@ -8,6 +8,7 @@
 local HISTORY = 64        -- entries kept per job
 local CAUSES = 64         -- error codes that a batch counts apart; the rest is 'other'
 local PROMPT_MS = 1000    -- a job is not polled more often than this, whatever is delivered
+local COST_MS = 60000     -- a cost that no callback named is asked for so long
 
 -- Of one run: its time, records by id. Of one script: the records it changed, by id the lines that its
 -- history grows by.

@@ -138,10 +138,16 @@ local function prompt(job, n, t)
 end
 
 -- Is nobody waiting for a task any more, and its time over? That of a job the user gave up is looked
--- for as long as it may run, whether or not it holds a slot.
+-- for as long as it may run, whether or not it holds a slot; that whose cost is not known, for a while.
 local function forsaken(job, uuid, t)
   if not ENDED[job.s] or tonumber(job.cu or '0') > t then return false end
   return not redis.call('ZSCORE', KEY.slots(), uuid)
+end
+
+-- All of the attempt is here, and what it cost is not: let the provider be asked, for a while.
+local function ask_for_cost(job, n, t)
+  set(job, 'cu', math.max(t + COST_MS, tonumber(job.cu or '0')))
+  prompt(job, n, t)
 end
 
 -- When to poll again: as planned, unless something was delivered after the poll was sent.

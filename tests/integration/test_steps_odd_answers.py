@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from core_driver import Rig, fresh_store, row
+from core_driver import Rig, audit, fresh_store, row
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
@@ -116,6 +116,45 @@ def test_a_page_that_is_no_answer_is_no_news_of_any_task(store: Store) -> None:
 def _now_ms(store: Store) -> float:
     seconds, micro = store.client.time()
     return float(seconds * 1000 + micro / 1000)
+
+
+@pytest.mark.parametrize("told_later", [True, False])
+def test_the_cost_that_no_callback_named_is_asked_for_once(
+    store: Store, *, told_later: bool
+) -> None:
+    asked: list[str] = []
+
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        asked.extend(task["taskUUID"] for task in tasks)
+        cost = "0.5" if told_later else "null"
+        return data(*(result(task, text, cost) for task in tasks for text in ("one", "two")))
+
+    with provider(poll) as url:
+        rig = Rig(store, url)
+        (job,) = rig.queue(row(numberResults=2))
+        steps.submit(rig.context)
+        for text, cost in (("one", "0.5"), ("two", "null")):
+            assert (
+                steps.receive(store, job, result({"taskUUID": job}, text, cost).encode())
+                == "stored"
+            )
+        assert (rig.only().state, rig.only().cost) == (State.COMPLETED, 500_000_000)
+        due = store.keys("due")
+        wait_until(lambda: rig.turn() or not store.client.zcard(due))
+        assert asked == [job]
+        assert rig.only().cost == (1_000_000_000 if told_later else 500_000_000)
+        assert (rig.only().state, rig.only().flags) == (State.COMPLETED, frozenset())
+
+
+def test_a_cost_that_only_the_second_delivery_names_is_counted(store: Store) -> None:
+    with provider(lambda _: data()) as url:
+        rig = Rig(store, url)
+        (job,) = rig.queue(row())
+        steps.submit(rig.context)
+        for cost in ("null", "0.5", "0.5"):
+            steps.receive(store, job, result({"taskUUID": job}, "one", cost).encode())
+        assert rig.only().cost == 500_000_000
+        audit(store, [job])
 
 
 def test_a_callback_told_differently_does_not_stand_for_the_result_that_still_runs(
