@@ -218,7 +218,7 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
         missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
         context.log.warning("poll.no_answer", **missed)
         return Heard.NOTHING
-    named = by_task(answer.items)
+    named = by_task(answer.items, {task.task_uuid for task in due if task.job.accused})
     refused = not any(task.task_uuid in named for task in due) and answer.status != OK
     if refused or answer.problem:
         return _unanswered(context, sent, due, answer)

@@ -118,6 +118,29 @@ def _now_ms(store: Store) -> float:
     return float(seconds * 1000 + micro / 1000)
 
 
+def test_an_unknown_error_of_a_poll_is_the_tasks_own_once_a_callback_has_accused_it(
+    store: Store,
+) -> None:
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        told = {"taskType": "getResponse", "code": "upstreamFlaked", "message": "no"}
+        return json.dumps({"errors": [{**told, "taskUUID": task["taskUUID"]} for task in tasks]})
+
+    with provider(poll) as url:
+        rig = Rig(store, url, REELQUEUE_MAX_ATTEMPTS=1)
+        jobs = rig.queue(row(), row("Another"))
+        rig.turn()
+        for _ in range(5):
+            store.client.zadd(store.keys("due"), dict.fromkeys(jobs, 1), xx=True)
+            rig.turn()
+        assert {one.state for one in rig.records()} == {State.PROCESSING}, "it may be the poll's"
+        accuse = {"taskUUID": jobs[0], "status": "error", "code": "upstreamFlaked"}
+        assert steps.receive(store, jobs[0], json.dumps(accuse).encode()) == "known"
+        for _ in range(5):
+            store.client.zadd(store.keys("due"), dict.fromkeys(jobs, 1), xx=True)
+            rig.turn()
+        assert [one.state for one in rig.records()] == [State.FAILED, State.PROCESSING]
+
+
 @pytest.mark.parametrize("told_later", [True, False])
 def test_the_cost_that_no_callback_named_is_asked_for_once(
     store: Store, *, told_later: bool
