@@ -40,6 +40,7 @@ class Attempt:
     cost: int  # nano-dollars; grows with each result, replaced by an authoritative answer
     expected: int  # results asked for: those of the job, or those it lacked; never changes
     beside: int | None  # the attempt whose results this one only completes; never changes
+    unclear_since: int | None  # ms; of one given up without a clear answer: the first silent poll
     is_answered: bool  # an answer of the provider's own holds its results
     # By digest, what has not come in such an answer:
     delivered: tuple[str, ...]  # results that callbacks brought
@@ -147,6 +148,7 @@ def _attempt(job_id: str, n: int, fields: Mapping[str, str], told: Sequence[str]
         cost=_number(get(f"m{n}")),
         expected=_number(get(f"n{n}") or get("n")),
         beside=_moment(get(f"h{n}")),
+        unclear_since=_moment(get(f"l{n}")),
         is_answered=f"ok{n}" in fields,
         delivered=_digests(f"s{n}:", told),
         accusations=_digests(f"x{n}:", told),

@@ -130,6 +130,9 @@ def again_in(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
 def needs_no_slot(settings: Settings, sent: int, task: Due) -> bool:
     """Whether a task that the user gave up was silent for as long as one that is sent again."""
     job = task.job
+    if task.attempt < job.attempt:  # and asked for again since
+        since = job.attempts[task.attempt - 1].unclear_since
+        return since is not None and sent >= since + settings.resolve_after * 1000
     gone = job.state is State.CANCELLED and task.attempt == job.attempt and job.empties >= 1
     return gone and silent_for_long(settings, sent, task)
 

@@ -119,6 +119,7 @@ end
 local function next_attempt(job, uuid)
   local n = tonumber(job.a) + 1
   redis.call('SET', KEY.task(uuid), job.id .. ':' .. n)
+  if job.l and not job['e' .. job.a] then set(job, 'l' .. job.a, '') end
   set(job, 'a', n, 'i' .. n, uuid)
   for _, field in ipairs({'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'ce', 'se'}) do forget(job, field) end
   unflag(job, 'parked')

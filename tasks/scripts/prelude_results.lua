@@ -165,6 +165,7 @@ end
 -- may be one of them, told a little differently.
 -- answer: blob, ok, cost, final ('1' or '0'), code, digests
 local function joined(job, n, t, answer)
+  forget(job, 'l' .. n)
   if answer.ok >= tonumber(job['ok' .. n] or '0') then -- it is cumulative
     local costs = {}
     for _, digest in ipairs(digests(job, 'd', n)) do

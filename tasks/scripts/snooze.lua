@@ -1,6 +1,6 @@
 -- A poll decided nothing: note what it said and when to ask again; running: resolving -> processing.
 -- ARGV: job id, attempt, poll sequence, poll sent ms, wait ms, what ('running', 'empty', 'error', 'absent':
---       empty for so long that the task of a job that has ended needs no slot any more),
+--       empty for so long that the task, given up by the user, needs no slot any more),
 --       error signature
 -- returns: 'kept' or 'stale'
 local job = fetch(ARGV[1])
@@ -22,6 +22,15 @@ if ARGV[2] == job.a then
     forget(job, 'x', 'xc')
     if ENDED[job.s] then forget(job, 'em', 'l') end
     found(job, n, t, 'by poll')
+  end
+end
+if ARGV[2] ~= job.a and job['l' .. n] then -- given up, and perhaps never sent
+  if what == 'absent' then
+    if redis.call('ZREM', KEY.slots(), task_uuid(job, n)) == 1 then nudge() end
+  elseif what ~= 'empty' then
+    forget(job, 'l' .. n)
+  elseif job['l' .. n] == '' then
+    set(job, 'l' .. n, t)
   end
 end
 schedule(job, n, t, tonumber(ARGV[4]), t + tonumber(ARGV[5]))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from core_driver import SECRET, Rig, agree, endings, fresh_store, row
+from core_driver import SECRET, Rig, agree, endings, fresh_store, resize, row
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
@@ -32,6 +32,43 @@ def shown(rig: Rig) -> list[str]:
 
 def retry(rig: Rig) -> list[str]:
     return verbs.retry(rig.store, SECRET, rig.records())
+
+
+def test_a_task_that_was_given_up_unsent_and_asked_for_again_does_not_keep_its_slot(
+    rig: Rig, simulator: Simulator
+) -> None:
+    resize(rig.store, 2)
+    jobs = rig.queue(row("Look. [[sim: latency=0.1]]"), row("Look again. [[sim: latency=0.1]]"))
+    claimed = rig.store.claim(2, 3600, "", "", 60)  # by a worker that then died
+    assert len(claimed.jobs) == 2
+    assert verbs.cancel(rig.store, rig.records()) == ["sent"] * 2
+    assert retry(rig) == ["moved"] * 2
+    rig.run(lambda: rush(rig) or {one.state for one in rig.records()} == {State.COMPLETED})
+    assert rig.store.window()[1] == 0
+    assert {one.attempt for one in rig.records()} == {2}
+    assert not set(jobs) & set(agree(rig, simulator)), "what was given up was never sent"
+
+
+def test_a_task_that_was_given_up_unclear_and_shows_itself_keeps_its_slot(
+    rig: Rig, simulator: Simulator
+) -> None:
+    resize(rig.store, 1)
+    (job,) = rig.queue(row("Look. [[sim: ack=lost latency=2]]"))
+    steps.submit(rig.context)
+    assert verbs.cancel(rig.store, rig.records()) == ["sent"]
+    assert retry(rig) == ["moved"]
+    ends = rig.store.now() + 1000  # three times as long as silence would take
+    rig.run(lambda: rush(rig) or rig.store.now() > ends)
+    assert rig.store.window()[1] == 1
+    rig.run(lambda: rush(rig) or rig.only().state is State.COMPLETED)
+    assert list(agree(rig, simulator)) == [job], "its own result came, so nothing was bought again"
+
+
+def rush(rig: Rig) -> None:
+    """Bring every poll forward."""
+    due = rig.store.keys("due")
+    for member in rig.store.client.zrange(due, 0, -1):
+        rig.store.client.zadd(due, {member: 0}, xx=True)
 
 
 def test_only_the_missing_results_of_a_partial_job_are_bought(
