@@ -23,10 +23,11 @@ local function now()
 end
 
 -- Until when the store may have had a history that it has lost: it came up anew since, from its disk or
--- from a backup, or another took over, and the last writes may be missing. What was queued by then may
--- have been sent. 0 where it has been the same server all along.
+-- from a backup, another took over, or it took another's data, and the last writes may be missing. What
+-- was queued by then may have been sent. 0 where it has been the same server and history all along.
 local function doubted_until(t)
-  local server = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  local server = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') .. ':' ..
+    string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
   local known, since = unpack(redis.call('HMGET', KEY.meta(), 'run', 'doubt'))
   if known == server then return tonumber(since or '0') end
   redis.call('HSET', KEY.meta(), 'run', server)

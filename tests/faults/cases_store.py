@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import redis
 from proxy import Proxy
 from registry import MEMORIES, Open, case
 from simulator_driver import wait_until
@@ -263,6 +264,30 @@ def a_replica_that_lags_takes_over(yard: Open) -> Told:
             at.server.stop(signal.SIGKILL)
             at.use(replica)
             at.store.client.replicaof("NO", "ONE")
+            at.events = 1
+            at.heal()
+            return at.verdict(lost=True)
+
+
+@case(memories=("running", "never"))
+def a_store_takes_the_data_of_a_replica_that_lags_and_leads_on(yard: Open) -> Told:
+    at_once = ("--repl-diskless-sync-delay", "0")
+    with yard(settings=LONG, options=at_once) as at, Proxy(at.server.port) as line:
+        folder = at.folder / "replica"
+        folder.mkdir()
+        follows = ("--replicaof", f"127.0.0.1 {line.port}", *at_once)
+        with StoreServer(valkey_binary(), folder, *follows) as replica:
+            at.submit(MANY)
+            until(lambda: at.ended > 3 and follows_closely(at))
+            line.deaf = True
+            until(lambda: at.ended > 10)
+            with redis.Redis(port=replica.port) as other:
+                other.replicaof("NO", "ONE")
+            own = at.store.client
+            own.replicaof("127.0.0.1", replica.port)
+            until(lambda: own.info("replication")["master_link_status"] == "up")
+            own.replicaof("NO", "ONE")  # the same server process, with another history
+            at.bury()  # leases of claims that were lost
             at.events = 1
             at.heal()
             return at.verdict(lost=True)

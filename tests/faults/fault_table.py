@@ -199,7 +199,11 @@ ROWS = {
         "somebody_empties_the_store_of_living_workers",
         "the_store_is_lost_and_the_manifest_submitted_again",
     ),
-    60: _met("a replica that lags takes over", "a_replica_that_lags_takes_over"),
+    60: _met(
+        "a replica that lags takes over",
+        "a_replica_that_lags_takes_over",
+        "a_store_takes_the_data_of_a_replica_that_lags_and_leads_on",
+    ),
     61: _met(
         "resets and half answers of the store",
         "connections_break_inside_scripts",

@@ -21,6 +21,7 @@ from fault_table import ROWS  # noqa: E402
 from preload import has_compiler  # noqa: E402
 from registry import Case  # noqa: E402
 from rich.console import Console  # noqa: E402
+from rich.markup import escape  # noqa: E402
 from rich.table import Table  # noqa: E402
 from yard import Told  # noqa: E402
 
@@ -49,7 +50,8 @@ def main(words: list[str]) -> int:
                 console.print(wrong, markup=False)
     for one in chosen:
         named = ", ".join(str(n) for n, row in ROWS.items() if one.name in row.met)
-        table.add_row(one.title.replace("_", " "), named, *rows.get(one.title, [lacks(one)]))
+        title = escape(one.title.replace("_", " "))
+        table.add_row(title, named, *rows.get(one.title, [lacks(one)]))
     console.print(table)
     took = time.monotonic() - begun
     console.print(f"{len(runnable)} cases, {failed} failed, {took:.0f} s", markup=False)
