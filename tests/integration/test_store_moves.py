@@ -5,6 +5,7 @@ from core_driver import (
     asked,
     audit,
     bring_to,
+    contents,
     endings,
     error,
     queue,
@@ -230,6 +231,30 @@ def test_a_refused_post_of_a_job_that_has_completed_gives_back_its_slot(store: S
     with store.moves() as moves:
         moves.refuse(job, token, 0, "rateLimit", "")
     assert (store.window()[1], score(store, "due", NEXT)) == (0, None)
+
+
+@pytest.mark.parametrize("what", ["acknowledge", "refuse", "reject", "lose"])
+def test_an_answer_to_a_claim_that_was_replaced_changes_nothing(store: Store, what: str) -> None:
+    (job,) = queue(store, row())
+    old, _ = take(store)
+    store.client.zadd(store.keys("leases"), {job: 0})
+    store.sweep()
+    with store.moves() as moves:
+        moves.absent(asked(store, job), "not there")
+    new, _ = take(store)
+    assert new != old
+    before = contents(store)
+    with store.moves() as moves:
+        match what:
+            case "acknowledge":
+                moves.acknowledge(job, old, 0, "")
+            case "refuse":
+                moves.refuse(job, old, 0, "rateLimit", "")
+            case "reject":
+                moves.reject(job, old, "unsafe", "no")
+            case _:
+                moves.lose(job, old, "", "no answer")
+    assert contents(store) == before
 
 
 def test_a_lease_that_ran_out_leaves_no_error_of_an_earlier_refusal(store: Store) -> None:

@@ -82,6 +82,7 @@ class Books(RuleBasedStateMachine):
         token = self.tokens[-min(old, len(self.tokens))]
         if what == "reject" and (self.told or self.shown):
             return  # a provider that says both is not believed, and not modelled
+        before = self.now
         with self.store.moves() as moves:
             match what:
                 case "ack":
@@ -92,6 +93,8 @@ class Books(RuleBasedStateMachine):
                     moves.reject(self.job, token, "unsafe", "no")
                 case _:
                     moves.lose(self.job, token, "", "no answer")
+        is_its_claims = before.token == int(token)
+        assert is_its_claims or self.now == before, "an answer to another claim moved it"
 
     @precondition(lambda self: self.job)
     @rule(attempt=attempts, place=places)
