@@ -58,6 +58,7 @@ def _of_store(settings: Settings) -> Iterator[Check]:
     try:
         store = opened(settings)
         yield from ((not f.refused, f.text) for f in guard.of_store(store, settings))
+        guard.refuse_scriptless(store)
     except Error as exc:
         yield False, str(exc)
         return

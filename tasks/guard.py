@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import redis
-
 from tasks.errors import ConfigurationError, StoreRefused
 from tasks.lua import store_errors
 from tasks.settings import Settings, parse_store_url
@@ -81,6 +79,16 @@ def store_or_refuse(store: Store, settings: Settings) -> None:
         raise StoreRefused("the store is refused: " + "; ".join(faults))
 
 
+def refuse_scriptless(store: Store) -> None:
+    """See that our scripts can be loaded and run; one that changes nothing is.
+
+    Raises:
+        StoreRefused: the server is too old, or its user may not run them.
+        StoreAway: it does not answer.
+    """
+    store.outlook()
+
+
 def refuse_cluster(store: Store) -> None:
     """See that scripts may name any key.
 
@@ -121,6 +129,7 @@ def of_store(store: Store, settings: Settings) -> Iterator[Finding]:
     """Yield what the server and our mark in it tell; writes nothing.
 
     Raises:
+        StoreRefused: its user may not ask.
         StoreAway: it does not answer.
     """
     told = _info(store)
@@ -133,12 +142,14 @@ def of_store(store: Store, settings: Settings) -> Iterator[Finding]:
 
 
 def _info(store: Store) -> dict[str, Any]:
-    """Return INFO, lists of commands and keys left out; empty where it is forbidden."""
+    """Return INFO, lists of commands and keys left out.
+
+    Raises:
+        StoreRefused: it is forbidden; by it scripts see, too, whether the store has restarted.
+        StoreAway: the store does not answer.
+    """
     with store_errors():
-        try:
-            told: dict[str, Any] = store.client.info("server", "memory", "persistence", "cluster")
-        except redis.exceptions.NoPermissionError:
-            return {}
+        told: dict[str, Any] = store.client.info("server", "memory", "persistence", "cluster")
     return told | {"aof_enabled": {0: "no", 1: "yes"}.get(told.get("aof_enabled", -1))}
 
 

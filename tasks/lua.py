@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tasks import moves
-from tasks.errors import StoreAway
+from tasks.errors import StoreAway, StoreRefused
 from tasks.keys import Keys
 
 Argument = str | int | float | bytes
@@ -49,6 +49,8 @@ _AWAY = (
     redis.exceptions.ClusterDownError,
 )
 _FULL = (redis.OutOfMemoryError, redis.ReadOnlyError)
+_FORBIDDEN = "ACL failure in script"
+_UNKNOWN = "unknown command"
 
 
 def connect(url: str, timeout: float) -> redis.Redis:
@@ -67,7 +69,12 @@ def connect(url: str, timeout: float) -> redis.Redis:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn what redis-py raises where the store is away or cannot write into StoreAway."""
+    """Turn what redis-py raises into StoreAway or StoreRefused.
+
+    Raises:
+        StoreAway: the store is away, or cannot write.
+        StoreRefused: it is too old, or its user may not do what we do.
+    """
     try:
         yield
     except _AWAY as exc:
@@ -75,6 +82,14 @@ def store_errors() -> Iterator[None]:
     except redis.ResponseError as exc:
         if isinstance(exc, _FULL) or str(exc).startswith(_UNWRITABLE):
             raise StoreAway(f"the store cannot write: {str(exc)[:80]}") from exc
+        if isinstance(exc, redis.exceptions.NoPermissionError) or _FORBIDDEN in str(exc):
+            raise StoreRefused(
+                f"the store is refused: its user lacks a right ({str(exc)[:100]}); what is needed: "
+                "~* &* +@all -@dangerous +info"
+            ) from exc
+        if str(exc).startswith(_UNKNOWN):
+            found = str(exc).partition(",")[0]
+            raise StoreRefused(f"the store is refused: {found}; use Redis 7 or Valkey") from exc
         raise
 
 

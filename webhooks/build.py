@@ -71,6 +71,7 @@ def admit(settings: Settings) -> None:
     store = _store(settings)
     with closing(store.client), suppress(StoreAway), _at_most(LOOK):  # /readyz looks again
         guard.store_or_refuse(store, settings)
+        guard.refuse_scriptless(store)
 
 
 @contextmanager

@@ -110,8 +110,8 @@ def the_line_to_the_provider_drips_breaks_and_redirects(yard: Open) -> Told:
 
 @case(memories=("running", "never"))
 def polls_do_not_show_what_runs(yard: Open) -> Told:
-    calm = {"REELQUEUE_RESOLVE_AFTER": "3"}
-    with yard(settings=calm, simulator=("--latency", "1", "--poll", "empty")) as at:
+    calm = {"REELQUEUE_RESOLVE_AFTER": "5"}  # and several polls are silent before a task is done
+    with yard(settings=calm, simulator=("--latency", "3", "--poll", "empty")) as at:
         at.submit([("ack=lost", 2), (f"ack=lost {OFF}", 1), ("", 1), ("poll=forever_empty", 1)])
         at.events = 4
         at.heal()

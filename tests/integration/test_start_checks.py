@@ -180,19 +180,55 @@ def test_a_throw_away_store_is_allowed_by_the_name_of_its_fault_alone(
     guard.store_or_refuse(opened, settings(REELQUEUE_ALLOW=f"{other}, {fault}"))
 
 
-def test_a_store_that_forbids_config_and_one_that_forbids_info_are_judged_by_what_they_tell(
+def user(opened: Store, own: StoreServer, *rules: str) -> str:
+    """Make a user of the store; return the URL under which it is one."""
+    opened.client.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">pass", "&*", *rules)
+    return own.url.replace("//", "//limited:pass@")
+
+
+def test_a_store_that_forbids_config_is_judged_by_what_info_tells(
     opened: Store, own: StoreServer
 ) -> None:
     opened.client.config_set("maxmemory-policy", "volatile-lru")
-    for user, rule in (("managed", "-config"), ("mute", "-info")):
-        opened.client.execute_command(
-            "ACL", "SETUSER", user, "on", ">pass", "~*", "&*", "+@all", rule
-        )
-        url = own.url.replace("//", f"//{user}:pass@")
-        limited = Store.open(url, opened.keys.namespace)
-        refusals = [found.refused for found in guard.of_store(limited, settings())]
-        assert any(refusals) is (user == "managed")
-        limited.client.close()
+    url = user(opened, own, "~*", "+@all", "-config")
+    limited = Store.open(url, opened.keys.namespace)
+    assert any(found.refused for found in guard.of_store(limited, settings()))
+    limited.client.close()
+
+
+RIGHTS = {
+    "info": ("~*", "+@all", "-info"),
+    "fcall": ("~*", "+@all", "-fcall"),
+    "function": ("~*", "+@all", "-function"),
+    "a key": ("~other:*", "+@all"),
+}
+
+
+@pytest.mark.parametrize("lacking", RIGHTS)
+def test_a_user_of_the_store_that_lacks_a_right_is_refused_by_all_and_told_what_is_needed(
+    lacking: str, opened: Store, own: StoreServer, tmp_path: Path
+) -> None:
+    url = user(opened, own, *RIGHTS[lacking])
+    said = refused(environment(url, opened.keys.namespace, tmp_path), *PROCESSES)
+    for name, text in said.items():
+        assert "its user lacks a right" in text, name
+        assert "+@all -@dangerous +info" in text, name
+
+
+def test_the_rights_that_are_told_are_enough(opened: Store, own: StoreServer) -> None:
+    url = user(opened, own, "~*", "+@all", "-@dangerous", "+info")
+    limited = Store.open(url, opened.keys.namespace)
+    guard.store_or_refuse(limited, settings())
+    guard.refuse_scriptless(limited)
+    limited.check("simulated", 8)
+    limited.client.close()
+
+
+def test_a_server_that_is_too_old_is_refused_by_all(tmp_path: Path) -> None:
+    old = ("--rename-command", "FCALL", "", "--rename-command", "FUNCTION", "")
+    with StoreServer(valkey_binary(), tmp_path, *old) as server:
+        said = refused(environment(server.url, "old", tmp_path), *PROCESSES)
+    assert all("use Redis 7 or Valkey" in text for text in said.values()), said
 
 
 def test_keys_of_ours_and_of_the_broker_are_not_foreign(store: Store) -> None:
