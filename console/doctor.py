@@ -42,7 +42,7 @@ def _of_settings(settings: Settings) -> Iterator[Check]:
         guard.settings_or_refuse(settings)
     except Error as exc:
         yield False, str(exc)
-    for warning in guard.warnings(settings):
+    for warning in (*guard.warnings(settings), *guard.flower_warnings(settings)):
         yield None, warning
     if settings.api_key is None:
         yield True, "RUNWARE_API_KEY is not set: `up` uses the simulator, nothing is billed"

@@ -275,3 +275,9 @@ def test_a_flower_that_others_reach_without_a_password_is_warned_of(
 ) -> None:
     told = list(guard.flower_warnings(settings(**given)))
     assert [text[:25] for text in told] == ["REELQUEUE_FLOWER_AUTH is "] * warns
+
+
+def test_the_doctor_warns_of_it_too(opened: Store, own: StoreServer, tmp_path: Path) -> None:
+    env = environment(own.url, opened.keys.namespace, tmp_path)
+    said = refused(env | {"REELQUEUE_HOST": "0.0.0.0"}, "doctor")  # noqa: S104  nothing is bound
+    assert "warn  REELQUEUE_FLOWER_AUTH is not set" in said["doctor"]
