@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from core_driver import audit, bring_to, contents, queue, record, row, success, take
 from simulator_driver import wait_until
 from store_driver import StoreServer, redis_binary, valkey_binary
@@ -76,6 +77,21 @@ def test_a_store_that_hangs_is_away_in_time_and_writes_once_when_it_wakes(
     wait_until(lambda: other.window()[1] == 2)
     assert [record(other, job).token for job in jobs] == [1, 1]
     audit(other, jobs)
+    for one in (store, other):
+        one.client.close()
+
+
+def test_a_plain_command_is_given_up_in_time_and_sent_once(own: StoreServer) -> None:
+    store, other = opened(own, timeout=0.3), opened(own)
+    store.client.ping()
+    own.send(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(redis.TimeoutError):
+        store.client.rpush("list", "once")
+    assert time.monotonic() - began < 1.0
+    own.send(signal.SIGCONT)
+    wait_until(lambda: other.client.llen("list"))
+    assert other.client.llen("list") == 1
     for one in (store, other):
         one.client.close()
 

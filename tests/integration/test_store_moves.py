@@ -257,6 +257,38 @@ def test_an_answer_to_a_claim_that_was_replaced_changes_nothing(store: Store, wh
     assert contents(store) == before
 
 
+BY_POLL = ("join", "fail", "again", "absent", "expire", "park", "snooze")
+
+
+@pytest.mark.parametrize("what", BY_POLL)
+def test_the_answer_to_an_older_poll_than_was_heard_changes_nothing(
+    store: Store, what: str
+) -> None:
+    (job,) = queue(store, row())
+    bring_to(store, job, State.RESOLVING)
+    older, newer = asked(store, job), asked(store, job)
+    with store.moves() as moves:
+        moves.snooze(newer, 0, 60, "empty")
+    before, bad = contents(store), verdict(error(job, "unsafe"), final=True)
+    with store.moves() as moves:
+        match what:
+            case "join":
+                moves.join(older, 0, 60, "", verdict(success(job), final=True))
+            case "fail":
+                moves.fail(older, ("unsafe", "no"), bad)
+            case "again":
+                moves.again(older, NEXT, 0, ("timeoutProvider", "no"), bad)
+            case "absent":
+                moves.absent(older, "not there")
+            case "expire":
+                moves.expire(older, 60, "too late")
+            case "park":
+                moves.park(older, 60, ("unresolved", "no"))
+            case _:
+                moves.snooze(older, 0, 60, "running")
+    assert contents(store) == before
+
+
 def test_a_lease_that_ran_out_leaves_no_error_of_an_earlier_refusal(store: Store) -> None:
     (job,) = queue(store, row())
     token, _ = take(store)
