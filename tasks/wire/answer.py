@@ -173,8 +173,20 @@ def _item(element: object, *, failed: bool) -> Item:
         code=code or ("unknownError" if kind is Kind.ERROR else ""),
         message=message,
         about_poll=by_poll and category(code) in _OF_A_REQUEST,
-        raw={k: v for k, v in raw.items() if k != "webhookURL"} if "webhookURL" in raw else raw,
+        raw=_kept(raw, nested),
     )
+
+
+def _kept(raw: Mapping[str, Any], nested: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an element without a callback URL of ours that the provider has sent back."""
+    said: dict[str, Any] = {}
+    if raw.get("message"):
+        said["message"] = _words(raw["message"])
+    if nested.get("message"):
+        said["error"] = {**nested, "message": _words(nested["message"])}
+    if not said and "webhookURL" not in raw:
+        return raw
+    return {name: value for name, value in {**raw, **said}.items() if name != "webhookURL"}
 
 
 def _words(value: object) -> str:

@@ -96,6 +96,7 @@ def planted(
         REDIS_URL=server.url.replace("//", "//canary:canary-store@"),
         REELQUEUE_NAMESPACE="planted",
         REELQUEUE_SECRETS=f"k1:{CALLBACK_KEY}",
+        REELQUEUE_INSTALLATION_SECRET="canary-installation-of-32-characters",
         REELQUEUE_FLOWER_AUTH=":".join(FLOWER_AUTH),
         REELQUEUE_API_TOKEN=API_TOKEN,
         REELQUEUE_API_PORT=str(free_port()),
@@ -129,6 +130,7 @@ def secrets_of(seller: Simulator, but: str = "") -> re.Pattern[str]:
     assert len(tokens) == len(ROWS)
     own = ("rw-canary", "canary-store", "canary-flower", "canary-signature", "canary-forged")
     more = ("canary-api", "canary-another", "canary-query", "canary-callback", CALLBACK_KEY)
+    more += ("canary-installation",)
     secret = {*own, *more, *tokens} - {but}
     return re.compile("|".join(map(re.escape, secret)))
 

@@ -128,8 +128,8 @@ def test_a_callback_url_that_is_sent_back_is_kept_without_its_token(
     assert place == "field" or f"e=1800000000&t{equals}***" in item.code + item.message
     (kept,) = unpack(pack([item]))
     for one in (item, kept):
-        assert "canary" not in one.code + one.message
-        assert "webhookURL" not in one.raw
+        assert "canary" not in one.code + one.message + (str(one.raw) if place != "code" else "")
+        assert place != "field" or one.raw == success()
 
 
 def survives(body: bytes) -> list[Item]:
