@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from core_driver import audit, record
@@ -79,11 +80,18 @@ def _kept(store: Store, records: Sequence[Record]) -> dict[str, Counter[str | No
 
 
 def _twice(one: Record, bought: dict[str, dict[str, Any]]) -> int:
-    """Count purchases of a job of which no more than one may be not known to have failed."""
+    """Count purchases of a job of which no more than one may be not known to have failed.
+
+    One that failed later than the next was bought was not known to have failed.
+    """
     tasks = [bought[a.task_uuid] for a in one.attempts if a.task_uuid in bought]
     purchases = sum(task["purchases"] for task in tasks)
     failed = sum(task["state"] == "error" and task["purchases"] == 1 for task in tasks)
-    return max(0, purchases - failed - 1)
+    early = sum(
+        before["finished_at"] is None or before["finished_at"] > after["accepted_at"]
+        for before, after in pairwise(tasks)
+    )
+    return max(early, purchases - failed - 1)
 
 
 def _unlike(simulator: Simulator, tasks: Iterable[dict[str, Any]]) -> int:
