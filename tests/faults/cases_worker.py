@@ -5,11 +5,15 @@ import pickle
 import signal
 import time
 import uuid
+from random import Random
 
+from core_driver import SECRET
 from registry import MEMORIES, Open, case
 from simulator_driver import wait_until
 from yard import KINDS, OFF, Told, Yard, until
 
+from tasks import verbs
+from tasks.job import ENDED
 from tasks.wire.request import dumps
 
 LONG = {"REELQUEUE_WINDOW_START": "6"}
@@ -137,6 +141,26 @@ def workers_are_replaced_under_load(yard: Open) -> Told:
             at.events += 1
         at.heal()
         return at.verdict()
+
+
+@case(memories=("forever", "never"))
+def the_user_gives_jobs_up_and_asks_for_them_again_while_workers_die(yard: Open) -> Told:
+    drawn = Random(1)
+    with yard(workers=2, settings=LONG) as at:
+        at.submit(KINDS * 4)
+        for number in range(16):
+            chosen = [one for one in at.records() if drawn.random() < 0.2]
+            verbs.cancel(at.store, chosen)
+            verbs.retry(at.store, SECRET, [one for one in chosen if one.state in ENDED])
+            verbs.hold(at.store, "*", "for a moment")
+            if number % 4 == 1:
+                at.kill_workers()
+                at.hire()
+            verbs.resume(at.store, "*")
+            at.events += 1
+            time.sleep(0.2)
+        at.heal()
+        return at.verdict(by_user=True)
 
 
 @case()

@@ -222,6 +222,7 @@ ROWS = {
         "workers_die_between_all_steps",
         "workers_die_while_callers_are_told",
         "every_tenth_call_to_the_store_fails_before_or_after_it_was_done",
+        "the_user_gives_jobs_up_and_asks_for_them_again_while_workers_die",
     ),
     65: _met(
         "out of memory, segfault in a child",

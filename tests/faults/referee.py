@@ -35,8 +35,17 @@ class Score:
         return not any(wrong)
 
 
-def score(store: Store, simulator: Simulator, jobs: Sequence[str]) -> Score:
-    """Hold the records of these jobs against the truth, to the last result and nano-dollar."""
+def score(
+    store: Store, simulator: Simulator, jobs: Sequence[str], *, by_user: bool = False
+) -> Score:
+    """Hold the records of these jobs against the truth, to the last result and nano-dollar.
+
+    Args:
+        store: Where the records are.
+        simulator: Who knows the truth.
+        jobs: All there are.
+        by_user: Whether the user had jobs sent again: that may buy them again, no taskUUID twice.
+    """
     records = [record(store, job) for job in jobs]
     truth = {task["taskUUID"]: task for task in simulator.truth("?tasks=1")["tasks"]}
     bought = {name: task for name, task in truth.items() if task["purchases"]}
@@ -53,7 +62,13 @@ def score(store: Store, simulator: Simulator, jobs: Sequence[str]) -> Score:
         jobs=len(jobs),
         lost=lost,
         doubled=doubled,
-        twice=sum(_twice(one, bought) for one in records) + len(bought.keys() - known.keys()),
+        twice=sum(
+            sum(bought[a.task_uuid]["purchases"] - 1 for a in one.attempts if a.task_uuid in bought)
+            if by_user
+            else _twice(one, bought)
+            for one in records
+        )
+        + len(bought.keys() - known.keys()),
         nano=sum(abs(known.get(n, 0) - charged.get(n, 0)) for n in known.keys() | charged.keys()),
         unlike=_unlike(simulator, bought.values()),
         moving=sum(one.state not in ENDED for one in records) + simulator.totals()["running"],

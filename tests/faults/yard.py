@@ -117,6 +117,7 @@ class Yard:
         self.folder, self.jobs, self.events = folder, list[str](), 0
         self._stack = ExitStack()
         self._healed: float | None = None
+        self._by_user = False
         self._log: Path | None = None
         self._journal = set[str]()  # of names, as the command keeps it on disk
         self.shims = {name: Shim(folder / f"shim-{name}") for name in shims}
@@ -350,7 +351,14 @@ class Yard:
         """Say that the fault is over: from now on it is a recovery."""
         self._healed = time.monotonic()
 
-    def verdict(self, seconds: float = 60.0, *, patient: bool = False, lost: bool = False) -> Told:
+    def verdict(
+        self,
+        seconds: float = 60.0,
+        *,
+        patient: bool = False,
+        lost: bool = False,
+        by_user: bool = False,
+    ) -> Told:
         """Wait until all is over, and hold the records against the truth.
 
         Args:
@@ -358,7 +366,9 @@ class Yard:
             patient: Whether holds and pauses last as long as they do.
             lost: Whether the store has lost history: what a POST was frozen to is lost with it, so
                 that it may be sent again with another expiry in its callback's token.
+            by_user: Whether the user had jobs sent again.
         """
+        self._by_user = by_user
         deadline = time.monotonic() + seconds
         while not self._is_over(patient=patient, lost=lost) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -370,7 +380,7 @@ class Yard:
         return Told(found, self.events + sum(line.events for line in lines), took)
 
     def _score(self, *, lost: bool) -> Score:
-        found = score(self.store, self.simulator, self.jobs)
+        found = score(self.store, self.simulator, self.jobs, by_user=self._by_user)
         return replace(found, unlike=0) if lost else found
 
     def _is_over(self, *, patient: bool, lost: bool) -> bool:
