@@ -1,6 +1,6 @@
 """What an answer says of each task. Pure: from items to a decision, no I/O."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import gcd
@@ -75,21 +75,20 @@ def of_submit(uuids: Sequence[str], status: int, items: Sequence[Item]) -> dict[
     return dict.fromkeys(uuids, told)
 
 
-def by_task(items: Iterable[Item], accused: Collection[str] = ()) -> dict[str, list[Item]]:
+def by_task(items: Sequence[Item], accused: Collection[str] = ()) -> dict[str, list[Item]]:
     """Group items by the task they name; what names none, or is the poll's own, is left out.
 
-    An error of an unknown code may be either's: it is the task's where a callback has `accused` it.
+    An error that may be either's is the task's beside results of it, for these a poll has told; and
+    one of an unknown code where a callback has `accused` the task.
     """
+    told = {item.task_uuid for item in items if item.kind is Kind.SUCCESS}
     named: dict[str, list[Item]] = {}
     for item in items:
-        if item.task_uuid and not _is_of_the_poll(item, accused):
+        unknown = category(item.code) is Category.UNKNOWN
+        believed = item.task_uuid in told or (unknown and item.task_uuid in accused)
+        if item.task_uuid and (believed or not item.about_poll):
             named.setdefault(item.task_uuid, []).append(item)
     return named
-
-
-def _is_of_the_poll(item: Item, accused: Collection[str]) -> bool:
-    known = item.task_uuid not in accused or category(item.code) is not Category.UNKNOWN
-    return item.about_poll and known
 
 
 def _named(items: Sequence[Item], status: int) -> Told:

@@ -40,6 +40,14 @@ def test_an_error_of_the_poll_itself_is_silence() -> None:
     assert found(errors=(told,), seen=9).outcome is Outcome.EMPTY
 
 
+def test_an_error_of_a_poll_beside_results_of_the_task_is_the_tasks_own() -> None:
+    for code, needed in (("internalServerError", 3), ("upstreamFlaked", 3)):
+        told = error(code, taskType="getResponse")
+        seen = [found(success(), errors=(told,), expected=2, seen=n) for n in range(needed)]
+        assert [one.final for one in seen] == [False] * (needed - 1) + [True]
+        assert all(len(one.errors) == 1 for one in seen)
+
+
 def test_a_running_task_is_running_also_where_a_conflict_says_so() -> None:
     assert found(running()).outcome is Outcome.RUNNING
     assert found(errors=(error("conflictTaskUUID"),)).outcome is Outcome.RUNNING
