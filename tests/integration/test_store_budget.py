@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from core_driver import (
+    LOG,
     Rig,
     agree,
     asked,
@@ -130,7 +131,7 @@ def test_a_batch_is_never_charged_more_than_its_limit(store: Store, simulator: S
     outbox.create()
 
     def stuck() -> bool:
-        drain(outbox, partial(settle, store))
+        drain(outbox, partial(settle, store, LOG))
         states = [one.state for one in rig.records()]
         return states.count(State.COMPLETED) >= 2 and not store.window()[1]
 
