@@ -376,7 +376,7 @@ def keep(store: Store, job: str, body: bytes, delivered: Sequence[Item] | None) 
     """
     if delivered is None:
         return _quarantine(store, job, body, "unreadable")
-    told = store.deliver(job, delivered, body)
+    told = store.deliver(job, delivered)
     return _quarantine(store, job, body, "orphan") if told == "orphan" else told
 
 

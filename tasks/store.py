@@ -12,7 +12,6 @@ from tasks.errors import StoreRefused
 from tasks.keys import Keys
 from tasks.lua import Argument, Scripts, connect, store_errors
 from tasks.move_calls import Moves
-from tasks.packing import compressed
 from tasks.wire.answer import Item
 
 SCHEMA = 3
@@ -188,16 +187,12 @@ class Store:
         if collected.calls:
             self.scripts.run_all(collected.calls)
 
-    def deliver(self, job: str, items: Sequence[Item], body: bytes | None = None) -> str:
-        """Keep delivered results by membership; see callback.lua for what it returns.
-
-        `body` is what they were read from, kept as it came where it holds one alone.
-        """
+    def deliver(self, job: str, items: Iterable[Item]) -> str:
+        """Keep delivered results by membership; see callback.lua for what it returns."""
         flat: list[Argument] = []
         for item in items:
             cost = "" if item.cost is None else str(item.cost)
-            told = compressed(body, 1) if body and len(items) == 1 else pack([item])
-            flat += [item.task_uuid or "", item.kind.value, item.digest, cost, told]
+            flat += [item.task_uuid or "", item.kind.value, item.digest, cost, pack([item])]
         return str(self.scripts.run("callback", job, *flat).decode())
 
     def quarantine(self, job: str, digest: str, body: bytes) -> str:
