@@ -113,6 +113,8 @@ def _heaviest(errors: Sequence[Item]) -> Told:
 
 def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:
     """Read an answer that names none of the tasks it answers."""
+    said = next((item.message for item in items if item.message), "")
+    items = [item for item in items if not _tells_nothing(item, status)]
     errors = [item for item in items if item.kind is Kind.ERROR and not item.task_uuid]
     if len(errors) < len(items) or status >= 500 or status == 408:  # noqa: PLR2004  HTTP classes
         return Told(Meaning.UNCLEAR, message=f"HTTP {status} names no task")
@@ -130,8 +132,14 @@ def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:
         return by_status
     if status < 400:  # noqa: PLR2004  a success that names nobody says nothing
         return Told(Meaning.UNCLEAR, message="the answer names no task")
-    code, message = (errors[0].code, errors[0].message) if errors else (f"http{status}", "")
-    return Told(Meaning.REJECTED if alone else None, code, message)
+    code = errors[0].code if errors else f"http{status}"
+    return Told(Meaning.REJECTED if alone else None, code, errors[0].message if errors else said)
+
+
+def _tells_nothing(item: Item, status: int) -> bool:
+    """Whether an item is none of a task's: of the session, or a refusal in a shape of its own."""
+    refused = status >= 400 and item.kind is Kind.OTHER and not item.task_uuid  # noqa: PLR2004
+    return item.is_of_session or refused
 
 
 def _of_status(status: int) -> Told | None:
@@ -191,7 +199,8 @@ class Found:
 
 def is_whole(status: int, items: Sequence[Item]) -> bool:
     """Whether a poll's answer tells by silence: a 200 in which every item names its task."""
-    return status == OK and not any(item.about_poll or item.task_uuid is None for item in items)
+    told = [item for item in items if not item.is_of_session]
+    return status == OK and not any(item.about_poll or item.task_uuid is None for item in told)
 
 
 def news(status: int, told: Sequence[Item], *, whole: bool) -> Sequence[Item] | None:

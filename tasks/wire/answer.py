@@ -55,6 +55,12 @@ class Item:
     raw: Mapping[str, Any]
 
     @property
+    def is_of_session(self) -> bool:
+        """Whether it speaks of the connection and of no task: an authentication, a pong."""
+        kinds = ("authentication", "ping")
+        return self.kind is Kind.OTHER and not self.task_uuid and self.raw.get("taskType") in kinds
+
+    @property
     def parameter(self) -> str:
         """The field of the task that an error names; empty where it names none."""
         named = self.raw.get("parameter")

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_samples import OTHER, OURS, THIRD, answer, error, running
+from wire_samples import OTHER, OURS, THIRD, answer, error, read, running
 
 from tasks.errors import Category, Meaning, category
 from tasks.verdict import Told, of_submit
@@ -59,6 +59,22 @@ def test_a_refusal_of_nobody_is_halved_down_to_the_one_task_it_is_about(
 ) -> None:
     assert several(status, *codes).meaning is None
     assert alone(status, *codes).meaning is Meaning.REJECTED
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refusal_in_a_shape_of_its_own_is_one_of_nobody(status: int) -> None:
+    items = read({"message": "At most 7 tasks."})
+    assert of_submit([OURS, OTHER], status, items)[OURS].meaning is None
+    said = of_submit([OURS], status, items)[OURS]
+    assert (said.meaning, said.message) == (Meaning.REJECTED, "At most 7 tasks.")
+    assert of_submit([OURS], 200, items)[OURS].meaning is Meaning.UNCLEAR
+
+
+def test_an_item_of_the_session_beside_a_refusal_changes_nothing_of_it() -> None:
+    session = {"taskType": "authentication", "connectionSessionUUID": THIRD}
+    items = answer(session, errors=(error("arrayTooLong", None),))
+    assert of_submit([OURS, OTHER], 400, items)[OURS].meaning is None
+    assert of_submit([OURS], 400, items)[OURS].meaning is Meaning.REJECTED
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403])

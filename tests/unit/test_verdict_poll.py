@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_samples import OTHER, OURS, answer, error, running, success
 
-from tasks.verdict import Found, Outcome, by_task, judged, of_poll
+from tasks.verdict import OK, Found, Outcome, by_task, is_whole, judged, of_poll
 
 THRICE = 2  # polls before this one on which the same error stood
 
@@ -33,6 +33,13 @@ def test_silence_is_empty() -> None:
 @pytest.mark.parametrize("code", ["taskNotFound", "taskFailedOrNotFound", "invalidApiKey"])
 def test_an_error_that_is_no_news_is_silence(code: str) -> None:
     assert found(errors=(error(code),)).outcome is Outcome.EMPTY
+
+
+def test_an_item_of_the_session_breaks_no_silence() -> None:
+    assert is_whole(OK, answer({"taskType": "authentication", "connectionSessionUUID": OTHER}))
+    assert is_whole(OK, answer({"taskType": "ping", "pong": True}, running()))
+    assert not is_whole(OK, answer({"taskType": "authentication"}, errors=(error("odd", None),)))
+    assert not is_whole(OK, answer({"text": "whose?"}))
 
 
 def test_an_error_of_the_poll_itself_is_silence() -> None:
