@@ -19,6 +19,7 @@ if refused > 0 then
   local spared = misses > 1 and math.min(2 ^ (misses - 1) - 1, math.floor(held / 8)) or 0
   limit = math.max(1, math.min(limit, held - spared))
   step, owed = 1, math.min(COST * refused, math.max(COST, RECENT * limit))
+  if held == 0 then owed = 0 end -- nothing of ours was there: what it holds at most is not known
 elseif lost > 0 then -- an overloaded gateway looks like this; what is lost holds its slots meanwhile
   step = 1
 elseif taken > 0 then

@@ -86,3 +86,15 @@ def test_a_window_is_never_below_one_nor_above_its_most(store: Store) -> None:
     assert store.fit(0, 50, 0, 1000, full=True) == 1
     for _ in range(300):
         assert 1 <= store.fit(50, 0, 0, 12, full=True) <= 12
+
+
+def test_a_refusal_while_nothing_is_at_the_provider_says_nothing_of_its_capacity(
+    store: Store,
+) -> None:
+    resize(store, 100)
+    for _ in range(3):  # it is full of other people's tasks
+        assert store.fit(0, 50, 0, 1000, full=True) == 1
+    crowd = Crowd(store, capacity=100)
+    for _ in range(40):  # a hundred, one at a time, would take as many rounds
+        crowd.round()
+    assert crowd.held() >= 90
