@@ -1,5 +1,6 @@
 """What is sent: each task as bytes, a pure function of its stored record, so a resend is equal."""
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +11,7 @@ from tasks.claims import Claimed
 from tasks.reading import Request
 from tasks.store import Store
 from tasks.token import Keyring
+from tasks.verdict import Told
 from tasks.wire.request import TextInference, dumps
 
 UNSENDABLE = (ArithmeticError, LookupError, TypeError, ValueError, zlib.error)
@@ -19,6 +21,20 @@ UNSENDABLE = (ArithmeticError, LookupError, TypeError, ValueError, zlib.error)
 OPTIONAL = frozenset({"webhookURL", "includeCost", "includeUsage"})
 """Fields of ours that a task can do without where the provider refuses them: results are polled
 for, or come without cost or usage. A refused task is not bought, so its bytes may change."""
+
+
+def optional(said: Told) -> str:
+    """Return which of OPTIONAL a refusal speaks of, empty where of none.
+
+    Its `parameter` says so (`tasks[0].includeUsage` too), else its code (`invalidWebhookURL`), else
+    its words: where we err, a task is sent once more in vain.
+    """
+    parts = re.split(r"\W+", said.parameter)
+    for field in sorted(OPTIONAL):
+        named = field in parts or said.code.lower().endswith(field.lower())
+        if named or (not said.parameter and re.search(rf"\b{field}\b", said.message)):
+            return field
+    return ""
 
 
 def bodies(
@@ -95,7 +111,7 @@ def compose(
 
 def holds(task: bytes, field: str) -> bool:
     """Whether a task that was composed holds a field; within texts quotes are escaped."""
-    return f'"{field}":'.encode() in task
+    return bool(field) and f'"{field}":'.encode() in task
 
 
 def chunks(

@@ -31,13 +31,52 @@ def leave_out(
     """Where the provider refuses a field that a task can do without: send it again without."""
     for job in jobs:
         said = told[job.task_uuid]
-        refused = said.meaning is Meaning.REJECTED and said.parameter in payload.OPTIONAL
-        if refused and payload.holds(tasks[job.id], said.parameter):
-            flow.leave_out(context.store, context.log, said.parameter)
-            told[job.task_uuid] = replace(said, meaning=Meaning.WAIT)
+        field = payload.optional(said)
+        refused = said.meaning in {Meaning.REJECTED, None}
+        of_nobody = said.meaning is Meaning.UNCLEAR and not said.code
+        if (refused or of_nobody) and payload.holds(tasks[job.id], field):
+            flow.leave_out(context.store, context.log, field)
+            told[job.task_uuid] = replace(said, meaning=Meaning.WAIT) if refused else said
 
 
-def no_answer(context: Context, claim: Claim, jobs: Sequence[Claimed], away: ProviderAway) -> None:
+def doubt(
+    context: Context,
+    jobs: Sequence[Claimed],
+    told: dict[str, Told],
+    tasks: dict[str, bytes],
+    status: int,
+) -> None:
+    """Send fewer at once where an answer left most of a POST's tasks unclear.
+
+    They may be bought, so they are looked for as any; it is those to come that are spared.
+    """
+    lost = sum(told[job.task_uuid].meaning is Meaning.UNCLEAR for job in jobs)
+    if 2 * lost <= len(jobs) or len(jobs) == 1:
+        return
+    if status >= 500:  # noqa: PLR2004  HTTP classes
+        _doubt_size(context, jobs, tasks)
+    else:
+        fewer = len(jobs) - lost or len(jobs) // 2
+        flow.takes_fewer(context.store, context.log, "tasks", fewer)
+
+
+LARGE = 250_000
+"""Bytes from which on a body may be what an answer did not come for: gateways cut such lines."""
+
+
+def _doubt_size(context: Context, jobs: Sequence[Claimed], tasks: dict[str, bytes]) -> None:
+    size = sum(len(tasks[job.id]) + 1 for job in jobs)
+    if len(jobs) > 1 and size > LARGE:
+        flow.takes_fewer(context.store, context.log, "bytes", size // 2)
+
+
+def no_answer(
+    context: Context,
+    claim: Claim,
+    jobs: Sequence[Claimed],
+    tasks: dict[str, bytes],
+    away: ProviderAway,
+) -> None:
     """Look for tasks that may have arrived; send those again that cannot have."""
     told = {"reason": str(away), "tasks": len(jobs), "sent": away.sent, "batch": batches_of(jobs)}
     context.log.warning("submit.no_answer", **told)
@@ -45,6 +84,7 @@ def no_answer(context: Context, claim: Claim, jobs: Sequence[Claimed], away: Pro
         wait = exponential(jobs[0].refusals, 1.0, 30.0, context.random)
         refuse_all(context, claim, jobs, wait, str(away))
         return
+    _doubt_size(context, jobs, tasks)
     with context.store.moves() as moves:
         for job in jobs:
             moves.lose(job.id, claim.token, "", str(away))

@@ -42,6 +42,7 @@ from tasks.verdict import (
 from tasks.wire.answer import Item, Kind, Unreadable, items, parse
 
 TOO_LARGE = 413
+SERVER_FAULTS = frozenset(range(500, 600))
 RESENDS = 3
 """Times a task that got no clear answer is sent again under its taskUUID before it is parked.
 
@@ -90,12 +91,13 @@ def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[s
         post = partial(context.provider.submit, [tasks[job.id] for job in jobs], claim.send_by)
         answer = _measured(context, Road.SUBMIT, post)
     except ProviderAway as away:
-        refusals.no_answer(context, claim, jobs, away)
+        refusals.no_answer(context, claim, jobs, tasks, away)
         return False
     told = of_submit([job.task_uuid for job in jobs], answer.status, answer.items)
+    refusals.leave_out(context, jobs, told, tasks)
     if any(said.meaning is None for said in told.values()):  # it named nobody: find out whom
         return _send_halves(context, claim, jobs, tasks, answer.status)
-    refusals.leave_out(context, jobs, told, tasks)
+    refusals.doubt(context, jobs, told, tasks, answer.status)
     _apply_submit(context, claim, jobs, told, answer)
     return all(said.meaning is Meaning.ACCEPTED for said in told.values())
 
@@ -219,10 +221,12 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
         context.log.warning("poll.no_answer", **missed)
         return Heard.NOTHING
     named = by_task(answer.items, {task.task_uuid for task in due if task.job.accused})
-    refused = not any(task.task_uuid in named for task in due) and answer.status != OK
-    if refused or answer.problem:
-        return _unanswered(context, sent, due, answer)
     whole = is_whole(answer.status, answer.items)
+    told_of_any = whole or any(task.task_uuid in named for task in due)
+    if answer.problem or not (told_of_any or answer.status == OK):
+        return _unanswered(context, sent, due, answer)
+    if not told_of_any and _is_answered_for_one(context, sent, due):
+        return _ask_halves(context, sent, due)
     with context.store.moves() as moves:
         for task in due:
             told = news(answer.status, named.get(task.task_uuid, []), whole=whole)
@@ -233,7 +237,7 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
                 _expire(context, moves, task)  # else no news of it: due again after its hold
     told_of = {"tasks": len(due), "named": len(named), "batch": batches_of(due)}
     context.log.info("poll", status=answer.status, **told_of)
-    return Heard.NEWS
+    return Heard.NEWS if told_of_any else Heard.REFUSED
 
 
 def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> Heard:
@@ -246,12 +250,28 @@ def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer)
     if answer.status in {401, 402, 403} or about_us:
         code = codes[0] if codes else f"http{answer.status}"
         flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
-    elif answer.status not in VERDICTLESS_STATUSES and len(due) > 1:
-        half = len(due) // 2
-        if {_ask(context, sent, part) for part in (due[:half], due[half:])} == {Heard.NEWS}:
-            flow.takes_fewer(context.store, context.log, "uuids", half)
-            return Heard.NEWS
+    elif len(due) > 1 and (
+        answer.status not in VERDICTLESS_STATUSES
+        or (answer.status in SERVER_FAULTS and _is_answered_for_one(context, sent, due))
+    ):
+        return _ask_halves(context, sent, due)
     return Heard.REFUSED
+
+
+def _is_answered_for_one(context: Context, sent: int, due: Sequence[Due]) -> bool:
+    """Whether one of several tasks is told of where all together were not.
+
+    A fault of the server, or a 200 without news, rarely means that they were too many.
+    """
+    return len(due) > 1 and _ask(context, sent, [context.random.choice(due)]) is Heard.NEWS
+
+
+def _ask_halves(context: Context, sent: int, due: Sequence[Due]) -> Heard:
+    half = len(due) // 2
+    if {_ask(context, sent, part) for part in (due[:half], due[half:])} != {Heard.NEWS}:
+        return Heard.REFUSED
+    flow.takes_fewer(context.store, context.log, "uuids", half)
+    return Heard.NEWS
 
 
 def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status: int) -> Found:

@@ -162,10 +162,13 @@ def _of_all(told: Told, status: int, *, alone: bool) -> Told:
             return told
         case Meaning.ACCEPTED if alone:
             return told
+        case Meaning.REJECTED if alone:
+            return told
         case Meaning.REJECTED if refused:
-            return told if alone else replace(told, meaning=None)
+            return replace(told, meaning=None)
         case _:
-            return Told(Meaning.UNCLEAR, message=f"HTTP {status} names no task")
+            message = f"HTTP {status} names no task: {told.code}: {told.message}"
+            return Told(Meaning.UNCLEAR, message=message, parameter=told.parameter)
 
 
 class Outcome(StrEnum):

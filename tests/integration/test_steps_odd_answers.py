@@ -18,6 +18,7 @@ from tasks.job import State
 from tasks.store import Store
 
 Answer = Callable[[list[dict[str, Any]]], str]
+Submission = Callable[[list[dict[str, Any]]], tuple[int, str]]
 
 
 @pytest.fixture
@@ -26,17 +27,22 @@ def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
         yield opened
 
 
+def accept(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+    """Acknowledge every task."""
+    acks = [{"taskType": "textInference", "taskUUID": task["taskUUID"]} for task in tasks]
+    return 200, json.dumps({"data": acks})
+
+
 @contextmanager
-def provider(poll: Answer, status: int = 200) -> Iterator[str]:
-    """Accept every task, and answer polls as told."""
+def provider(poll: Answer, status: int = 200, submit: Submission = accept) -> Iterator[str]:
+    """Answer submissions and polls as told."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             tasks = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             submitted = tasks[0]["taskType"] == "textInference"
-            acks = [{"taskType": "textInference", "taskUUID": t["taskUUID"]} for t in tasks]
-            body = json.dumps({"data": acks}) if submitted else poll(tasks)
-            self.send_response(200 if submitted else status)
+            code, body = submit(tasks) if submitted else (status, poll(tasks))
+            self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body.encode())
@@ -250,3 +256,55 @@ def test_an_error_of_nobody_in_every_answer_does_not_keep_a_job_beyond_its_deadl
         store.client.zadd(store.keys("due"), dict.fromkeys(jobs, 1), xx=True)
         rig.turn()
         assert rig.only().state is State.EXPIRED
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "unsupportedParameter", "parameter": "tasks[0].includeUsage"},
+        {"code": "unsupportedIncludeUsage"},
+        {"code": "unknownParameter", "message": "'includeUsage' is not a parameter of this model."},
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_field_of_ours_is_known_however_a_refusal_names_it(
+    store: Store, error: dict[str, str], *, named: bool
+) -> None:
+    posts: list[int] = []
+
+    def submit(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+        posts.append(len(tasks))
+        if not any("includeUsage" in task for task in tasks):
+            return accept(tasks)
+        names = [{"taskUUID": task["taskUUID"]} for task in tasks] if named else [{}]
+        return 400, json.dumps({"errors": [error | name for name in names]})
+
+    with provider(lambda tasks: data(*map(result, tasks)), submit=submit) as url:
+        rig = Rig(store, url)
+        rig.queue(*[row(f"Row {n}?") for n in range(4)])
+        rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    assert store.limits() == {"without": "includeUsage"}
+    assert posts == [4, 4]
+
+
+def test_a_provider_that_takes_the_first_tasks_of_a_post_and_passes_over_the_rest_is_found_out(
+    store: Store,
+) -> None:
+    taken: list[str] = []
+
+    def submit(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+        taken.extend(task["taskUUID"] for task in tasks[:2])
+        return accept(tasks[:2])
+
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        return data(*(result(task) for task in tasks if task["taskUUID"] in taken))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url)
+        rig.queue(*[row(f"Row {n}?") for n in range(8)])
+        steps.submit(rig.context)
+        assert store.limits() == {"tasks": "2"}
+        rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    assert len(taken) == len(set(taken)) == 8

@@ -242,12 +242,25 @@ def test_every_ending_stands_in_the_outbox(rig: Rig, simulator: Simulator) -> No
     agree(rig, simulator)
 
 
+@pytest.mark.parametrize("status", [None, 200, 500])
 def test_a_provider_that_takes_one_task_in_a_poll_is_found_out(
-    rig: Rig, simulator: Simulator
+    rig: Rig, simulator: Simulator, status: int | None
 ) -> None:
-    simulator.change(max_polls=1)
+    simulator.change(max_polls=1, error_status=status)
     rig.queue(*[row(f"Look {n}. [[sim: latency=0.3]]") for n in range(5)])
     rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
     assert rig.store.limits()["uuids"] == "1"
     agree(rig, simulator)
+
+
+def test_a_poll_that_the_server_fails_for_everybody_is_tried_for_one_and_no_limit(
+    rig: Rig, simulator: Simulator
+) -> None:
+    rig.queue(*[row(f"Look {n}. [[sim: latency=0.3]]") for n in range(5)])
+    steps.submit(rig.context)
+    before = simulator.totals()["posts"]
+    simulator.change(outage="500", outage_scope="polls")
+    rig.run(lambda: simulator.totals()["posts"] > before, seconds=5)
+    assert simulator.totals()["posts"] == before + 2
+    assert rig.store.limits() == {}

@@ -136,6 +136,45 @@ def test_a_provider_that_takes_fewer_tasks_is_found_out_once(
     agree(rig, simulator)
 
 
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_refusal_under_a_success_that_may_have_bought_spares_the_tasks_to_come(
+    rig: Rig, simulator: Simulator, most: int
+) -> None:
+    simulator.change(max_submissions=most, error_status=200)
+    resize(rig.store, 40)
+    rig.queue(*[row(f"Video {n}?") for n in range(40)])
+    rig.run()
+    assert int(rig.store.limits()["tasks"]) <= most
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    sent = simulator.totals()["posts"]
+    rig.queue(*[row(f"Next {n}?") for n in range(6)], name="next")
+    steps.submit(rig.context)
+    assert simulator.totals()["posts"] - sent == 6 / int(rig.store.limits()["tasks"])
+    rig.run()
+    agree(rig, simulator)
+
+
+def test_a_large_post_that_no_answer_came_to_is_halved_from_then_on(
+    rig: Rig, simulator: Simulator
+) -> None:
+    simulator.change(outage="refuse", outage_scope="submissions")
+    rig.queue(*[row("x" * 100_000 + str(n)) for n in range(4)])
+    steps.submit(rig.context)
+    assert 190_000 < int(rig.store.limits()["bytes"]) < 210_000
+    simulator.change(outage=None, outage_scope="all")
+    rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    agree(rig, simulator)
+
+
+def test_a_small_post_that_no_answer_came_to_limits_nothing(rig: Rig, simulator: Simulator) -> None:
+    simulator.change(outage="refuse", outage_scope="submissions")
+    rig.queue(*[row(f"Video {n}?") for n in range(4)])
+    steps.submit(rig.context)
+    assert {one.state for one in rig.records()} == {State.RESOLVING}
+    assert rig.store.limits() == {}
+
+
 def test_a_provider_that_takes_less_bytes_is_found_out(rig: Rig, simulator: Simulator) -> None:
     simulator.change(max_body=2000)
     rig.queue(*[row("x" * 300 + str(n)) for n in range(8)])
