@@ -80,6 +80,9 @@ class Category(StrEnum):
 MEDIUM_GONE = frozenset({"mediaExpired", "mediaNotFound"})
 """Codes that say that the provider no longer has a medium: one that is uploaded anew is had."""
 
+REQUEST_TOO_LARGE = "inferenceRateLimitRequestTooLarge"
+"""Code of a rate limit that a request breaks by itself: fewer tasks in it, not fewer at once."""
+
 UPLOAD_FAILED = "uploadFailed"
 """Code of a job of which a local file could not be uploaded, so that nothing was sent. The provider
 has this code too, for tasks that it ran."""
@@ -92,7 +95,7 @@ _CODES = {
     "paymentRequired",
     # concurrentRequestLimitExceeded and rateLimit are gaps of the official table, seen in use.
     Category.RATE_LIMIT: "rateLimitExceeded inferenceRateLimitExceeded providerRateLimitExceeded "
-    "inferenceRateLimitRequestTooLarge concurrentRequestLimitExceeded rateLimit",
+    f"{REQUEST_TOO_LARGE} concurrentRequestLimitExceeded rateLimit",
     Category.SAFETY: "contentPolicyViolation providerContentPolicyViolation "
     "sensitiveContentDetected nsfwContentDetected unsafeContentDetected promptBlocked "
     "imageBlocked moderationFailed invalidProviderContent",

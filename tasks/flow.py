@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from structlog.typing import FilteringBoundLogger
 
 from tasks.claims import Claim
-from tasks.errors import Category, Meaning, category
+from tasks.errors import REQUEST_TOO_LARGE, Category, Meaning, category
 from tasks.store import Store
 from tasks.verdict import Told
 
@@ -56,7 +56,8 @@ def pause(
 
 def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> int:
     """Keep what was accepted, grow while every claimed slot is filled; returns the window."""
-    refused = sum(category(said.code) is Category.RATE_LIMIT for said in told)
+    of_all = [said.code for said in told if said.code != REQUEST_TOO_LARGE or len(told) == 1]
+    refused = sum(category(code) is Category.RATE_LIMIT for code in of_all)
     taken = sum(said.meaning is Meaning.ACCEPTED for said in told)
     lost = sum(said.meaning is Meaning.UNCLEAR for said in told)
     return store.fit(taken, refused, lost, most, full=claim.free == 0)

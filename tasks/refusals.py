@@ -7,7 +7,7 @@ from tasks import flow, payload
 from tasks.backoff import exponential
 from tasks.claims import Claim, Claimed
 from tasks.context import Context, batches_of
-from tasks.errors import UPLOAD_FAILED, Meaning, ProviderAway
+from tasks.errors import REQUEST_TOO_LARGE, UPLOAD_FAILED, Meaning, ProviderAway
 from tasks.provider import Answer
 from tasks.verdict import Told
 
@@ -46,11 +46,13 @@ def doubt(
     tasks: dict[str, bytes],
     status: int,
 ) -> None:
-    """Send fewer at once where an answer left most of a POST's tasks unclear.
+    """Send fewer at once where an answer calls a POST too large, or left most of its tasks unclear.
 
-    They may be bought, so they are looked for as any; it is those to come that are spared.
+    These may be bought, so they are looked for as any; it is those to come that are spared.
     """
-    lost = sum(told[job.task_uuid].meaning is Meaning.UNCLEAR for job in jobs)
+    lost = sum(
+        said.meaning is Meaning.UNCLEAR or said.code == REQUEST_TOO_LARGE for said in told.values()
+    )
     if 2 * lost <= len(jobs) or len(jobs) == 1:
         return
     if status >= 500:  # noqa: PLR2004  HTTP classes

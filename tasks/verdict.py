@@ -6,6 +6,7 @@ from enum import StrEnum
 from math import gcd
 
 from tasks.errors import (
+    REQUEST_TOO_LARGE,
     VERDICTLESS_STATUSES,
     Category,
     Meaning,
@@ -154,21 +155,19 @@ def _of_status(status: int) -> Told | None:
 
 def _of_all(told: Told, status: int, *, alone: bool) -> Told:
     """Return what an error that names no task says of every task of the POST."""
-    refused = status >= 400  # noqa: PLR2004  a success may have taken some of them
-    match told.meaning:
-        case Meaning.PAUSE:
-            return told
-        case Meaning.WAIT if alone or refused:
-            return told
-        case Meaning.ACCEPTED if alone:
-            return told
-        case Meaning.REJECTED if alone:
-            return told
-        case Meaning.REJECTED if refused:
-            return replace(told, meaning=None)
-        case _:
-            message = f"HTTP {status} names no task: {told.code}: {told.message}"
-            return Told(Meaning.UNCLEAR, message=message, parameter=told.parameter)
+    said, refused = told.meaning, status >= 400  # noqa: PLR2004  a success may have taken some
+    if said is Meaning.PAUSE or (alone and said in _OF_ONE):
+        return told
+    if refused and (said is Meaning.REJECTED or told.code == REQUEST_TOO_LARGE):
+        return replace(told, meaning=None)
+    if refused and said is Meaning.WAIT:
+        return told
+    message = f"HTTP {status} names no task: {told.code}: {told.message}"
+    return Told(Meaning.UNCLEAR, message=message, parameter=told.parameter)
+
+
+_OF_ONE = frozenset({Meaning.WAIT, Meaning.ACCEPTED, Meaning.REJECTED})
+"""What an error that names no task says of the one that was sent."""
 
 
 class Outcome(StrEnum):

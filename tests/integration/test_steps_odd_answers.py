@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from core_driver import Rig, audit, fresh_store, row
+from core_driver import Rig, audit, fresh_store, resize, row
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
@@ -308,3 +308,24 @@ def test_a_provider_that_takes_the_first_tasks_of_a_post_and_passes_over_the_res
         rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
     assert len(taken) == len(set(taken)) == 8
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_request_that_is_too_large_for_a_rate_limit_is_no_want_of_capacity(
+    store: Store, *, named: bool
+) -> None:
+    def submit(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+        if len(tasks) <= 2:
+            return accept(tasks)
+        names = [{"taskUUID": task["taskUUID"]} for task in tasks] if named else [{}]
+        error = {"code": "inferenceRateLimitRequestTooLarge", "message": "At most two."}
+        return 429, json.dumps({"errors": [error | name for name in names]})
+
+    with provider(lambda tasks: data(*map(result, tasks)), submit=submit) as url:
+        rig = Rig(store, url)
+        resize(store, 8)
+        rig.queue(*[row(f"Row {n}?") for n in range(8)])
+        rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    assert store.window()[0] >= 8
+    assert store.limits() == {"tasks": "2"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_samples import OTHER, OURS, THIRD, answer, error, read, running
 
-from tasks.errors import Category, Meaning, category
+from tasks.errors import REQUEST_TOO_LARGE, Category, Meaning, category
 from tasks.verdict import Told, of_submit
 
 
@@ -109,6 +109,12 @@ def test_a_capacity_refusal_of_nobody_is_one_where_the_status_refuses_too() -> N
     assert alone(200, "concurrentRequestLimitExceeded").meaning is Meaning.WAIT
     # Of several under a 200 some may have been taken: nothing says which.
     assert several(200, "concurrentRequestLimitExceeded").meaning is Meaning.UNCLEAR
+
+
+def test_a_rate_limit_that_the_request_breaks_by_itself_asks_for_fewer_in_it() -> None:
+    assert several(429, REQUEST_TOO_LARGE).meaning is None
+    assert several(200, REQUEST_TOO_LARGE).meaning is Meaning.UNCLEAR
+    assert alone(429, REQUEST_TOO_LARGE).meaning is Meaning.WAIT
 
 
 def test_a_conflict_of_nobody_is_an_acknowledgment_never_a_failure() -> None:
