@@ -23,7 +23,7 @@ def failed_rows(store: Store, batch_id: str) -> Iterator[dict[str, Any]]:
     """
     for jobs in reading.rows(store, batch_id, PAGE):
         known = [one for one in reading.records(store, jobs) if one and one.state in LACKING]
-        requests = reading.requests_of(store, [(one.id, batch_id) for one in known])
+        requests = reading.each_request(store, [(one.id, batch_id) for one in known])
         failures = reading.failures(store, [one.id for one in known])
         for record, request, error in zip(known, requests, failures, strict=True):
             told = ": ".join(filter(None, error)) or record.state.value

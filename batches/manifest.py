@@ -12,7 +12,7 @@ from batches.row import PLAIN, Row, Rules, read_row
 from batches.sources import Format, Source, source_at
 from batches.twins import twins
 
-PIECE = 16
+PIECE = 4
 """Rows read at a time. One may have 64 MB."""
 
 

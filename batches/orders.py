@@ -157,7 +157,7 @@ def _at_provider(store: Store, jobs: Sequence[Record]) -> int:
 
 def _seeded(store: Store, jobs: Sequence[Record]) -> int:
     some = [(job.id, job.batch) for job in jobs if job.state is State.PARTIAL]
-    return sum("seed" in request.body for request in reading.requests_of(store, some))
+    return sum("seed" in request.body for request in reading.each_request(store, some))
 
 
 def retry(

@@ -9,12 +9,13 @@ from functools import partial
 from itertools import groupby, islice
 
 from batches.budget import Budget
+from batches.chunks import chunked
 from batches.entries import Common, Fields, entry
 from batches.journal import Journal
 from batches.problems import BadManifest
 from batches.recorder import Recorder
 from batches.row import Row
-from batches.supply import Supplied, chunked, looked_up, supplied
+from batches.supply import Supplied, looked_up, supplied
 from batches.uploads import Uploads
 from tasks import ids, pruning, reading, verbs
 from tasks.claims import failure

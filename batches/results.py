@@ -28,7 +28,7 @@ def table(store: Store, batch_id: str, *, simulated: bool) -> Iterator[dict[str,
         known = [record for record in reading.records(store, jobs) if record]
         columns = (
             known,
-            reading.requests_of(store, [(record.id, batch_id) for record in known]),
+            reading.each_request(store, [(record.id, batch_id) for record in known]),
             reading.failures(store, [record.id for record in known]),
             reading.answers(store, known),
         )

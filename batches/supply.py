@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from itertools import islice
 from time import monotonic
 from typing import Any
 
+from batches.chunks import CHUNK, HEAVY, chunked, weight
 from batches.contents import Unusable
 from batches.row import Row
 from batches.uploads import Medium, Uploads
@@ -15,8 +15,6 @@ from tasks import ids
 from tasks.errors import MEDIUM_GONE, UPLOAD_FAILED
 from tasks.job import Record, State
 
-CHUNK = 100
-"""Rows per script call: a script touches at most a hundred jobs."""
 TICK = 0.25
 """Seconds after which rows that are ready no longer wait for a chunk to be full."""
 
@@ -81,6 +79,7 @@ class _Begun:
     """A row whose files are on their way."""
 
     row: Row
+    weight: int  # characters
     record: Record | None = None
     media: Future[dict[str, Medium]] | None = None
 
@@ -111,7 +110,9 @@ def looked_up(
 ) -> list[Supplied]:
     """Return rows beside their records; files of those that have one are read, none is uploaded."""
     begun = [
-        _Begun(row, record, uploads.hashes(row.files) if uploads and record and row.files else None)
+        _Begun(
+            row, 0, record, uploads.hashes(row.files) if uploads and record and row.files else None
+        )
         for row, record in zip(rows, records, strict=True)
     ]
     return [one.supplied() for one in begun]
@@ -135,26 +136,65 @@ def supplied(
         Error: no file can be uploaded now.
     """
     pages = _begun(rows, known, uploads)
-    ahead: deque[_Begun] = deque()
-    ready: list[Supplied] = []
+    ahead, ready = _Rows(), _Rows()
     more, since = True, monotonic()
     while ahead or more:
-        if more and len(ahead) < CHUNK:
+        if more and not ahead.is_full:
             page = next(pages, None)
             more = page is not None
-            ahead.extend(page or ())
-        elif ahead[0].is_ready:
+            for begun in page or ():
+                ahead.add(begun)
+        elif ahead.first.is_ready:
             since = since if ready else monotonic()
-            ready.append(ahead.popleft().supplied())
+            ready.add(ahead.take())
         else:
             waiting()
-            _wait_for(ahead[0])
-        stuck = bool(ahead) and not ahead[0].is_ready and monotonic() - since >= TICK
-        if len(ready) == CHUNK or (ready and stuck):
-            yield ready
-            ready = []
+            _wait_for(ahead.first)
+        stuck = bool(ahead) and not ahead.first.is_ready and monotonic() - since >= TICK
+        if ready.is_full or (ready and stuck):
+            yield ready.supplied()
     if ready:
-        yield ready
+        yield ready.supplied()
+
+
+class _Rows:
+    """Rows in order: a chunk of them at most, or one more page of them."""
+
+    def __init__(self) -> None:
+        self._rows: deque[_Begun] = deque()
+        self._weight = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def first(self) -> _Begun:
+        """The one that was added first."""
+        return self._rows[0]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether they are as many, or as heavy, as a chunk."""
+        return len(self._rows) >= CHUNK or self._weight >= HEAVY
+
+    def add(self, begun: _Begun) -> None:
+        """Add one at the end."""
+        self._rows.append(begun)
+        self._weight += begun.weight
+
+    def take(self) -> _Begun:
+        """Take the first away."""
+        begun = self._rows.popleft()
+        self._weight -= begun.weight
+        return begun
+
+    def supplied(self) -> list[Supplied]:
+        """Take all away, waiting for their media.
+
+        Raises:
+            Error: no file can be uploaded now.
+        """
+        return [self.take().supplied() for _ in range(len(self))]
 
 
 def _wait_for(begun: _Begun) -> None:
@@ -170,17 +210,11 @@ def _begun(rows: Iterable[Row], known: Known, uploads: Uploads | None) -> Iterat
 
 
 def _begin(row: Row, record: Record | None, uploads: Uploads | None) -> _Begun:
+    size = weight(row)
     if not row.files or uploads is None:
-        return _Begun(row, record)
+        return _Begun(row, size, record)
     if record is None:
-        return _Begun(row, None, uploads.start(row.files))
+        return _Begun(row, size, None, uploads.start(row.files))
     if lacks_files(record):
-        return _Begun(row, record, uploads.start(row.files, after=record.ended_at or 0))
-    return _Begun(row, record, uploads.hashes(row.files))
-
-
-def chunked(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Yield rows by the hundred."""
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
+        return _Begun(row, size, record, uploads.start(row.files, after=record.ended_at or 0))
+    return _Begun(row, size, record, uploads.hashes(row.files))

@@ -35,7 +35,7 @@ def kinds(store: Store, batch_id: str) -> dict[str, Kind]:
 def _columns(store: Store, batch_id: str) -> Iterator[Mapping[str, Any]]:
     for jobs in reading.rows(store, batch_id, PAGE):
         known = [(job, batch_id) for job in reading.known(store, jobs)]
-        for request in reading.requests_of(store, known):
+        for request in reading.each_request(store, known):
             yield request.columns
 
 

@@ -33,5 +33,14 @@ def unpacked(blob: bytes) -> Any:  # noqa: ANN401  any JSON value
     Raises:
         TypeError, ValueError, zlib.error: it is nothing that was stored.
     """
-    raw = blob if blob[:1] == b"{" else zlib.decompress(blob)
+    return loaded(inflated(blob))
+
+
+def inflated(blob: bytes) -> bytes:
+    """Return the bytes that `packed` was given."""
+    return blob if blob[:1] == b"{" else zlib.decompress(blob)
+
+
+def loaded(raw: bytes) -> Any:  # noqa: ANN401  any JSON value
+    """Read JSON as it is stored."""
     return json.loads(raw, parse_float=Decimal)

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -37,40 +37,60 @@ def optional(said: Told) -> str:
     return ""
 
 
-def bodies(
-    store: Store, keyring: Keyring, jobs: Sequence[Claimed], without: frozenset[str]
-) -> dict[str, bytes]:
-    """Return each task, by job id, as the bytes that are sent: a pure function of its record.
+def portions(
+    store: Store,
+    keyring: Keyring,
+    jobs: Sequence[Claimed],
+    without: frozenset[str],
+    most_bytes: int,
+) -> Iterator[tuple[list[Claimed], dict[str, bytes]]]:
+    """Yield jobs, as many as one POST holds, and by job id the bytes of their tasks.
 
-    A job whose stored request cannot be sent is left out; it takes no other with it. `without` are
-    fields that the provider refuses.
+    The bytes are a pure function of the job's record. A job whose stored request cannot be sent has
+    none; it takes no other with it. `without` are fields that the provider refuses.
 
     Raises:
         StoreAway: the store did not answer.
     """
     places = store.places() if any(job.place for job in jobs) else {}
-    try:
-        return _bodies(store, keyring, jobs, places, without)
-    except UNSENDABLE:
-        found: dict[str, bytes] = {}
-        for job in jobs:
-            with suppress(*UNSENDABLE):
-                found |= _bodies(store, keyring, [job], places, without)
-        return found
+    some, tasks, size = list[Claimed](), dict[str, bytes](), 0
+    for job, request in _requests(store, jobs):
+        task = request and _composed(request, job, keyring, places, without)
+        if task and tasks and size + len(task) + 1 > most_bytes:
+            yield some, tasks
+            some, tasks, size = [], {}, 0
+        some.append(job)
+        if task:
+            tasks[job.id] = task
+            size += len(task) + 1
+    if some:
+        yield some, tasks
 
 
-def _bodies(
-    store: Store,
+def _requests(store: Store, jobs: Sequence[Claimed]) -> Iterator[tuple[Claimed, Request | None]]:
+    """Read what jobs ask for; from one on that cannot be read each is read alone."""
+    done = 0
+    with suppress(*UNSENDABLE):
+        for request in reading.each_request(store, [(job.id, job.batch) for job in jobs]):
+            done += 1
+            yield jobs[done - 1], request
+    for job in jobs[done:]:
+        found = None
+        with suppress(*UNSENDABLE):
+            (found,) = reading.each_request(store, [(job.id, job.batch)])
+        yield job, found
+
+
+def _composed(
+    request: Request,
+    job: Claimed,
     keyring: Keyring,
-    jobs: Sequence[Claimed],
     places: Mapping[str, str],
     without: frozenset[str],
-) -> dict[str, bytes]:
-    requests = reading.requests_of(store, [(job.id, job.batch) for job in jobs])
-    return {
-        job.id: compose(request, job, keyring, places.get(job.place), without)
-        for request, job in zip(requests, jobs, strict=True)
-    }
+) -> bytes | None:
+    with suppress(*UNSENDABLE):
+        return compose(request, job, keyring, places.get(job.place), without)
+    return None
 
 
 def lacks_files(store: Store, job: str) -> bool:

@@ -1,6 +1,7 @@
 """Reading the store: records, requests, histories, results. Writes nothing."""
 
 import json
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 from tasks.claims import unpack
 from tasks.job import Record, State, record
 from tasks.lua import store_errors
-from tasks.packing import unpacked
+from tasks.packing import inflated, loaded, unpacked
 from tasks.store import Store
 from tasks.wire.answer import Item, Kind
 
@@ -114,19 +115,90 @@ def jobs_of(store: Store, tasks: Sequence[str]) -> list[str]:
     ]
 
 
+_Part = tuple[str, str]  # batch id, digest
+
+
 def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
     """Return the requests of jobs, given as (job id, batch id), in order."""
-    with store_errors():
-        blobs = store.client.mget([store.keys("input", id_) for id_, _ in jobs]) if jobs else []
-    inputs = [unpacked(blob) for blob in blobs]
-    parts = [(batch, row["shared"]) for (_, batch), row in zip(jobs, inputs, strict=True)]
-    shared = _shared(store, sorted(set(parts)))
-    return [
-        Request(
-            row["custom_id"], {**shared[part], **row["body"]}, row["columns"], row.get("files", {})
-        )
-        for part, row in zip(parts, inputs, strict=True)
-    ]
+    return list(each_request(store, jobs))
+
+
+def each_request(store: Store, jobs: Sequence[tuple[str, str]]) -> Iterator[Request]:
+    """Yield the requests of jobs as `requests_of` does, few in memory at once however large."""
+    few, start = _Few(), 0
+    while some := jobs[start : start + few.most]:
+        start += len(some)
+        with store_errors():
+            blobs = store.client.mget([store.keys("input", id_) for id_, _ in some])
+        few.had(blobs)
+        held, size = list[tuple[_Part, Any]](), 0
+        for (_, batch_id), blob in zip(some, blobs, strict=True):
+            raw = inflated(blob)
+            row, size = loaded(raw), size + len(raw)
+            held.append(((batch_id, row["shared"]), row))
+            if size >= MOST:
+                yield from _requests(store, held)
+                held, size = [], 0
+        yield from _requests(store, held)
+
+
+MOST = 8_000_000
+"""Bytes of rows, or of request parts, that are held at once, unless one alone has more."""
+FEW = 32
+"""Rows that are read by one command where they are small; nobody knows before how large one is."""
+
+
+class _Few:
+    """How many values to read by one command: as many as fit, by the size of those before."""
+
+    def __init__(self) -> None:
+        self.most = FEW
+
+    def had(self, blobs: Sequence[bytes | None]) -> None:
+        """Hear what the last ones were."""
+        mean = sum(len(blob or b"") for blob in blobs) // len(blobs)
+        self.most = min(FEW, max(1, MOST // max(1, mean)))
+
+
+def _requests(store: Store, rows: Sequence[tuple[_Part, Any]]) -> Iterator[Request]:
+    """Put rows and the parts they share together."""
+    parts, last, shared = _Parts(store, [part for part, _ in rows]), None, dict[str, Any]()
+    for part, row in rows:
+        if part != last:
+            last, shared = part, unpacked(parts.blob(part))
+        body = {**shared, **row["body"]}
+        yield Request(row["custom_id"], body, row["columns"], row.get("files", {}))
+
+
+class _Parts:
+    """Request parts as they are stored, read about in the order in which they are needed."""
+
+    def __init__(self, store: Store, parts: Iterable[_Part]) -> None:
+        self._store, self._few = store, _Few()
+        self._coming = deque(dict.fromkeys(parts))
+        self._here: dict[_Part, Any] = {}
+
+    def blob(self, part: _Part) -> Any:  # noqa: ANN401  bytes, or None where it is gone
+        """Return a part; one that had to make room for others is read again."""
+        if part not in self._here:
+            self._read(part)
+        return self._here[part]
+
+    def _read(self, part: _Part) -> None:
+        """Read a part and those that come next."""
+        some = [part]
+        while self._coming and len(some) < self._few.most:
+            coming = self._coming.popleft()
+            some += [coming] * (coming != part)
+        pipe = self._store.client.pipeline(transaction=False)
+        for batch_id, digest in some:
+            pipe.hget(self._store.keys("shared", batch_id), digest)
+        with store_errors():
+            blobs = pipe.execute()
+        self._few.had(blobs)
+        if sum(len(blob or b"") for blob in self._here.values()) > MOST:
+            self._here = {}
+        self._here |= zip(some, blobs, strict=True)
 
 
 def has_files(store: Store, job: str) -> bool:
@@ -134,14 +206,6 @@ def has_files(store: Store, job: str) -> bool:
     with store_errors():
         blob = store.client.get(store.keys("input", job))
     return blob is not None and bool(unpacked(blob).get("files"))
-
-
-def _shared(store: Store, parts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    pipe = store.client.pipeline(transaction=False)
-    for batch, digest in parts:
-        pipe.hget(store.keys("shared", batch), digest)
-    with store_errors():
-        return {part: unpacked(blob) for part, blob in zip(parts, pipe.execute(), strict=True)}
 
 
 def history(store: Store, job: str) -> list[Event]:

@@ -1,6 +1,6 @@
 """Settle: the repeatable effects after a job has ended, from the outbox, at least once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
@@ -79,12 +79,13 @@ def known(store: Store, entries: Sequence[Entry]) -> list[Record]:
     return [record for record in reading.records(store, jobs) if record]
 
 
-def stories(store: Store, jobs: Sequence[Record]) -> list[Story]:
+def stories(store: Store, jobs: Sequence[Record]) -> Iterator[Story]:
     """Read what else there is of jobs."""
     columns = (
         jobs,
-        reading.requests_of(store, [(record.id, record.batch) for record in jobs]),
+        reading.each_request(store, [(record.id, record.batch) for record in jobs]),
         reading.failures(store, [record.id for record in jobs]),
         reading.answers(store, jobs),
     )
-    return [Story(*row) for row in zip(*columns, strict=True)]
+    for row in zip(*columns, strict=True):
+        yield Story(*row)

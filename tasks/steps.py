@@ -72,13 +72,15 @@ def submit(context: Context) -> int:
         context.keyring.signing if context.place else "",
         token.LIFETIME,
     )
-    tasks = payload.bodies(context.store, context.keyring, claim.jobs, flow.without(limits))
-    refusals.reject_unsendable(context, claim, [job for job in claim.jobs if job.id not in tasks])
-    sendable = history.unsent(context, claim, [job for job in claim.jobs if job.id in tasks])
     most_bytes = min(settings.bytes_per_post, int(limits.get("bytes", settings.bytes_per_post)))
     most_tasks = int(limits.get("tasks", settings.tasks_per_post))
-    for chunk in payload.chunks(sendable, tasks, most_bytes, most_tasks):
-        _send(context, claim, chunk, tasks)
+    for jobs, tasks in payload.portions(
+        context.store, context.keyring, claim.jobs, flow.without(limits), most_bytes
+    ):
+        refusals.reject_unsendable(context, claim, [job for job in jobs if job.id not in tasks])
+        sendable = history.unsent(context, claim, [job for job in jobs if job.id in tasks])
+        for chunk in payload.chunks(sendable, tasks, most_bytes, most_tasks):
+            _send(context, claim, chunk, tasks)
     return len(claim.jobs)
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from batches.chunks import CHUNK
 from batches.journal import Journal
 from batches.manifest import BadManifest
 from batches.queueing import Queueing
 from batches.row import Row, read_row
-from batches.supply import CHUNK
 from tasks import ids, reading
 from tasks.job import State
 from tasks.store import Store
