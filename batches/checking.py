@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from batches.problems import BadManifest, BadRow, RowError, shown
 from batches.row import Rules, read_row
 from batches.sources import Source
+from batches.text import is_printable
 from batches.twins import Twins
 
 MOST_ERRORS = 20
@@ -78,7 +79,7 @@ class Check:
         if "custom_id" not in given:
             self._without_id.is_new("", line)
         custom_id = given.get("custom_id", str(line))
-        if isinstance(custom_id, str) and custom_id.isprintable():
+        if isinstance(custom_id, str) and is_printable(custom_id):
             self._twins.add(custom_id, line)
 
     def _note_slots(self, line: int, given: dict[str, object]) -> None:

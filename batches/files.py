@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from batches.problems import shown
+from batches.text import is_printable
 from tasks.wire.request import Inputs
 
 EXTENSIONS = {
@@ -50,7 +51,7 @@ def find(value: str, roots: Sequence[Path]) -> tuple[str, Path, int] | None:
     """
     if _is_url(value) or not 0 < len(value) <= LONGEST_PATH or _is_sent_as_it_is(value):
         return None
-    if not value.isprintable():
+    if not is_printable(value):
         raise NoFile("is no printable path; rename the file")
     path = _resolved(value, roots)
     root = next((root for root in roots if path.is_relative_to(root)), None)

@@ -10,13 +10,18 @@ from batches.files import kind_of
 from batches.problems import BadManifest, shown
 from batches.scratch import scratch
 
-MAGIC = frozenset("*?[")
+_MAGIC = frozenset("*?[")
 _EXAMPLES = 3
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path is a pattern of others: it has a wildcard, and nothing is called so."""
+    return bool(_MAGIC & set(str(path))) and not os.path.lexists(path)
 
 
 def split_pattern(pattern: Path) -> tuple[Path, tuple[str, ...]]:
     """Return the folder before the first part with a wildcard, and the parts from there."""
-    first = next(i for i, part in enumerate(pattern.parts) if MAGIC & set(part))
+    first = next(i for i, part in enumerate(pattern.parts) if _MAGIC & set(part))
     return Path(*pattern.parts[:first]), pattern.parts[first:]
 
 
@@ -63,7 +68,7 @@ class _Seen:
             for entry in _entries(folder.joinpath(*parts)):
                 path = (*parts, entry.name)
                 if entry.name.startswith("."):
-                    self._left["hidden"] += not pattern
+                    self._left.update([] if pattern else ["hidden"])
                 elif entry.is_dir(follow_symlinks=False):
                     if deepest is None or len(path) < deepest:
                         waiting.append(path)
@@ -71,7 +76,7 @@ class _Seen:
                     yield "/".join(path)
 
     def _is_medium(self, entry: os.DirEntry[str]) -> bool:
-        if entry.is_symlink() and entry.is_dir():
+        if _leads_to_a_folder(entry):
             self._left["linked folders"] += 1
             return False
         kind = kind_of(entry.name)
@@ -92,6 +97,13 @@ class _Seen:
         if len(self._kinds) > 1:
             kinds = ", ".join(f"{kind}: {count}" for kind, count in self._kinds.most_common())
             yield f"media of several kinds are taken ({kinds}); a pattern like '*.mp4' takes some"
+
+
+def _leads_to_a_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:  # links in a circle lead nowhere; the check of the row tells of it
+        return False
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -16,10 +16,12 @@ from batches.files import NoFile, find, kind_of
 from batches.problems import BadRow, RowError, shown
 from batches.prompt import Prompt
 from batches.sentences import column
+from batches.text import is_printable
 
 LONGEST_ID = 256
 MOST_NAMES = 200
 """Characters of column names that a message lists."""
+_NO_OBJECT = "must be a JSON object, one a line"
 _TAKEN = frozenset(OUTPUT) - REQUEST
 _NULLABLE = REQUEST - {"custom_id"}
 _ANY_MEDIUM = "00000000-0000-4000-8000-000000000000"
@@ -70,7 +72,7 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
         BadRow: with every error of the row.
     """
     if not isinstance(given, dict):
-        raise BadRow([RowError(line, "row", shown(given), "must be a JSON object")])
+        raise BadRow([RowError(line, "row", shown(given), _NO_OBJECT)])
     given = {k: v for k, v in given.items() if v is not None or k not in _NULLABLE}
     custom_id = given.get("custom_id", str(line))
     errors = [] if rules.checked else _column_errors(line, given, custom_id, rules.passengers)
@@ -125,8 +127,8 @@ def _id_errors(line: int, custom_id: object) -> Iterator[RowError]:
         problem = 'must be text, in quotes: "7", not 7'
     elif not 1 <= len(custom_id) <= LONGEST_ID:
         problem = f"must have 1 to {LONGEST_ID} characters, has {len(custom_id)}"
-    elif not custom_id.isprintable():
-        odd = next(char for char in custom_id if not char.isprintable())
+    elif not is_printable(custom_id):
+        odd = next(char for char in custom_id if not is_printable(char))
         problem = f"must be printable characters; take out U+{ord(odd):04X}"
     if problem:
         yield RowError(line, "custom_id", shown(custom_id), problem)

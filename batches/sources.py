@@ -1,7 +1,6 @@
 """Where the rows of a manifest come from: JSON Lines, CSV, a list of URLs, a folder, a pattern."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Protocol
 
 from batches.csv_rows import csv_rows
 from batches.files import EXTENSIONS, kind_of
-from batches.folder import MAGIC, media_rows, split_pattern
+from batches.folder import is_pattern, media_rows, split_pattern
 from batches.problems import BadManifest, BadRow, RowError, shown
 from batches.text import decoded, lines
 from tasks.wire.answer import Unreadable, parse
@@ -44,6 +43,7 @@ _ROWS = {
     Format.TSV: "the first line names the columns, each further line is a row",
     Format.URLS: "write one URL per line",
 }
+_PLACE = re.compile(r": line \d+ column \d+ \(char (\d+)\)")
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -151,7 +151,7 @@ def source_at(path: Path, format_: Format | None = None, folder: Path | None = N
     """
     if format_ is None and path.is_dir():
         return Folder(path)
-    if format_ is None and not os.path.lexists(path) and MAGIC & set(str(path)):
+    if format_ is None and is_pattern(path):
         return Folder(*split_pattern(path))
     known = format_ or _ENDINGS.get(path.suffix[1:].lower())
     if known:
@@ -185,7 +185,8 @@ def _parsed(line: int, raw: bytes) -> object:
         given = parse(raw)
     except Unreadable as exc:
         text = decoded(line, raw)  # says more of a byte that is wrong
-        problem = f"is not a JSON object: {exc}"
+        why = _PLACE.sub(lambda match: f" at character {int(match[1]) + 1}", str(exc))
+        problem = f"is not a JSON object: {why}; write one a line"
         raise BadRow([RowError(line, "row", shown(text.strip()), problem)]) from exc
     if _HALF.search(raw) and isinstance(given, dict):
         _check_whole(line, given)

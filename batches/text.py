@@ -1,11 +1,16 @@
 """Lines of a text file: UTF-8, or UTF-16 with a byte order mark; each bounded, each counted."""
 
 import codecs
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from batches.problems import BadManifest, BadRow, RowError, shown
+
+_JOINERS = frozenset("\u200c\u200d")
+_TAGS = range(0xE0020, 0xE0080)
+_EMOJI = range(0x1F000, 0x1FC00)
 
 LONGEST_LINE = 64_000_000
 """Bytes of a line; a medium as base64 may stand in it."""
@@ -54,6 +59,22 @@ def decoded(line: int, raw: bytes) -> str:
         problem = f"holds a NUL byte; take it out, or, if the file is UTF-16 without BOM, {_SAVE}"
         raise BadRow([RowError(line, "row", shown(text.strip()), problem)])
     return text
+
+
+def is_printable(text: str) -> bool:
+    """Whether a text shows as what it is: no controls, nothing that hides or turns the writing."""
+    return text.isprintable() or all(map(_is_shown, text))
+
+
+def _is_shown(char: str) -> bool:
+    """Whether a character may stand in a name though Python's tables do not call it printable.
+
+    Such are spaces of all widths (macOS puts one into the names of its recordings), what joins
+    letters and emoji into one, and emoji that are younger than the tables.
+    """
+    code = ord(char)
+    joins = char in _JOINERS or code in _TAGS
+    return char.isprintable() or joins or code in _EMOJI or unicodedata.category(char) == "Zs"
 
 
 def _raw(file: BinaryIO) -> Iterator[bytes]:

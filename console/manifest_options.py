@@ -13,6 +13,7 @@ import click
 from batches.budget import MOST_INPUT_TOKENS, BadBudget, budget
 from batches.columns import REQUEST
 from batches.defaults import BadSetting, defaults, read_text, settings_from
+from batches.folder import is_pattern, split_pattern
 from batches.journal import BATCH_NAME, Journal
 from batches.manifest import Manifest, manifest_at
 from batches.preview import Place, previewed
@@ -48,7 +49,7 @@ class Asked:
 
     @property
     def batch_name(self) -> str:
-        """The name given, else the file's stem, else the folder's name.
+        """The name given, else the file's stem, else the name of the folder, or of a pattern's.
 
         Raises:
             Error: there is none that a batch can have.
@@ -57,10 +58,18 @@ class Asked:
             return self.name
         if self.is_stream:
             raise Error("standard input has no name that the batch could have: give --name")
-        found = self.file.resolve().name if self.file.is_dir() else self.file.stem
+        folder = self._folder
+        found = folder.resolve().name if folder else self.file.stem
         if not BATCH_NAME.fullmatch(found):
             raise Error(f"'{found}' is no batch name (1 to 64 of A-Z a-z 0-9 . _ -): give --name")
         return found
+
+    @property
+    def _folder(self) -> Path | None:
+        """The folder that is named, or in which a pattern is looked for."""
+        if self.file.is_dir():
+            return self.file
+        return split_pattern(self.file)[0] if is_pattern(self.file) else None
 
     @contextmanager
     def opened(self, settings: Settings) -> Iterator[Manifest]:
@@ -164,7 +173,7 @@ _OPTIONS = (
         callback=_one_file,
     ),
     click.option(
-        "--name", callback=_checked_name, help="Name of the batch; default: the file's stem."
+        "--name", callback=_checked_name, help="Name of the batch; default: the file's or folder's."
     ),
     click.option(
         "--format",

@@ -77,6 +77,18 @@ def test_a_preview_needs_nothing_running_and_leaves_nothing(place: Place) -> Non
     assert not place.data.exists()
 
 
+def test_a_pattern_is_a_batch_by_the_name_of_its_folder(place: Place) -> None:
+    (place.cwd / "clips").mkdir()
+    (place.cwd / "clips" / "7.mp4").write_bytes(b"x")
+    args = ("--prompt", "What?", "--preview", "3")
+    (task,) = shown(place.run("submit", "clips/**/*.mp4", *args))
+    assert task["inputs"] == {"videos": ["(media UUID of 7.mp4 when it is uploaded)"]}
+    (place.cwd / "a b").mkdir()
+    done = place.run("submit", "a b/*.mp4", *args)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "'a b' is no batch name" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "told"),
     [

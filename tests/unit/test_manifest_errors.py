@@ -104,7 +104,7 @@ def test_a_row_that_is_no_object_is_told_as_such(given: object) -> None:
     with pytest.raises(BadRow) as caught:
         read_row(7, given)
     (error,) = caught.value.errors
-    assert str(error) == f"line 7, row ({given!r}): must be a JSON object"
+    assert str(error) == f"line 7, row ({given!r}): must be a JSON object, one a line"
 
 
 def test_a_value_is_shown_short_and_on_one_line() -> None:

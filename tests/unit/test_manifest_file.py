@@ -62,6 +62,7 @@ def test_a_manifest_may_come_from_any_editor(file: Path, content: bytes) -> None
 def test_lines_are_counted_as_an_editor_counts_them(file: Path) -> None:
     text = refusal(file, b"\n\r\n" + line("a", note="\u2028\x85") + b"\n\n{bad}\n")
     assert "  line 5, row ('{bad}'): is not a JSON object" in text
+    assert "double quotes at character 2; write one a line" in text
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", BOM, b" \r\n"])

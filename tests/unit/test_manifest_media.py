@@ -191,6 +191,44 @@ def test_a_bad_file_in_a_folder_is_named(clips: Path) -> None:
     assert text.count("file ") >= 5
 
 
+def test_a_link_to_itself_in_a_folder_is_named_as_any_bad_file(clips: Path) -> None:
+    (clips / "loop.mp4").symlink_to("loop.mp4")
+    (clips / "gone.mp4").symlink_to("nowhere")
+    text = refusal(clips)
+    assert "video ('loop.mp4'): cannot be read: Too many levels of symbolic links" in text
+    assert "video ('gone.mp4'): no such file" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Screen Recording at 9.41\u202fAM.mov",  # as macOS writes it
+        "👩\u200d👩\u200d👧.mp4",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f.mp4",
+        "❤\ufe0f.mp4",
+        "\U0001fae8 shaking.mp4",
+        "\u0645\u06cc\u200c\u062e\u0648.mp4",  # Persian, with the joint that it needs
+        "no\u00a0break.mp4",
+        "全角\u3000空白.mp4",
+    ],
+)
+def test_a_name_of_emoji_and_spaces_of_any_kind_is_a_row_as_it_is(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / name).write_bytes(b"x")
+    assert [row.custom_id for row in rows(tmp_path / "clips")] == [name]
+    assert [list(row.files) for row in rows(listed(tmp_path / "clips", f"clips/{name}"))] == [
+        [f"file:clips/{name}"]
+    ]
+
+
+def test_a_pattern_says_nothing_of_what_nobody_left_out(clips: Path) -> None:
+    (clips / ".hidden.mp4").write_bytes(b"x")
+    (clips / "up").symlink_to(".")
+    assert at(clips / "**").check().warnings[0] == "files are left out (linked folders: 1)"
+
+
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [

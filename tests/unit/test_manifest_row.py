@@ -156,7 +156,11 @@ def test_a_custom_id_may_be_any_printable_text(custom_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "custom_id", ["", "x" * 257, "a\nb", "a\x00", "\x1b[31m", "\ud800", 7, None, True, ["a"]]
+    "custom_id",
+    [
+        *("", "x" * 257, "a\nb", "a\x00", "\x1b[31m", "\ud800", 7, None, True, ["a"]),
+        *("a\u202eb", "a\u200bb", "a\u2028b", "\ufeffa", "a\u2066b", "\ufffe", "\U000e0001"),
+    ],
 )
 def test_a_custom_id_that_is_none_is_refused(custom_id: object) -> None:
     assert [column for column, _ in told(custom_id=custom_id)] == ["custom_id"]
