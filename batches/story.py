@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batches.results import moment
-from batches.waiting import waits_for
+from batches.waiting import stops, waits_for
 from tasks import reading
 from tasks.job import Record, State
 from tasks.money import usd
@@ -27,9 +27,7 @@ class Story:
     @property
     def waits_for(self) -> str | None:
         """What the job waits for, in a sentence; None where it has ended."""
-        if self.stopped and self.record.state is State.QUEUED:
-            return f"It waits because nothing of its batch is sent: {self.stopped}."
-        return waits_for(self.record)
+        return waits_for(self.record, self.stopped)
 
 
 def story_of(store: Store, record: Record) -> Story:
@@ -54,7 +52,7 @@ def _stopped(store: Store, record: Record) -> str:
         return ""
     batch = reading.batch(store, record.batch)
     reason = store.paused().get("*") or (batch.paused if batch else "")
-    return f"paused: {reason}" if reason else ""
+    return stops(batch, reason) if batch else ""
 
 
 def describe(story: Story) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from batches.advice import advice
 from batches.budget import stopped
 from batches.forecast import pace, projected, seconds_left
 from batches.results import moment
-from batches.waiting import waits_for
+from batches.waiting import stops, waits_for
 from tasks.job import State
 from tasks.money import usd
 from tasks.progress import Look, Pause, Waiting
@@ -86,7 +86,7 @@ def describe_look(look: Look, waiting: Waiting | None) -> dict[str, Any]:
             }
             for cause in look.causes
         ],
-        "waits_longest": waiting and _waiting(waiting),
+        "waits_longest": waiting and _waiting(waiting, stopped_in(look)),
     }
 
 
@@ -99,7 +99,12 @@ def _pause(pause: Pause) -> dict[str, Any]:
     }
 
 
-def _waiting(waiting: Waiting) -> dict[str, Any]:
+def stopped_in(look: Look) -> str:
+    """Return what keeps the queued jobs of the batch that is looked at from being sent."""
+    return stops(look.batch, look.pause.reason if look.pause else "")
+
+
+def _waiting(waiting: Waiting, stopped: str) -> dict[str, Any]:
     record = waiting.record
     return {
         "custom_id": waiting.custom_id,
@@ -108,7 +113,7 @@ def _waiting(waiting: Waiting) -> dict[str, Any]:
         "queued_at": moment(record.queued_at),
         "submitted_at": moment(record.submitted_at),
         "next_at": moment(waiting.next_at),
-        "waits_for": waits_for(record),
+        "waits_for": waits_for(record, stopped),
     }
 
 

@@ -1,6 +1,7 @@
 """Why a job waits, and what happens next, in a sentence."""
 
 from tasks.job import Record, State
+from tasks.reading import Batch
 
 _WAITS = {
     State.QUEUED: "It waits for a free slot at the provider; `reelqueue up` must be running.",
@@ -16,8 +17,27 @@ _PARKED = (
 )
 
 
-def waits_for(record: Record) -> str | None:
-    """Return what a job waits for; None where it has ended."""
+def stops(batch: Batch, paused: str) -> str:
+    """Return what keeps the queued jobs of a batch from being sent; empty where nothing does.
+
+    Args:
+        batch: Theirs.
+        paused: Why all, or the batch, is paused; empty where it is not.
+    """
+    if paused:
+        return f"paused: {paused}"
+    return "its --max-cost is reached" if batch.is_spent else ""
+
+
+def waits_for(record: Record, stopped: str = "") -> str | None:
+    """Return what a job waits for; None where it has ended.
+
+    Args:
+        record: The job's.
+        stopped: What `stops` its batch.
+    """
     if "parked" in record.flags and record.state is State.RESOLVING:
         return _PARKED
+    if stopped and record.state is State.QUEUED:
+        return f"It waits because nothing of its batch is sent: {stopped}."
     return _WAITS.get(record.state)

@@ -81,10 +81,20 @@ def _of_store(settings: Settings) -> Iterator[Check]:
     yield from _of_work(store)
 
 
+_LIMITS = {
+    "tasks": "the provider was found to take {} tasks in one submission at most",
+    "bytes": "the provider was found to take {} bytes in one submission at most",
+    "uuids": "the provider was found to take {} tasks in one poll at most",
+    "without": "the provider was found to refuse {}: it is left out",
+}
+
+
 def _of_work(store: Store) -> Iterator[Check]:
     """Yield what is under way; false only where it stands still and the user has not said so."""
     found = health.health(store)
     yield True, f"window: {found.slots:,} of {found.window:,} slots taken"
+    for what, most in store.limits().items():
+        yield True, f"{_LIMITS[what].format(most)}; that is tried again within ten minutes"
     for still in found.pauses:
         by_user = still.seconds is None
         again = "" if by_user else f"; tried again in {exactly(still.seconds or 0)}"

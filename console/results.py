@@ -44,7 +44,7 @@ def table_path(
 @click.option(
     "--format",
     "format_",
-    type=click.Choice([Format.JSONL, Format.CSV, Format.TSV]),
+    type=click.Choice([each.value for each in Format if each is not Format.PARQUET]),
     help="What standard output gets; default: jsonl.",
 )
 @click.option("--failed", is_flag=True, help="The rows that lack results, as a manifest again.")

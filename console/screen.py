@@ -9,7 +9,7 @@ from rich.text import Text
 from batches.advice import advice
 from batches.budget import overshot, stopped
 from batches.forecast import about, exactly, pace, projected, seconds_left
-from batches.view import counters, needs_word
+from batches.view import counters, needs_word, stopped_in
 from batches.waiting import waits_for
 from console.tables import plain
 from tasks.money import NANO, usd
@@ -35,7 +35,8 @@ def screen(look: Look, waiting: Waiting | None, *, away: bool = False) -> Render
     for cause in look.causes:
         lines += [_line(_error(cause), "red"), _remark(plain(advice(cause.code, look.batch.name)))]
     if waiting:
-        lines += [_line(_who(look, waiting)), _remark(waits_for(waiting.record) or "")]
+        why = waits_for(waiting.record, stopped_in(look)) or ""
+        lines += [_line(_who(look, waiting)), _remark(plain(why))]
     lines += [Text(text, "bold") for text in [*alerts(look), *([AWAY] if away else [])]]
     return Group(_head(look), *lines)
 

@@ -65,7 +65,11 @@ def shown(
                 out.print(f"{done} of {rows} rows queued · {sent(uploads)}")
                 said = time.monotonic()
 
-        yield told
+        try:
+            yield told
+        except KeyboardInterrupt:
+            out.print(f"{done} of {rows} rows are queued; the same command goes on from there")
+            raise
 
 
 def sent(uploads: Uploads) -> str:

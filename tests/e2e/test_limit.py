@@ -22,6 +22,12 @@ def test_a_batch_stops_at_its_limit_says_so_and_goes_on_once_it_is_raised(
         spent = provider.totals()["charged_nano"] - before
         assert 0 < spent <= 3 * MOST
         assert place.run("watch", "clips").returncode == 4
+        shown = place.run("watch", "clips", "--once").stdout
+        waiting = next(one for one in place.results("clips") if one["state"] == "queued")
+        for told in (shown, place.run("job", waiting["job_id"]).stdout):
+            assert "nothing of its batch is sent: its --max-cost is reached." in " ".join(
+                told.split()
+            )
         assert '"status": "paused"' in place.run("status", "clips", "--json").stdout
         wrong = place.run("submit", file, "--max-cost", "5,00")
         assert (wrong.returncode, "plain number of dollars" in wrong.stderr) == (2, True)

@@ -66,6 +66,7 @@ def test_ctrl_c_keeps_what_is_uploaded_and_the_same_command_goes_on(
     told = command.communicate(timeout=10)[1]
     assert command.returncode == 130, told
     assert "Traceback" not in told
+    assert "of 30 rows are queued; the same command goes on from there" in told
     assert not set(sizes) <= set(uploads(slow)), "it was not stopped in the middle"
     done = running.run("submit", "pile", "--prompt", "What happens?")
     assert done.returncode == 0, done.stderr

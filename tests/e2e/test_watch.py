@@ -224,6 +224,37 @@ def test_list_and_doctor_tell_what_waits_for_the_user(here: Place, store: Store)
     assert record(store, partial).state is State.PARTIAL
 
 
+def test_doctor_tells_what_the_provider_was_found_to_take(here: Place, store: Store) -> None:
+    queue(store, row())
+    for what, most in {"tasks": "7", "bytes": "9000", "uuids": "4", "without": "a,b"}.items():
+        store.learn(what, most)
+    told = here.run("doctor").stdout
+    assert "found to take 7 tasks in one submission at most; that is tried again" in told
+    assert "found to take 9000 bytes in one submission" in told
+    assert "found to take 4 tasks in one poll" in told
+    assert "found to refuse a,b: it is left out" in told
+
+
+def test_a_job_of_a_paused_batch_is_told_to_wait_for_that(here: Place, store: Store) -> None:
+    queue(store, row())
+    verbs.hold(store, "batch_batch", "lunch")
+    told = json.loads(here.run("watch", "batch", "--once", "--json").stdout)
+    why = "It waits because nothing of its batch is sent: paused: lunch."
+    assert told["waits_longest"]["waits_for"] == why
+    assert why in " ".join(here.run("watch", "batch", "--once").stdout.split())
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv", "tsv"])
+def test_standard_output_gets_the_table_in_any_text_form(
+    here: Place, store: Store, format_: str
+) -> None:
+    queue(store, row(), row())
+    shown = here.run("results", "batch", "--format", format_)
+    assert shown.returncode == 0, shown.stderr
+    assert len(shown.stdout.splitlines()) == (2 if format_ == "jsonl" else 3)
+    assert "INCOMPLETE: 2 of 2 jobs are open" in shown.stderr
+
+
 def test_sigterm_leaves_like_ctrl_c(here: Place, store: Store) -> None:
     queue(store, row())
     with Started(here, "watch", "batch") as watching:
