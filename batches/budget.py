@@ -56,11 +56,12 @@ def stopped(batch: Batch) -> str:
     """Return what stops a batch that its limit stops, and what to do; empty where none does."""
     if batch.limit is None or batch.next_cost is None:
         return ""
-    least = batch.cost + batch.reserved + batch.next_cost
+    least = batch.cost + batch.reserved + batch.untold + batch.next_cost
+    aside = f" and {usd(batch.untold)} set aside" if batch.untold else ""
     return (
-        f"stopped by --max-cost {usd(batch.limit)}: {usd(batch.cost)} USD spent, and the next job "
-        f"may cost up to {usd(batch.next_cost)}. Go on: submit the same manifest again with "
-        f"--max-cost {usd(least)} or more"
+        f"stopped by --max-cost {usd(batch.limit)}: {usd(batch.cost)} USD spent{aside}, and the "
+        f"next job may cost up to {usd(batch.next_cost)}. Go on: submit the same manifest again "
+        f"with --max-cost {usd(least)} or more"
     )
 
 
@@ -72,4 +73,14 @@ def overshot(batch: Batch) -> str:
     return (
         f"it cost {over} USD more than --max-cost {usd(batch.limit)}: inputs were larger than "
         "expected, or the provider billed what it had not told"
+    )
+
+
+def untold(batch: Batch) -> str:
+    """Return what a batch may cost beyond what was told; empty where all was told."""
+    if not batch.untold:
+        return ""
+    return (
+        f"the provider told no cost of some results: up to {usd(batch.untold)} USD more than is "
+        "shown may be billed, and is set aside"
     )

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batches.advice import advice
-from batches.budget import overshot, stopped
+from batches.budget import overshot, stopped, untold
 from batches.forecast import about, exactly, pace, projected, seconds_left
 from batches.view import counters, needs_word, stopped_in
 from batches.waiting import waits_for
@@ -64,7 +64,8 @@ def alerts(look: Look) -> list[str]:
     """Return what keeps a batch from going on, each with what to do."""
     batch = look.batch
     told = [_paused(look, look.pause)] if look.pause and batch.open else []
-    told += [text for text in (stopped(batch) if batch.is_spent else "", overshot(batch)) if text]
+    spent = stopped(batch) if batch.is_spent else ""
+    told += [text for text in (spent, overshot(batch), untold(batch)) if text]
     if batch.open and not look.works:
         told.append(NOBODY)
     if batch.cancelling:

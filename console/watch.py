@@ -5,7 +5,7 @@ import threading
 
 import click
 
-from batches.budget import overshot, stopped
+from batches.budget import overshot, stopped, untold
 from batches.view import describe_look, failed, sentence
 from console.context import (
     INTERRUPTED,
@@ -86,8 +86,8 @@ def watch_batch(
     out.print(f"{batch.name} {sentence(batch)}, {usd(batch.cost)} USD", markup=False)
     for line in [] if as_json else causes(look):
         out.print(line, markup=False)
-    if over := overshot(batch):
-        out.print(over, markup=False)
+    for line in filter(None, (overshot(batch), untold(batch))):
+        out.print(line, markup=False)
     if batch.is_spent:
         out.print(stopped(batch), markup=False)
         return OVER_BUDGET

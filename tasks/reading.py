@@ -65,6 +65,7 @@ class Batch:
     limit: int | None  # what it may cost
     next_cost: int | None  # the most that the job costs which the limit stopped
     states: Mapping[str, int]
+    untold: int = 0  # set aside, under a limit, for results whose cost was not told
 
     @property
     def is_spent(self) -> bool:
@@ -427,4 +428,5 @@ def _batch(batch_id: str, fields: Mapping[str, str]) -> Batch:
         limit=int(fields["cap"]) if fields.get("cap") else None,
         next_cost=int(fields["broke"]) if fields.get("broke") else None,
         states={state: int(fields.get(f"n:{state}") or 0) for state in State},
+        untold=int(fields.get("untold") or 0),
     )

@@ -7,20 +7,21 @@
 --          resends, results asked for where fewer than the row's, else '', whether its taskUUID may have
 --          been sent in a history that the store has lost (1 or 0)
 
--- A batch with a limit: may the job be sent? Cost, reservations and the most that it can cost itself
--- must stay within. HINCRBY adds, and only the sign is looked at. Until the cost of an input is known
+-- A batch with a limit: may the job be sent? Cost, reservations, those kept of results whose cost was
+-- not told, and the most that it can cost itself must stay within. HINCRBY adds, and only the sign is looked at. Until the cost of an input is known
 -- or given, the batch's jobs go one at a time.
 local function affordable(job)
   pay_in()
   local batch, own = KEY.batch(job.b), KEY.job(job.id)
-  local bound, cost, reserved = unpack(redis.call('HMGET', batch, 'bound', 'cost', 'reserved'))
+  local known = redis.call('HMGET', batch, 'bound', 'cost', 'reserved', 'untold')
+  local bound, cost, reserved, untold = unpack(known)
   if not bound and reserved ~= '0' then return false end
   if not job.ro then set(job, 'ro', job.rv) end
   redis.call('HSET', own, 'rv', job.ro)
   redis.call('HINCRBY', own, 'rv', bound or '0')
   job.rv = redis.call('HGET', own, 'rv')
   redis.call('HSET', batch, 'room', redis.call('HGET', batch, 'cap'))
-  for _, amount in ipairs({cost, reserved, job.rv}) do
+  for _, amount in ipairs({cost, reserved, untold or '0', job.rv}) do
     if amount ~= '0' then redis.call('HINCRBY', batch, 'room', '-' .. amount) end
   end
   return string.sub(redis.call('HGET', batch, 'room'), 1, 1) ~= '-'

@@ -32,6 +32,15 @@ local function tell_caller(job, event)
     ',"traceback":null,"children":[],"date_done":null,"task_id":' .. cjson.encode(job.cy) .. '}', 'EX', CALLER_TOLD)
 end
 
+-- Does a job end with results of which no cost was told? Of a batch with a limit its reservation is kept.
+local function is_bought_untold(job, to)
+  if to ~= 'completed' and to ~= 'partial' then return false end
+  for n = 1, tonumber(job.a) do
+    if job['c' .. n] or (job['m' .. n] or '0') ~= '0' then return false end
+  end
+  return true
+end
+
 -- One move along the table; false, and nothing done, where the table has no such edge.
 local function move(job, event, t, detail)
   local from, to = job.s, MOVES[event][job.s]
@@ -45,6 +54,7 @@ local function move(job, event, t, detail)
       if ACTIVE[to] and not ACTIVE[from] then charge_to(job.b, 'reserved', job.rv) end
       if ACTIVE[from] and not ACTIVE[to] then
         charge_to(job.b, 'reserved', '-' .. job.rv)
+        if job.ro and is_bought_untold(job, to) then charge_to(job.b, 'untold', job.rv) end
       end
     end
     set(job, 's', to)

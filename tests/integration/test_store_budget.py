@@ -21,6 +21,7 @@ from core_driver import (
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
+from batches.budget import untold
 from tasks import reading
 from tasks.job import State
 from tasks.money import NANO
@@ -42,7 +43,7 @@ def reserve(store: Store, jobs: list[str], nano: int) -> None:
         store.client.hset(store.keys("job", job), "rv", nano)
 
 
-def end(store: Store, job: str, cost: float) -> None:
+def end(store: Store, job: str, cost: float | None) -> None:
     with store.moves() as moves:
         moves.join(asked(store, job), 0, 1.0, "", verdict(success(job, cost=cost), final=True))
 
@@ -109,6 +110,40 @@ def test_a_raised_limit_lets_the_batch_go_on(store: Store) -> None:
     assert len(take(store)[1]) == 1
     store.budget(BATCH, 3 * NANO, 0)
     assert len(take(store)[1]) == 2
+
+
+def test_what_a_result_of_no_told_cost_may_have_cost_stays_reserved(store: Store) -> None:
+    jobs = queue(store, *[row() for _ in range(6)])
+    reserve(store, jobs, NANO // 10)
+    store.budget(BATCH, NANO, 2 * NANO // 10)  # a job may cost 0.3
+    token, first = take(store)
+    assert len(first) == 3
+    for job, cost in zip(first, (None, 0.0, 0.2), strict=True):
+        with store.moves() as moves:
+            moves.acknowledge(job.id, token, 60.0, "")
+        end(store, job.id, cost)
+    batch = reading.batch(store, BATCH)
+    assert batch
+    assert (batch.cost, batch.reserved, batch.untold) == (NANO // 5, 0, 3 * NANO // 10)
+    assert "up to 0.3 USD more than is shown may be billed" in untold(batch)
+    assert len(take(store)[1]) == 1  # 0.2 spent, 0.3 set aside, 0.3 needed
+    assert take(store)[1] == ()
+    stuck = reading.batch(store, BATCH)
+    assert stuck
+    assert (stuck.reserved, stuck.next_cost) == (3 * NANO // 10, 3 * NANO // 10)
+    audit(store, jobs)
+
+
+def test_without_a_limit_nothing_is_set_aside(store: Store) -> None:
+    (job,) = queue(store, row())
+    reserve(store, [job], NANO)
+    token, _ = take(store)
+    with store.moves() as moves:
+        moves.acknowledge(job, token, 60.0, "")
+    end(store, job, None)
+    batch = reading.batch(store, BATCH)
+    assert batch
+    assert (batch.cost, batch.untold, untold(batch)) == (0, 0, "")
 
 
 def test_a_limit_stops_its_own_batch_alone(store: Store) -> None:
