@@ -27,6 +27,7 @@ class Context:
     random: Random
     probe_after: float = flow.PROBE_AFTER  # seconds
     portion: flow.Portion = field(default_factory=flow.Portion)
+    doubts: flow.Doubts = field(default_factory=flow.Doubts)
     pace: timing.Pace = field(default_factory=timing.Pace)
     tally: Tally = field(default_factory=Tally)
 

@@ -35,6 +35,28 @@ class Portion:
         self._most = max(1, asked // 2)
 
 
+class Doubts:
+    """What may have been too much at once, though nothing said so.
+
+    An answer that was garbled once is no limit; two in a row are, where nothing as large went well
+    between them.
+    """
+
+    def __init__(self) -> None:
+        self._failed: dict[str, int] = {}
+
+    def went_well(self, what: str, size: int) -> None:
+        """Hear that so many were answered as they should."""
+        if size >= self._failed.get(what, size + 1):
+            self._failed.pop(what, None)
+
+    def are_believed(self, what: str, size: int) -> bool:
+        """Hear that so many were not; returns whether they are taken to be too many."""
+        known = self._failed.get(what)
+        self._failed[what] = min(size, known or size)
+        return known is not None
+
+
 def pause_all(store: Store, reason: str, probe_after: float) -> None:
     """Claim nothing more until the next probe, `probe_after` seconds from now."""
     store.pause("*", reason, probe_after)

@@ -50,14 +50,13 @@ def doubt(
 
     These may be bought, so they are looked for as any; it is those to come that are spared.
     """
-    lost = sum(
-        said.meaning is Meaning.UNCLEAR or said.code == REQUEST_TOO_LARGE for said in told.values()
-    )
-    if 2 * lost <= len(jobs) or len(jobs) == 1:
-        return
-    if status >= 500:  # noqa: PLR2004  HTTP classes
+    plain = [said for said in told.values() if said.code == REQUEST_TOO_LARGE]
+    lost = len(plain) + sum(said.meaning is Meaning.UNCLEAR for said in told.values())
+    if 2 * lost <= len(jobs):
+        context.doubts.went_well("tasks", len(jobs))
+    elif len(jobs) > 1 and status >= 500:  # noqa: PLR2004  HTTP classes
         _doubt_size(context, jobs, tasks)
-    else:
+    elif len(jobs) > 1 and (plain or context.doubts.are_believed("tasks", len(jobs))):
         fewer = len(jobs) - lost or len(jobs) // 2
         flow.takes_fewer(context.store, context.log, "tasks", fewer)
 

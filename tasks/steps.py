@@ -42,6 +42,7 @@ from tasks.verdict import (
 from tasks.wire.answer import Item, Kind, Unreadable, items, parse
 
 TOO_LARGE = 413
+PLAIN = frozenset(range(400, 500))
 SERVER_FAULTS = frozenset(range(500, 600))
 RESENDS = 3
 """Times a task that got no clear answer is sent again under its taskUUID before it is parked.
@@ -228,7 +229,9 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
     if answer.problem or not (told_of_any or answer.status == OK):
         return _unanswered(context, sent, due, answer)
     if not told_of_any and _is_answered_for_one(context, sent, due):
-        return _ask_halves(context, sent, due)
+        return _ask_halves(context, sent, due, plain=False)
+    if told_of_any:
+        context.doubts.went_well("uuids", len(due))
     with context.store.moves() as moves:
         for task in due:
             told = news(answer.status, named.get(task.task_uuid, []), whole=whole)
@@ -256,7 +259,7 @@ def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer)
         answer.status not in VERDICTLESS_STATUSES
         or (answer.status in SERVER_FAULTS and _is_answered_for_one(context, sent, due))
     ):
-        return _ask_halves(context, sent, due)
+        return _ask_halves(context, sent, due, plain=answer.status in PLAIN)
     return Heard.REFUSED
 
 
@@ -268,11 +271,13 @@ def _is_answered_for_one(context: Context, sent: int, due: Sequence[Due]) -> boo
     return len(due) > 1 and _ask(context, sent, [context.random.choice(due)]) is Heard.NEWS
 
 
-def _ask_halves(context: Context, sent: int, due: Sequence[Due]) -> Heard:
+def _ask_halves(context: Context, sent: int, due: Sequence[Due], *, plain: bool) -> Heard:
+    """Ask for both halves; that they are answered shows a limit, where it was `plain`ly refused."""
     half = len(due) // 2
     if {_ask(context, sent, part) for part in (due[:half], due[half:])} != {Heard.NEWS}:
         return Heard.REFUSED
-    flow.takes_fewer(context.store, context.log, "uuids", half)
+    if plain or context.doubts.are_believed("uuids", len(due)):
+        flow.takes_fewer(context.store, context.log, "uuids", half)
     return Heard.NEWS
 
 

@@ -288,6 +288,28 @@ def test_a_field_of_ours_is_known_however_a_refusal_names_it(
     assert posts == [4, 4]
 
 
+def test_an_answer_that_is_garbled_once_limits_nothing(store: Store) -> None:
+    broken = {"submit", "poll"}
+
+    def garbled(what: str, body: str) -> str:
+        if what not in broken:
+            return body
+        broken.discard(what)
+        return body[: len(body) // 2]
+
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        return garbled("poll", data(*map(result, tasks)))
+
+    with provider(poll, submit=lambda tasks: (200, garbled("submit", accept(tasks)[1]))) as url:
+        rig = Rig(store, url)
+        for name in ("first", "second"):
+            rig.queue(*[row(f"Row {n}?") for n in range(8)], name=name)
+            rig.run()
+    assert not broken
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    assert store.limits() == {}
+
+
 def test_a_provider_that_takes_the_first_tasks_of_a_post_and_passes_over_the_rest_is_found_out(
     store: Store,
 ) -> None:
@@ -302,12 +324,14 @@ def test_a_provider_that_takes_the_first_tasks_of_a_post_and_passes_over_the_res
 
     with provider(poll, submit=submit) as url:
         rig = Rig(store, url)
-        rig.queue(*[row(f"Row {n}?") for n in range(8)])
-        steps.submit(rig.context)
+        resize(store, 40)
+        for name in ("first", "second"):
+            rig.queue(*[row(f"Row {n}?") for n in range(8)], name=name)
+            steps.submit(rig.context)
         assert store.limits() == {"tasks": "2"}
         rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
-    assert len(taken) == len(set(taken)) == 8
+    assert len(taken) == len(set(taken)) == 16
 
 
 @pytest.mark.parametrize("named", [True, False])
