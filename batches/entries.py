@@ -50,7 +50,7 @@ class Common:
 
 def entry(job: str, one: Supplied, common: Common, budget: Budget | None = None) -> Fields:
     """Return what is recorded of a row as the job of this id."""
-    row, body = one.row, _bounded(one.body, budget)
+    row, body = one.row, bounded(one.body, budget)
     own = {
         "custom_id": row.custom_id,
         "shared": common.digest({k: v for k, v in body.items() if k not in OWN}),
@@ -66,7 +66,7 @@ def entry(job: str, one: Supplied, common: Common, budget: Budget | None = None)
     return Fields(job, row.line, expected, one.digest, reserved, packed(dumps(own)))
 
 
-def _bounded(body: Mapping[str, Any], budget: Budget | None) -> Mapping[str, Any]:
+def bounded(body: Mapping[str, Any], budget: Budget | None) -> Mapping[str, Any]:
     """Return what is sent: under a limit maxTokens is said, not left to a default."""
     settings = body.get("settings", {})
     if budget is None or "maxTokens" in settings:

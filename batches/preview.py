@@ -2,9 +2,11 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from batches.budget import Budget
+from batches.entries import bounded
 from batches.row import Row
 from tasks import ids
 from tasks.claims import Claimed
@@ -30,14 +32,16 @@ class Place:
     batch_id: str | None = None  # where the batch had one before
 
 
-def previewed(rows: Iterable[Row], most: int, place: Place) -> Iterator[bytes]:
+def previewed(
+    rows: Iterable[Row], most: int, place: Place, budget: Budget | None = None
+) -> Iterator[bytes]:
     """Yield the first `most` requests as JSON, in the bytes that are sent.
 
     What is not known yet, or is secret, stands in round brackets: the taskUUID of a batch that was
     never queued, the token of the callback address, the media UUID of a local file.
     """
     for row in islice(rows, most):
-        yield _shown(row, place)
+        yield _shown(replace(row, body=bounded(row.body, budget)), place)
 
 
 def _shown(row: Row, place: Place) -> bytes:

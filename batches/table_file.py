@@ -89,6 +89,7 @@ def write_table(rows: Rows, kinds: Kinds, path: Path, style: Style) -> int:
 
 @contextmanager
 def _aside(path: Path) -> Iterator[Path]:
+    path = Path(os.path.realpath(path))  # a link stays one
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield aside

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from batches.budget import MOST_INPUT_TOKENS, BadBudget, budget
+from batches.budget import MOST_INPUT_TOKENS, BadBudget, Budget, budget
 from batches.columns import REQUEST
 from batches.defaults import BadSetting, defaults, read_text, settings_from
 from batches.folder import is_pattern, split_pattern
@@ -109,14 +109,14 @@ class Asked:
             options["systemPrompt"] = self.system_prompt
         return Rules(defaults(self.defaults, options), frozenset(self.passengers))
 
-    def show(self, manifest: Manifest, settings: Settings) -> None:
+    def show(self, manifest: Manifest, settings: Settings, limit: Budget | None) -> None:
         """Print the first requests, one a line, as they would be sent."""
         place = Place(
             settings.callback_url,
             _secret(settings),
             Journal(settings.data_dir).known(self.batch_name),
         )
-        for request in previewed(manifest.rows(), self.preview or 0, place):
+        for request in previewed(manifest.rows(), self.preview or 0, place, limit):
             sys.stdout.buffer.write(request + b"\n")
 
 

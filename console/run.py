@@ -47,7 +47,7 @@ def run(asked: Asked, budget: Budget | None, output: Path) -> None:
     bought twice. Exit code 3: it is done, and some jobs failed; 4: --max-cost stopped it.
     """
     if asked.preview:
-        preview(asked, progress_console())
+        preview(asked, progress_console(), budget)
         return
     settings = load()
     name = asked.batch_name

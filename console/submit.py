@@ -69,7 +69,7 @@ def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> No
     """
     out, called = progress_console(), asked.batch_name
     if asked.preview:
-        preview(asked, out)
+        preview(asked, out, budget)
         return
     settings, store = open_store()
     with asked.opened(settings) as manifest:
@@ -85,7 +85,7 @@ def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> No
         raise SystemExit(watch_batch(store, batch_id, stop_on_signals(), goes_on(called)))
 
 
-def preview(asked: Asked, out: Console) -> None:
+def preview(asked: Asked, out: Console, budget: Budget | None) -> None:
     """Check a manifest and print its first requests.
 
     Raises:
@@ -94,7 +94,7 @@ def preview(asked: Asked, out: Console) -> None:
     settings = load()
     with asked.opened(settings) as manifest:
         checked = checked_whole(manifest, out)
-        asked.show(manifest, settings)
+        asked.show(manifest, settings, budget)
     out.print(f"{_count(checked.rows, 'row')} checked, nothing was queued")
 
 

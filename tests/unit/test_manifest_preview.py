@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from batches.budget import budget
 from batches.preview import Place, previewed
 from batches.row import Row, Rules, read_row
 from tasks import ids
@@ -10,6 +11,7 @@ from tasks.claims import Claimed
 from tasks.payload import compose
 from tasks.reading import Request
 from tasks.token import Keyring
+from tasks.wire.request import DEFAULT_MAX_TOKENS
 
 SECRET = b"s" * 32
 URL = "https://x.example/a.mp4"
@@ -49,6 +51,14 @@ def test_a_local_file_is_shown_as_the_upload_it_will_be(tmp_path: Path) -> None:
         "(media UUID of é.mp4 when it is uploaded)",
         "(media UUID of b.mp4 when it is uploaded)",
     ]
+
+
+def test_under_a_limit_the_tokens_that_are_reserved_are_shown_as_they_are_sent() -> None:
+    rows = [row(), row(maxTokens=None)]
+    shown = map(json.loads, previewed(rows, 2, Place(), budget("1", None)))
+    assert [task["settings"]["maxTokens"] for task in shown] == [9, DEFAULT_MAX_TOKENS]
+    (shown_,) = map(json.loads, previewed(rows[1:], 1, Place()))
+    assert "settings" not in shown_
 
 
 def test_no_more_rows_are_read_than_are_shown() -> None:

@@ -82,3 +82,14 @@ def test_a_folder_in_its_place_is_left_alone(tmp_path: Path) -> None:
 def test_an_empty_table_is_an_empty_file(tmp_path: Path) -> None:
     assert write(iter([]), tmp_path / "out.jsonl") == 0
     assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
+def test_a_link_to_a_table_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    link, target = tmp_path / "out.jsonl", tmp_path / "far" / "table.jsonl"
+    link.symlink_to(target)
+    for number in (1, 2):  # to nothing yet, and to a table
+        write([{"n": number}], link)
+        assert link.is_symlink()
+        assert target.read_bytes() == b'{"n": %d}\n' % number
+    assert [*(tmp_path / "far").iterdir()] == [target]
