@@ -33,8 +33,8 @@ def leave_out(
         said = told[job.task_uuid]
         field = payload.optional(said)
         refused = said.meaning in {Meaning.REJECTED, None}
-        of_nobody = said.meaning is Meaning.UNCLEAR and not said.code
-        if (refused or of_nobody) and payload.holds(tasks[job.id], field):
+        unclear = said.meaning is Meaning.UNCLEAR and (said.parameter or not said.code)
+        if (refused or unclear) and payload.holds(tasks[job.id], field):
             flow.leave_out(context.store, context.log, field)
             told[job.task_uuid] = replace(said, meaning=Meaning.WAIT) if refused else said
 

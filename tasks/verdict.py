@@ -133,8 +133,11 @@ def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:
         return by_status
     if status < 400:  # noqa: PLR2004  a success that names nobody says nothing
         return Told(Meaning.UNCLEAR, message="the answer names no task")
-    code = errors[0].code if errors else f"http{status}"
-    return Told(Meaning.REJECTED if alone else None, code, errors[0].message if errors else said)
+    told = Told(Meaning.REJECTED if alone else None, f"http{status}", said)
+    if not errors:
+        return told
+    first = errors[0]
+    return replace(told, code=first.code, message=first.message, parameter=first.parameter)
 
 
 def _tells_nothing(item: Item, status: int) -> bool:

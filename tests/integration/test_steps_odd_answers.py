@@ -288,6 +288,25 @@ def test_a_field_of_ours_is_known_however_a_refusal_names_it(
     assert posts == [4, 4]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_field_of_ours_is_left_out_whatever_the_code_of_its_refusal(
+    store: Store, *, named: bool
+) -> None:
+    def submit(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+        if not any("includeUsage" in task for task in tasks):
+            return accept(tasks)
+        names = [{"taskUUID": task["taskUUID"]} for task in tasks] if named else [{}]
+        error = {"code": "fieldNotAllowed", "parameter": ["includeUsage"]}
+        return 400, json.dumps({"errors": [error | name for name in names]})
+
+    with provider(lambda tasks: data(*map(result, tasks)), submit=submit) as url:
+        rig = Rig(store, url)
+        rig.queue(*[row(f"Row {n}?") for n in range(4)])
+        rig.run()
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+    assert store.limits()["without"] == "includeUsage"
+
+
 def test_an_answer_that_is_garbled_once_limits_nothing(store: Store) -> None:
     broken = {"submit", "poll"}
 
