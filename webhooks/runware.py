@@ -45,8 +45,9 @@ COUNTED = {
 }
 """Outcomes as metrics have them, where they are not as in ANSWERS."""
 
-LEVELS = {"stored": "info", "known": "info", "full": "error"}
-"""Of the log line; `full` asks for a person: what comes is no longer kept."""
+LEVELS = {"stored": "debug", "known": "debug", "full": "error"}
+"""Of the log line. What is as it should be stands in the job's history, and its end in the worker's
+log; `full` asks for a person: what comes is no longer kept."""
 
 routes = Blueprint("runware", __name__)
 

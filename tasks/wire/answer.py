@@ -197,7 +197,9 @@ def _kept(raw: Mapping[str, Any], nested: Mapping[str, Any]) -> Mapping[str, Any
 
 def _words(value: object) -> str:
     """Return text that can be stored, logged and shown: no lone surrogates, no token of ours."""
-    return without_token(str(value or "").encode("utf-8", "backslashreplace").decode())
+    if not value:
+        return ""
+    return without_token(str(value).encode("utf-8", "backslashreplace").decode())
 
 
 def _kind(raw: Mapping[str, Any], code: str) -> Kind:
