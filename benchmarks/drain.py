@@ -4,10 +4,13 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass
+from itertools import product as pairs
 from pathlib import Path
 
+from celery import Celery
+
 from benchmarks import manifest
-from benchmarks.baseline import analyse, app
+from benchmarks.baseline import analyse
 from benchmarks.figures import RESULTS, Figure, conclude, say
 from benchmarks.processes import (
     Meter,
@@ -18,16 +21,21 @@ from benchmarks.processes import (
     StoreServer,
     await_true,
     environment,
+    free_port,
     place,
 )
 from tasks import reading
 from tasks.reading import Batch
 
 LONGEST = 3600.0
+CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "benchmarks.baseline")
 WINDOW = 50_000
 """Most tasks at the provider at once: its capacity is ample, so the setting must be."""
+USUAL = "usual design"
 CLAIMS = {"callbacks": (12, 0.05), "polling": (25, 0.1)}
 """By road: least ratio of jobs/s, most provider calls per job."""
+Run = tuple[str, bool]
+"""A road, or the usual design; whether Flower runs beside it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Drained:
 
 
 def main() -> None:
-    """Measure the baseline once, ours by each road several times, and conclude."""
+    """Measure the baseline and ours by each road, with Flower and without, and conclude."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -56,77 +64,77 @@ def main() -> None:
     parser.add_argument("--roads", nargs="*", choices=tuple(CLAIMS), default=tuple(CLAIMS))
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
-    latency = str(given.latency)
-    with place() as here:
-        usual = baseline(here, given.provider, latency, given.baseline_jobs, given.processes)
-    say(f"baseline: {usual.told()}")
-    figures = []
-    for road in given.roads:
-        found, alone = median_pair(given, road)
-        figures += [
-            *compared(road, found, usual),
-            Figure(f"{road}: with Flower / without", found.rate, alone.rate, "jobs/s", least=0.8),
-        ]
+    found = medians(given)
+    figures = [figure for road in given.roads for figure in compared(road, found)]
     how = (
-        f"{given.jobs} jobs of {latency} s, {given.provider} provider, medians of {given.rounds}; "
-        f"baseline {given.baseline_jobs} jobs, prefork -c {given.processes}"
+        f"{given.jobs} jobs of {given.latency} s, {given.provider} provider; "
+        f"baseline {given.baseline_jobs} jobs, prefork -c {given.processes}; "
+        f"medians of {given.rounds}"
     )
     conclude("drain", how, figures, given.results)
 
 
-def median_pair(given: argparse.Namespace, road: str) -> tuple[Drained, Drained]:
-    """Drain by one road with Flower and without, in turn, and return the median of each."""
-    pairs = [
-        [drained(given, road, watched=watched) for watched in (True, False)]
-        for _ in range(given.rounds)
-    ]
-    with_flower, without = (
-        sorted(runs, key=lambda one: one.rate) for runs in zip(*pairs, strict=True)
-    )
-    return with_flower[given.rounds // 2], without[given.rounds // 2]
+def medians(given: argparse.Namespace) -> dict[Run, Drained]:
+    """Make each kind of run once a round, in turn, and return its run of median speed."""
+    kinds = list(pairs((USUAL, *given.roads), (True, False)))
+    rounds = [{kind: drained(given, *kind) for kind in kinds} for _ in range(given.rounds)]
+    runs = {kind: sorted((one[kind] for one in rounds), key=lambda it: it.rate) for kind in kinds}
+    return {kind: some[len(some) // 2] for kind, some in runs.items()}
 
 
-def drained(given: argparse.Namespace, road: str, *, watched: bool) -> Drained:
-    """Drain by one road, with Flower beside or without."""
+def drained(given: argparse.Namespace, road: str, watched: bool) -> Drained:  # noqa: FBT001  a Run
+    """Drain by one road, or the usual way, with Flower beside or without."""
     with place() as here:
-        found = ours(
-            here,
-            given.provider,
-            str(given.latency),
-            given.jobs,
-            callbacks=road == "callbacks",
-            watched=watched,
-        )
-    say(f"ours, {road}{'' if watched else ', without Flower'}: {found.told()}")
+        if road == USUAL:
+            found = baseline(here, given, watched=watched)
+        else:
+            found = ours(here, given, callbacks=road == "callbacks", watched=watched)
+    say(f"{road}{'' if watched else ', without Flower'}: {found.told()}")
     return found
 
 
-def compared(road: str, found: Drained, usual: Drained) -> list[Figure]:
-    """Hold one road against the baseline."""
+def compared(road: str, runs: dict[Run, Drained]) -> list[Figure]:
+    """Hold one road against the baseline, like against like, and against itself without Flower."""
     least, most = CLAIMS[road]
-    door = found.cpu["webhooks"] if road == "callbacks" else 0.0
-    cpu = found.cpu["worker"] + door
-    rest = sum(found.cpu[name] for name in ("flower", "store"))
+    (ours, bare), (usual, usual_bare) = (
+        (runs[kind, True], runs[kind, False]) for kind in (road, USUAL)
+    )
+    door = ours.cpu["webhooks"] if road == "callbacks" else 0.0
+    cpu = ours.cpu["worker"] + door
+    rest, aside = (sum(one.cpu[name] for name in ("flower", "store")) for one in (ours, usual))
+    rates = (bare.rate, usual_bare.rate)
     return [
-        Figure(f"{road}: jobs/s", found.rate, usual.rate, "jobs/s", least=least),
+        Figure(f"{road}: jobs/s", ours.rate, usual.rate, "jobs/s", least=least),
+        Figure(f"{road}: jobs/s, neither with Flower", *rates, "jobs/s", least=least),
+        Figure(f"{road}: with Flower / without", ours.rate, bare.rate, "jobs/s", least=0.8),
         Figure(f"{road}: CPU of worker and door", cpu, usual.cpu["worker"], "ms/job", most=1 / 8),
-        Figure(f"{road}: CPU of store and Flower", rest, usual.cpu["store"], "ms/job"),
-        Figure(f"{road}: provider calls per job", found.calls, 1, "calls", most=most),
+        Figure(f"{road}: CPU of store and Flower", rest, aside, "ms/job"),
+        Figure(f"{road}: provider calls per job", ours.calls, 1, "calls", most=most),
     ]
+
+
+def _provider(here: Place, given: argparse.Namespace) -> Provider:
+    return Provider(here, given.provider, "--latency", str(given.latency))
 
 
 # -- the usual design
 
 
-def baseline(here: Place, kind: str, latency: str, jobs: int, processes: int) -> Drained:
+def baseline(here: Place, given: argparse.Namespace, *, watched: bool) -> Drained:
     """Drain by one Celery task per job."""
-    store, provider = StoreServer(here), Provider(here, kind, "--latency", latency)
-    app.conf.update(broker_url=store.url, result_backend=store.url)
-    for row in manifest.rows(jobs):
-        analyse.delay(row)
-    worker = _celery(here, store, provider, processes)
+    jobs = given.baseline_jobs
+    store, provider = StoreServer(here), _provider(here, given)
+    with Celery(broker=store.url, set_as_current=False) as caller:
+        for row in manifest.rows(jobs):
+            caller.send_task(analyse.name, (row,))
+    pids = {"store": store.pid, "provider": provider.pid}
+    if watched:
+        pids["flower"] = _flower(here, store).pid
+    lean = ["--without-gossip", "--without-mingle", "--loglevel=ERROR", "-c", str(given.processes)]
+    env = environment(BASELINE_STORE=store.url, BASELINE_PROVIDER=provider.url)
+    pids["worker"] = here.start("celery", [*CELERY, "worker", *lean], env).pid
     await_true(lambda: provider.totals()["accepted"], 60)
-    meter = Meter({"worker": worker.pid, "store": store.pid, "provider": provider.pid})
+    meter = Meter(pids)
     begun = time.monotonic()
     ended = _await_quiet(store)
     kept = sum(1 for _ in store.client.scan_iter("celery-task-meta-*", count=1000))
@@ -136,11 +144,15 @@ def baseline(here: Place, kind: str, latency: str, jobs: int, processes: int) ->
     return Drained(jobs / (ended - begun), cpu, provider.totals()["posts"] / jobs)
 
 
-def _celery(here: Place, store: StoreServer, provider: Provider, processes: int) -> Process:
-    argv = [sys.executable, "-m", "celery", "--quiet", "-A", "benchmarks.baseline", "worker"]
-    lean = ["--without-gossip", "--without-mingle", "--loglevel=ERROR", "-c", str(processes)]
-    env = environment(BASELINE_STORE=store.url, BASELINE_PROVIDER=provider.url)
-    return here.start("celery", [*argv, *lean], env)
+def _flower(here: Place, store: StoreServer) -> Process:
+    """Start Flower as it comes."""
+    plain, port = here.folder / "flower.py", free_port()
+    plain.touch()
+    flags = [f"--conf={plain}", f"--port={port}", "--address=127.0.0.1"]
+    env = environment(BASELINE_STORE=store.url)
+    flower = here.start("flower", [*CELERY, "flower", *flags], env)
+    await_true(store.client.pubsub_numpat, 60)  # it listens
+    return flower
 
 
 def _await_quiet(store: StoreServer) -> float:
@@ -156,11 +168,9 @@ def _await_quiet(store: StoreServer) -> float:
 # -- ours
 
 
-def ours(
-    here: Place, kind: str, latency: str, jobs: int, *, callbacks: bool, watched: bool
-) -> Drained:
+def ours(here: Place, given: argparse.Namespace, *, callbacks: bool, watched: bool) -> Drained:
     """Drain by `reelqueue up`, or without Flower, the jobs queued while it is held."""
-    store, provider = StoreServer(here), Provider(here, kind, "--latency", latency)
+    jobs, store, provider = given.jobs, StoreServer(here), _provider(here, given)
     product = Product(here, store, REELQUEUE_WINDOW_MAX=str(WINDOW))
     product.take(provider, callbacks=callbacks)
     pids = product.started(watched=watched)
