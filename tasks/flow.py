@@ -6,6 +6,7 @@ from structlog.typing import FilteringBoundLogger
 
 from tasks.claims import Claim
 from tasks.errors import REQUEST_TOO_LARGE, Category, Meaning, category
+from tasks.move_calls import Moves
 from tasks.store import Store
 from tasks.verdict import Told
 
@@ -76,13 +77,13 @@ def pause(
     log.warning("paused", batch="*" if everyone else batch, code=code)
 
 
-def fit_window(store: Store, claim: Claim, told: Sequence[Told], most: int) -> int:
-    """Keep what was accepted, grow while every claimed slot is filled; returns the window."""
+def fit_window(moves: Moves, claim: Claim, told: Sequence[Told], most: int) -> None:
+    """Keep what was accepted, grow while every claimed slot is filled."""
     of_all = [said.code for said in told if said.code != REQUEST_TOO_LARGE or len(told) == 1]
     refused = sum(category(code) is Category.RATE_LIMIT for code in of_all)
     taken = sum(said.meaning is Meaning.ACCEPTED for said in told)
     lost = sum(said.meaning is Meaning.UNCLEAR for said in told)
-    return store.fit(taken, refused, lost, most, full=claim.free == 0)
+    moves.fit(taken, refused, lost, most, full=claim.free == 0)
 
 
 def is_ripe(free: int, window: int, full: int) -> bool:

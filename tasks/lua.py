@@ -120,7 +120,11 @@ class Scripts:
         Raises:
             StoreAway: where the store did not answer or cannot write.
         """
-        return self.run_all([(name, args)])[0]
+        with store_errors():
+            (answer,) = self._answered([(name, args)])
+            if isinstance(answer, Exception):
+                raise answer
+        return answer
 
     def run_all(self, calls: Sequence[Call]) -> list[Any]:
         """Run scripts in one round trip, in order, `TOGETHER` of them in one run.
@@ -131,11 +135,8 @@ class Scripts:
             StoreAway: as of `run`.
         """
         with store_errors():
-            if len(calls) == 1:
-                answers = self._answered(calls)
-            else:
-                told = self._answered([_together(some) for some in _portions(calls)])
-                answers = [answer for some in told for answer in _each(some)]
+            told = self._answered([_together(some) for some in _portions(calls)])
+            answers = [answer for some in told for answer in _each(some)]
             for answer in answers:
                 if isinstance(answer, Exception):
                     raise answer

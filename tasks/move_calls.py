@@ -1,5 +1,7 @@
 """Moves of several jobs, each one script call with its flat arguments, for one round trip."""
 
+from typing import Any
+
 from tasks.claims import SLOT_MARGIN, Due, Verdict, failure, ms
 from tasks.lua import Argument
 
@@ -9,6 +11,7 @@ class Moves:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple[Argument, ...]]] = []
+        self.answers: list[Any] = []  # of the scripts, in order, once they have run
 
     def acknowledge(self, job: str, token: str, first_poll: float, detail: str) -> None:
         """The provider has the task; poll it first after `first_poll` seconds."""
@@ -60,6 +63,10 @@ class Moves:
         """The deadline has passed, and a poll after it had no result."""
         kept = failure("expired", message)
         self._add("expire", *_which(due), ms(wait), kept, message[:120], ms(SLOT_MARGIN))
+
+    def fit(self, taken: int, refused: int, lost: int, most: int, *, full: bool) -> None:
+        """Fit the window to what one POST showed (Store.fit); its answer is the window."""
+        self._add("fit", taken, refused, lost, int(full), most)
 
     def _add(self, name: str, *args: Argument) -> None:
         self.calls.append((name, args))

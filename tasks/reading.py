@@ -163,12 +163,29 @@ class _Few:
 
 def _requests(store: Store, rows: Sequence[tuple[_Part, Any]]) -> Iterator[Request]:
     """Put rows and the parts they share together."""
-    parts, last, shared = _Parts(store, [part for part, _ in rows]), None, dict[str, Any]()
+    unknown = [part for part, _ in rows if part not in store.shelf]
+    parts, last, shared = _Parts(store, unknown), None, dict[str, Any]()
     for part, row in rows:
         if part != last:
-            last, shared = part, unpacked(parts.blob(part))
+            found = store.shelf.get(part)
+            last, shared = part, _shelved(store, part, parts) if found is None else found
         body = {**shared, **row["body"]}
         yield Request(row["custom_id"], body, row["columns"], row.get("files", {}))
+
+
+def _shelved(store: Store, part: _Part, parts: "_Parts") -> Any:  # noqa: ANN401  any JSON object
+    """Return a part, which never changes; a small one is at hand from now on."""
+    raw = inflated(parts.blob(part))
+    shared = loaded(raw)
+    if len(raw) <= SHELVED:
+        while len(store.shelf) >= SHELF:
+            store.shelf.pop(next(iter(store.shelf)), None)
+        store.shelf[part] = shared
+    return shared
+
+
+SHELVED, SHELF = 16_000, 64
+"""Most bytes of a request part that is kept in memory; most of such parts."""
 
 
 class _Parts:

@@ -151,11 +151,11 @@ def _apply_submit(
                 moves.refuse(job.id, claim.token, answer.retry_after, said.code, said.code)
             else:
                 _apply_told(context, moves, claim.token, job, said)
+        flow.fit_window(moves, claim, list(told.values()), context.settings.window_max)
     for job in jobs:
         if told[job.task_uuid].results:  # finished already in the acknowledgment
             context.store.deliver(job.id, told[job.task_uuid].results)
-    most = context.settings.window_max
-    window = flow.fit_window(context.store, claim, list(told.values()), most)
+    window = moves.answers[-1]
     counts = Counter(str(said.meaning) for said in told.values())
     batch = batches_of(jobs)
     context.log.info("submit", status=answer.status, window=window, batch=batch, **counts)
@@ -302,8 +302,7 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         cost=total(item.cost for item in (*found.successes, *found.errors)),
         final=found.final,
     )
-    settings = context.settings
-    wait = timing.in_step(time(), timing.again_in(settings, sent, task, context.pace))
+    settings, wait = context.settings, _until_next(context, sent, task, found)
     match found.outcome:
         case Outcome.RESULTS:
             if found.final:
@@ -331,6 +330,13 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
             _expire(context, moves, task)
         case _:
             moves.snooze(task, sent, wait, found.outcome.value, found.signature)
+
+
+def _until_next(context: Context, sent: int, task: Due, found: Found) -> float:
+    """Return in how many seconds a task is worth another poll; 0 where it needs none."""
+    if found.final:
+        return 0.0
+    return timing.in_step(time(), timing.again_in(context.settings, sent, task, context.pace))
 
 
 def _expire(context: Context, moves: Moves, task: Due) -> None:

@@ -27,6 +27,8 @@ FOREVER_MS = 3_600_000
 LIMITS = ("tasks", "bytes", "uuids", "without")
 """What a provider may take less of than our settings say: tasks or bytes in one POST, taskUUIDs in
 one poll, fields of ours (contract §16 leaves all four open)."""
+LIMITS_KNOWN = 0.5
+"""Seconds for which limits that were read are taken to stand."""
 FORGET = 600
 """Seconds after which a limit that was found is tried again."""
 
@@ -57,6 +59,8 @@ class Store:
         self.client = client
         self.keys = Keys(namespace)
         self.scripts = Scripts(client, self.keys)
+        self.shelf: dict[tuple[str, str], Any] = {}  # request parts that were read (reading.py)
+        self._limits, self._limits_until = dict[str, str](), 0.0
 
     @classmethod
     def open(cls, url: str, namespace: str, timeout: float = 5.0) -> "Store":
@@ -177,7 +181,7 @@ class Store:
     def claim_due(self, most: int) -> tuple[int, list[Due]]:
         """Take up to `most` tasks due for a poll; returns the store's time in ms and them."""
         sent, sequence, *tasks = self.scripts.run("claim_due", most, ms(POLL_HOLD))
-        return int(sent), [due(int(sequence), *task) for task in tasks]
+        return int(sent), [due(int(sequence), task) for task in tasks]
 
     @contextmanager
     def moves(self) -> Iterator[Moves]:
@@ -185,7 +189,7 @@ class Store:
         collected = Moves()
         yield collected
         if collected.calls:
-            self.scripts.run_all(collected.calls)
+            collected.answers = self.scripts.run_all(collected.calls)
 
     def deliver(self, job: str, items: Iterable[Item]) -> str:
         """Keep delivered results by membership; see callback.lua for what it returns."""
@@ -240,15 +244,24 @@ class Store:
         return int(self.scripts.run("fit", taken, refused, lost, int(full), most))
 
     def limits(self) -> dict[str, str]:
-        """Return what the provider was found to take at most, by what is limited; shared by all."""
-        with store_errors():
-            found = self.client.mget([self.keys("limit", what) for what in LIMITS])
-        return {what: text.decode() for what, text in zip(LIMITS, found, strict=True) if text}
+        """Return what the provider was found to take at most, by what is limited; shared by all.
+
+        It is not asked for again for `LIMITS_KNOWN` seconds: another process that has found less
+        has done so by a refusal, and one more does no harm.
+        """
+        if self._limits_until < monotonic():
+            with store_errors():
+                found = self.client.mget([self.keys("limit", what) for what in LIMITS])
+            told = zip(LIMITS, found, strict=True)
+            self._limits = {what: text.decode() for what, text in told if text}
+            self._limits_until = monotonic() + LIMITS_KNOWN
+        return self._limits
 
     def learn(self, what: str, limit: str) -> None:
         """Remember a limit; it is forgotten, and so tried again, after `FORGET` seconds."""
         with store_errors():
             self.client.set(self.keys("limit", what), limit, ex=FORGET)
+        self._limits_until = 0.0
 
     def sweep(self) -> tuple[int, int, int, int]:
         """Do what time alone decides; returns leases, delays, slots, pauses dealt with."""

@@ -29,32 +29,35 @@ class Pace:
 
     def __init__(self) -> None:
         self._usual: float | None = None
+        self._first_ones = 0
 
-    def saw(self, seconds: float, *, by_first: bool, scout: bool) -> None:
+    def saw(self, seconds: float, *, took: bool) -> None:
         """Learn that a poll found a result.
 
         Args:
             seconds: From its task's submission to the poll.
-            by_first: Whether it was the first poll for it.
-            scout: Whether its task was one.
+            took: Whether the task took about so long, for an earlier poll, at the usual time, had
+                found it running; else only that it took no longer is known.
         """
         usual = self._usual
         if usual is None:
             self._usual = seconds
         elif seconds < usual * (1 - NEAR):
             self._usual = max(seconds, usual * SOONER)
-        elif seconds > usual * (1 + NEAR) and not by_first and not scout:
+        elif seconds > usual * (1 + NEAR) and took:
             self._usual = max(usual, min(seconds * (1 - NEAR), usual * LATER))
 
     def wait(self, age: float, first: float, most: float, task_uuid: str = "") -> float:
         """Return in how many seconds a task of that age is worth a poll, the first one or another.
 
-        Nothing learned: next_poll. Else when most are done; then for as long again as it is
-        overdue, at least a sixteenth of the usual time, at most a quarter of its age. Not below
-        `first`, or `SOON` where that is sooner.
+        Nothing learned: next_poll, and where many wait longer at first, but for scouts. Else when
+        most are done; then for as long again as it is overdue, at least a sixteenth of the usual
+        time, at most a quarter of its age. Not below `first`, or `SOON` where that is sooner.
         """
         if self._usual is None:
-            return next_poll(age, first, most)
+            self._first_ones += age == 0
+            patient = age == 0 and self._first_ones > FIRST_ONES and not is_scout(task_uuid)
+            return next_poll(age, first * (PATIENCE if patient else 1), most)
         overdue = age - self._usual * head_start(task_uuid)
         until = -overdue if overdue < 0 else min(max(overdue, self._usual / 16), age / 4)
         return max(min(first, SOON), min(most, until))
@@ -65,6 +68,8 @@ NEAR = 0.1
 SOONER, LATER = 0.8, 1.05
 """How far one result moves the usual time. What is too long costs every task; what is too short
 costs some a poll."""
+FIRST_ONES, PATIENCE = 16, 2.0
+"""While nothing is known so many tasks, and scouts, are asked for early, others so much later."""
 SOON = 0.25
 """Least seconds until a poll of a task whose pace is known."""
 
@@ -105,8 +110,10 @@ def learn(pace: Pace, settings: Settings, sent: int, task: Due) -> None:
     """Learn from a result that a poll sent at `sent` (ms) found."""
     submitted = task.job.attempts[task.attempt - 1].submitted_at
     if submitted and is_awaited(task) and not settings.callback_url:
-        seconds, scout = (sent - submitted) / 1000, is_scout(task.task_uuid)
-        pace.saw(seconds, by_first=not task.job.polled, scout=scout)
+        seconds = (sent - submitted) / 1000
+        is_late = task.late > NEAR * seconds  # a poller with too much to do makes no task slow
+        took = task.job.polled and not is_late and not is_scout(task.task_uuid)
+        pace.saw(seconds, took=took)
 
 
 def until_over(settings: Settings, sent: int, task: Due, pace: Pace) -> float:

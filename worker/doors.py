@@ -17,7 +17,7 @@ from worker.app import app
 from worker.build import crew
 from worker.completion import complete
 from worker.events import send, show, show_again, show_batches
-from worker.room import Room
+from worker.room import Room, is_crowded
 from worker.seats import Seat, watching
 
 STINT = 15.0
@@ -26,6 +26,8 @@ LINGER = 0.25
 """Seconds a submit door waits for slots to come free; less than a watch lasts."""
 LOOK = 0.01
 """Seconds between two looks for them."""
+FIRST_POLL = "poll:0"
+"""The seat of the door that polls whatever else there is to do."""
 
 
 @app.task(name="reelqueue.submit", send_events=False)
@@ -37,7 +39,8 @@ def submit_door(seat: str, holder: str) -> dict[str, int]:
 @app.task(name="reelqueue.poll", send_events=False)
 def poll_door(seat: str, holder: str) -> dict[str, int]:
     """Ask for tasks that are due."""
-    return _work(seat, holder, steps.poll, _worth_a_poll)
+    goes_on = _worth_a_poll if seat == FIRST_POLL else _worth_another_poll
+    return _work(seat, holder, steps.poll, goes_on)
 
 
 @app.task(name="reelqueue.settle", send_events=False)
@@ -73,12 +76,13 @@ def sweep_door(seat: str, holder: str) -> dict[str, int]:
     return _work(seat, holder, lambda c: sweep(c.store, c.log, c.settings.retention))
 
 
-def _worth_a_post(context: Context, _moved: int) -> bool:
+def _worth_a_post(context: Context, moved: int) -> bool:
     """Wait a moment for slots: a door that is here takes them sooner than one sent for."""
-    if context.store.outlook().claimable >= 2 * context.settings.tasks_per_post:
-        return True  # enough for another door, too
+    one_post = context.settings.tasks_per_post
+    if moved >= one_post or is_crowded(context.store.outlook(), one_post):
+        return True  # there may be more; or enough for another door, too
     with watching(context.store) as is_ours:
-        room, until = Room(context.settings.tasks_per_post), monotonic() + LINGER
+        room, until = Room(one_post), monotonic() + LINGER
         while is_ours and monotonic() < until:
             if room.is_worth_a_post(context.store.outlook()):
                 return True
@@ -86,8 +90,14 @@ def _worth_a_post(context: Context, _moved: int) -> bool:
     return False
 
 
+def _worth_another_poll(context: Context, _moved: int) -> bool:
+    """Make room for submissions: a slot that stands free is lost, a result that is there is not."""
+    outlook, settings = context.store.outlook(), context.settings
+    return outlook.due > 0 and not is_crowded(outlook, settings.tasks_per_post)
+
+
 def _worth_a_poll(context: Context, moved: int) -> bool:
-    return context.store.outlook().due >= moved
+    return moved >= context.settings.uuids_per_poll or context.store.outlook().due >= moved
 
 
 def _full(road: Road) -> Callable[[Context, int], bool]:
@@ -109,7 +119,7 @@ def _work(
     context, begun, done = crew().context, monotonic(), 0
     seat = Seat(context.store, name, holder)
     try:
-        while monotonic() < begun + STINT and seat.keep():
+        while monotonic() < begun + STINT and seat.is_kept():
             moved = step(context)
             done += moved
             if not moved or not goes_on(context, moved):

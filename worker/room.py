@@ -36,3 +36,8 @@ class Room:
     def is_waiting(self) -> bool:
         """Whether slots are free that are not worth a POST yet."""
         return self._since is not None
+
+
+def is_crowded(outlook: Outlook, full: int) -> bool:
+    """Whether there is more to submit than one door can: free slots for several full POSTs."""
+    return outlook.claimable >= 2 * full

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 
 from tasks.lua import store_errors
 from tasks.store import Store
@@ -13,23 +14,30 @@ LEADER_MS = 3_000
 """A leader that died is replaced after this."""
 WATCH_MS = 1_000
 """A door that died while it waited for free slots is no longer waited for after this."""
+KEPT = 1.0
+"""Seconds between two renewals of a seat by the door that has it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Seat:
     """One running door. The ticker takes it, the door keeps and leaves it."""
 
     store: Store
     name: str
     holder: str
+    _kept_at: float = -KEPT  # monotonic seconds
 
     def take(self) -> bool:
         """Take the seat where it is free."""
         with store_errors():
             return bool(self.store.client.set(self._key, self.holder, nx=True, px=SEAT_MS))
 
-    def keep(self) -> bool:
-        """Renew the seat; false where it is another's by now."""
+    def is_kept(self) -> bool:
+        """Renew the seat where that is due; false where it is another's by now."""
+        now = monotonic()
+        if now < self._kept_at + KEPT:
+            return True
+        self._kept_at = now
         return bool(self.store.scripts.run("renew", self._key, self.holder, SEAT_MS))
 
     def leave(self) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 from celery import bootsteps
 from kombu.exceptions import OperationalError
 
+from tasks.collector import calm
 from tasks.errors import StoreAway
 from tasks.lately import came_back
 from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
 from worker.build import Crew, crew
-from worker.room import BUSY, Room
+from worker.room import BUSY, Room, is_crowded
 from worker.seats import Seat, is_watched, lead, resign
 
 IDLE = 1.0
@@ -29,7 +30,7 @@ PRUNING = 60.0
 """Seconds between two looks for batches past the retention."""
 BATCHES = 5.0
 """Seconds between two looks at what batches show in Flower."""
-SEATS = {"submit": 4, "poll": 4, "settle": 1, "sweep": 1, "show": 1}
+SEATS = {"submit": 6, "poll": 8, "settle": 1, "sweep": 1, "show": 1}
 """Doors of a kind that may run at once, over all workers."""
 FRESH = 0.5
 """Seconds in which a door that was sent for is expected to take the work it was sent for."""
@@ -86,7 +87,8 @@ class Ticker(threading.Thread):
         self._seat("settle", int(self._worth_settling(outlook.endings)))
         self._seat("sweep", int(outlook.overdue or self._may_prune()))
         self._seat("show", int(self._worth_showing(outlook.unshown)))
-        self._seat("poll", -(-outlook.due // settings.uuids_per_poll))
+        polls = -(-outlook.due // settings.uuids_per_poll)
+        self._seat("poll", min(polls, 1) if is_crowded(outlook, settings.tasks_per_post) else polls)
         if self._room.is_worth_a_post(outlook) and not self._is_taken(outlook.claimable):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)
@@ -190,6 +192,7 @@ class TickStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002  the same
         """Start ticking once messages are consumed; a reconnect starts it anew."""
         self.ticker = Ticker(crew())
+        calm()
         self.ticker.start()
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002  the same

@@ -375,7 +375,7 @@ def test_no_message_stops_the_worker_or_is_held_by_it(running: Place, plain: Pla
 def test_remote_control_tells_how_the_worker_is(plain: Plain) -> None:
     told = plain.app.control.inspect(timeout=5).stats() or {}
     (ours,) = [stats for name, stats in told.items() if name.startswith("reelqueue-")]
-    assert ours["pool"]["max-concurrency"] == 16
+    assert ours["pool"]["max-concurrency"] == 24
 
 
 def test_no_message_is_repeated_in_the_log_of_the_worker(running: Place, plain: Plain) -> None:

@@ -65,7 +65,7 @@ def found_late(pace: Pace, durations: Iterable[float], at_once: int) -> tuple[fl
             heappush(due, (again, uuid, begun, duration, tries + 1))
             continue
         late.append(age - duration)
-        pace.saw(age, by_first=tries == 1, scout=is_scout(uuid))
+        pace.saw(age, took=tries > 1 and not is_scout(uuid))
         begin(now, islice(coming, 1))
     half = late[len(late) // 2 :]
     return sum(half) / len(half), polls / len(late)
