@@ -42,6 +42,7 @@ class Outlook:
     due: int  # tasks to poll
     endings: int  # jobs whose ending is not settled
     unshown: int  # moves that Flower has not been told of
+    late: float  # seconds since the first of the tasks to poll is due
     overdue: bool  # something waits for the sweep
     wait: float  # seconds until more comes due by itself
 
@@ -279,6 +280,7 @@ class Store:
             due=due_now,
             endings=endings,
             unshown=unshown,
+            late=max(0, now - times[0]) / 1000 if times[0] else 0.0,
             overdue=0 < times[1] <= now,
             wait=min(coming, default=FOREVER_MS) / 1000,
         )

@@ -15,8 +15,6 @@ from gunicorn.http import errors
 from gunicorn.util import write_nonblock
 from gunicorn.workers import gthread
 
-from tasks.collector import calm
-
 REQUEST_SECONDS = 5.0
 """Longest a client may take to send a request; the provider gives a delivery up after as long."""
 
@@ -50,11 +48,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
         super().__init__(*args, **kwargs)
         self._begun: dict[Any, float] = {}  # connections with a request, by when it began
         self._stopped: float | None = None
-
-    def load_wsgi(self) -> None:
-        """Build the application; all is loaded then."""
-        super().load_wsgi()
-        calm()
 
     def notify(self) -> None:
         """Tell the parent that this worker lives (every second), and cut off slow clients."""

@@ -9,6 +9,7 @@ from gunicorn.app.base import Application
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from tasks.collector import calm
 from tasks.log import configure
 
 
@@ -39,6 +40,11 @@ class Server(Application):
         self.load_config_from_file(str(Path(__file__).with_name("gunicorn_config.py")))
         for name, value in self._own.items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until stopped; what is loaded by now, its workers share."""
+        calm()
+        super().run()
 
     def load(self) -> Flask:
         """Build in each worker, after the fork."""

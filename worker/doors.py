@@ -17,7 +17,7 @@ from worker.app import app
 from worker.build import crew
 from worker.completion import complete
 from worker.events import send, show, show_again, show_batches
-from worker.room import Room, is_crowded
+from worker.room import Room, comes_first, is_crowded
 from worker.seats import Seat, watching
 
 STINT = 15.0
@@ -91,9 +91,9 @@ def _worth_a_post(context: Context, moved: int) -> bool:
 
 
 def _worth_another_poll(context: Context, _moved: int) -> bool:
-    """Make room for submissions: a slot that stands free is lost, a result that is there is not."""
-    outlook, settings = context.store.outlook(), context.settings
-    return outlook.due > 0 and not is_crowded(outlook, settings.tasks_per_post)
+    """Go on unless submissions come first."""
+    outlook = context.store.outlook()
+    return outlook.due > 0 and not comes_first(outlook, context.settings.tasks_per_post)
 
 
 def _worth_a_poll(context: Context, moved: int) -> bool:

@@ -1,4 +1,4 @@
-"""Whether the free slots are worth a POST by now."""
+"""Whether the free slots are worth a POST by now, and whether polls make room for it."""
 
 from time import monotonic
 
@@ -7,6 +7,8 @@ from tasks.store import Outlook
 
 BUSY = 0.1
 """Seconds after which slots are worth a POST however few they are."""
+LATE = 5.0
+"""Seconds that a poll may wait for submissions."""
 
 
 class Room:
@@ -41,3 +43,11 @@ class Room:
 def is_crowded(outlook: Outlook, full: int) -> bool:
     """Whether there is more to submit than one door can: free slots for several full POSTs."""
     return outlook.claimable >= 2 * full
+
+
+def comes_first(outlook: Outlook, full: int) -> bool:
+    """Whether submissions go before polls, of which one door goes on meanwhile.
+
+    A slot that stands free is time lost, a result that is there stays there; but not for long.
+    """
+    return is_crowded(outlook, full) and outlook.late < LATE

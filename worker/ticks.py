@@ -19,7 +19,7 @@ from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
 from worker.build import Crew, crew
-from worker.room import BUSY, Room, is_crowded
+from worker.room import BUSY, Room, comes_first
 from worker.seats import Seat, is_watched, lead, resign
 
 IDLE = 1.0
@@ -88,7 +88,8 @@ class Ticker(threading.Thread):
         self._seat("sweep", int(outlook.overdue or self._may_prune()))
         self._seat("show", int(self._worth_showing(outlook.unshown)))
         polls = -(-outlook.due // settings.uuids_per_poll)
-        self._seat("poll", min(polls, 1) if is_crowded(outlook, settings.tasks_per_post) else polls)
+        is_second = comes_first(outlook, settings.tasks_per_post)
+        self._seat("poll", min(polls, 1) if is_second else polls)
         if self._room.is_worth_a_post(outlook) and not self._is_taken(outlook.claimable):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)

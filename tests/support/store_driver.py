@@ -1,11 +1,13 @@
 """Starts real stores on free ports."""
 
+import itertools
 import os
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,10 +25,19 @@ def redis_binary() -> str:
     return shutil.which("redis-server") or "redis-server"
 
 
+PORTS = range(10_000, 32_000)
+"""Below those that connections are given, so that none is in the way when a server comes for it."""
+_first = os.getpid() * 7919 % len(PORTS)  # processes that test side by side start apart
+_coming = itertools.cycle((*PORTS[_first:], *PORTS[:_first]))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody has, and that is not returned again for long."""
+    for port in _coming:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 class StoreServer:
