@@ -51,6 +51,11 @@ class Claim:
         return self.taken_at + LEASE / 2
 
     @property
+    def look_by(self) -> float:
+        """Monotonic seconds until when tasks may be looked for: the rest is for sending."""
+        return self.taken_at + LEASE / 4
+
+    @property
     def is_old(self) -> bool:
         """Whether nothing may be sent any more."""
         return time.monotonic() > self.send_by

@@ -5,17 +5,21 @@ work the same taskUUIDs, but a provider that forgets used ones would sell them a
 have been sent is asked for first; what is there is treated as a POST without a clear answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from time import monotonic
 
 from tasks import flow, refusals
 from tasks.claims import Claim, Claimed
 from tasks.context import Context
 from tasks.errors import VERDICTLESS_STATUSES, ProviderAway
 from tasks.provider import Answer
-from tasks.verdict import Outcome, by_task, is_whole, news, of_poll
+from tasks.verdict import OK, Outcome, by_task, is_whole, news, of_poll
 
 WAIT = 2.0
 """Seconds until a task is looked for again where the provider told nothing of it."""
+
+PROVEN = 3
+"""Tasks of one answer whose silence is proven: some provider may answer for the first ones only."""
 
 REFUSED = frozenset({401, 402, 403})
 """HTTP statuses of a refused key, or of no credit: nobody is told anything."""
@@ -24,44 +28,87 @@ REFUSED = frozenset({401, 402, 403})
 def unsent(context: Context, claim: Claim, jobs: Sequence[Claimed]) -> list[Claimed]:
     """Return those of the jobs that may be sent; the others are polled, or wait."""
     doubtful = [job for job in jobs if job.is_doubtful]
-    absent = set[str]()
     most = int(context.store.limits().get("uuids", context.settings.uuids_per_poll))
+    search = _Search(context, claim)
     for start in range(0, len(doubtful), most):
-        absent |= _absent(context, claim, doubtful[start : start + most])
-    return [job for job in jobs if not job.is_doubtful or job.id in absent]
+        search.ask(doubtful[start : start + most])
+    return [job for job in jobs if not job.is_doubtful or job.id in search.absent]
 
 
-def _absent(context: Context, claim: Claim, jobs: Sequence[Claimed]) -> set[str]:
-    """Ask for tasks; return the ids of the jobs whose tasks are not there."""
+class _Search:
+    """The search for the tasks of one claim."""
+
+    def __init__(self, context: Context, claim: Claim) -> None:
+        self._context, self._claim = context, claim
+        self.absent = set[str]()  # ids of the jobs whose tasks are not there
+
+    def ask(self, jobs: Sequence[Claimed]) -> bool:
+        """Ask for tasks; returns whether all of them were told of, by silence too."""
+        if monotonic() > self._claim.look_by:  # what is known by now is still to be sent
+            return self._later(jobs, 0.0, "no time was left for it")
+        try:
+            answer = self._context.provider.poll([job.task_uuid for job in jobs])
+        except ProviderAway as away:
+            return self._later(jobs, WAIT, str(away))
+        if answer.status in REFUSED:
+            reason = f"http{answer.status}: polling is refused"
+            flow.pause_all(self._context.store, reason, self._context.probe_after)
+            return self._later(jobs, WAIT, reason)
+        alone = len(jobs) == 1
+        found = {job.id: _outcome(answer, job.task_uuid, alone=alone) for job in jobs}
+        if not alone and answer.status not in VERDICTLESS_STATUSES and self._is_short(jobs, found):
+            return self._ask_halves(jobs, answer.status)
+        return self._apply(jobs, found)
+
+    def _is_short(self, jobs: Sequence[Claimed], found: Mapping[str, Outcome | None]) -> bool:
+        """Whether an answer leaves tasks out; what it is silent of may be there all the same."""
+        if None in found.values():
+            return True
+        silent = [job for job in jobs if found[job.id] is Outcome.EMPTY]
+        some = self._context.random.sample(silent, min(len(silent), PROVEN))
+        return any(asked_alone(self._context, job.task_uuid) is not Outcome.EMPTY for job in some)
+
+    def _ask_halves(self, jobs: Sequence[Claimed], status: int) -> bool:
+        """One of them may spoil the answer, or together they are too many."""
+        half = len(jobs) // 2
+        told = [self.ask(part) for part in (jobs[:half], jobs[half:])]
+        if not all(told):
+            return False
+        if status != OK or self._context.doubts.are_believed("uuids", len(jobs)):
+            flow.takes_fewer(self._context.store, self._context.log, "uuids", half)
+        return True
+
+    def _apply(self, jobs: Sequence[Claimed], found: Mapping[str, Outcome | None]) -> bool:
+        untold = [job for job in jobs if found[job.id] is None]
+        there = [job for job in jobs if found[job.id] not in {None, Outcome.EMPTY}]
+        self.absent |= {job.id for job in jobs if found[job.id] is Outcome.EMPTY}
+        self._later(untold, WAIT, "no news of it")
+        with self._context.store.moves() as moves:
+            for job in there:
+                why = "sent in a history that the store has lost"
+                moves.lose(job.id, self._claim.token, "", why)
+        told = {"tasks": len(jobs), "there": len(there), "silent": len(untold)}
+        self._context.log.info("history.asked", **told)
+        return not untold
+
+    def _later(self, jobs: Sequence[Claimed], wait: float, why: str) -> bool:
+        why = f"looked for before it is sent: {why}"
+        refusals.refuse_all(self._context, self._claim, jobs, wait, why)
+        return False
+
+
+def asked_alone(context: Context, task_uuid: str) -> Outcome | None:
+    """Return what the provider says of one task; None where that is nothing, not even silence."""
     try:
-        answer = context.provider.poll([job.task_uuid for job in jobs])
-    except ProviderAway as away:
-        return _later(context, claim, jobs, str(away))
-    if answer.status in REFUSED:
-        reason = f"http{answer.status}: polling is refused"
-        flow.pause_all(context.store, reason, context.probe_after)
-        return _later(context, claim, jobs, reason)
-    found = {job.id: _outcome(answer, job) for job in jobs}
-    silent = [job for job in jobs if found[job.id] is None]
-    if silent and len(jobs) > 1 and answer.status not in VERDICTLESS_STATUSES:
-        half = len(jobs) // 2  # one of them may spoil the answer, or they are too many
-        return _absent(context, claim, jobs[:half]) | _absent(context, claim, jobs[half:])
-    there = [job for job in jobs if found[job.id] not in {None, Outcome.EMPTY}]
-    _later(context, claim, silent, "no news of it")
-    with context.store.moves() as moves:
-        for job in there:
-            moves.lose(job.id, claim.token, "", "sent in a history that the store has lost")
-    context.log.info("history.asked", tasks=len(jobs), there=len(there), silent=len(silent))
-    return {job.id for job in jobs if found[job.id] is Outcome.EMPTY}
+        answer = context.provider.poll([task_uuid])
+    except ProviderAway:
+        return None
+    return _outcome(answer, task_uuid, alone=True)
 
 
-def _outcome(answer: Answer, job: Claimed) -> Outcome | None:
-    """Return what an answer says of a job's task; None where it tells nothing, not even silence."""
-    named, whole = by_task(answer.items), is_whole(answer.status, answer.items)
-    told = news(answer.status, named.get(job.task_uuid, []), whole=whole and not answer.problem)
+def _outcome(answer: Answer, task_uuid: str, *, alone: bool) -> Outcome | None:
+    """Return what an answer says of a task; None where it tells nothing, not even silence."""
+    named = by_task(answer.items, alone=task_uuid if alone else "")
+    whole = is_whole(answer.status, answer.items) and not answer.problem
+    told = news(answer.status, named.get(task_uuid, []), whole=whole)
     return None if told is None else of_poll(told, 1, {}, answer.status).outcome
-
-
-def _later(context: Context, claim: Claim, jobs: Sequence[Claimed], why: str) -> set[str]:
-    refusals.refuse_all(context, claim, jobs, WAIT, f"looked for before it is sent: {why}")
-    return set()

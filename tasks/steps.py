@@ -5,7 +5,7 @@ every move is guarded by its script. A door (a Celery task, a route) calls a ste
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
 from time import monotonic, time
@@ -28,11 +28,13 @@ from tasks.move_calls import Moves
 from tasks.provider import Answer
 from tasks.store import Store
 from tasks.verdict import (
+    DOUBTED_SIGHTINGS,
     OK,
     Found,
     Outcome,
     Told,
     by_task,
+    is_verdict,
     is_whole,
     judged,
     news,
@@ -51,6 +53,8 @@ Only those count that were lost while the provider took other submissions.
 """
 ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
+NO_NEWS = "no news"
+"""Signature of an answer that says nothing of a task, not even silence."""
 FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"
 MOST_ITEMS = 64
 """Items of one callback that are read; the provider sends one, and a task has four at most."""
@@ -223,26 +227,64 @@ def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
         missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
         context.log.warning("poll.no_answer", **missed)
         return Heard.NOTHING
-    named = by_task(answer.items, {task.task_uuid for task in due if task.job.accused})
+    alone = due[0].task_uuid if len(due) == 1 else ""
+    accused = {task.task_uuid for task in due if task.job.accused}
+    named = by_task(answer.items, accused, alone=alone)
     whole = is_whole(answer.status, answer.items)
     told_of_any = whole or any(task.task_uuid in named for task in due)
     if answer.problem or not (told_of_any or answer.status == OK):
         return _unanswered(context, sent, due, answer)
-    if not told_of_any and _is_answered_for_one(context, sent, due):
-        return _ask_halves(context, sent, due, plain=False)
+    if not told_of_any and (one := _answered_for(context, sent, due)):
+        return _ask_halves(context, sent, _others(due, one), plain=False)
     if told_of_any:
         context.doubts.went_well("uuids", len(due))
+    _apply_told_by_poll(context, sent, due, answer, named)
+    told_of = {"tasks": len(due), "named": len(named), "batch": batches_of(due)}
+    context.log.info("poll", status=answer.status, **told_of)
+    return Heard.NEWS if told_of_any else Heard.REFUSED
+
+
+def _apply_told_by_poll(
+    context: Context,
+    sent: int,
+    due: Sequence[Due],
+    answer: Answer,
+    named: Mapping[str, Sequence[Item]],
+) -> None:
+    whole = is_whole(answer.status, answer.items)
+    if whole and len(due) > 1:
+        silent = [task for task in due if task.task_uuid not in named]
+        passed_over = _passed_over(context, sent, due, silent)
+        due = [task for task in due if task not in passed_over]
     with context.store.moves() as moves:
         for task in due:
             told = news(answer.status, named.get(task.task_uuid, []), whole=whole)
             if told is not None:
                 found = _found(context, sent, task, told, answer.status)
                 _apply_found(context, moves, sent, task, found)
-            elif answer.status == OK and timing.past_deadline(context.settings, sent, task):
-                _expire(context, moves, task)  # else no news of it: due again after its hold
-    told_of = {"tasks": len(due), "named": len(named), "batch": batches_of(due)}
-    context.log.info("poll", status=answer.status, **told_of)
-    return Heard.NEWS if told_of_any else Heard.REFUSED
+            elif answer.status == OK:
+                _apply_no_news(context, moves, sent, task)
+
+
+def _passed_over(
+    context: Context, sent: int, due: Sequence[Due], silent: Sequence[Due]
+) -> list[Due]:
+    """Return tasks whose silence is none: the answer was not for all that were asked for.
+
+    Silence that would have tasks sent again, or expired, is proven by asking for some alone.
+    """
+    settings = context.settings
+    grave = [
+        task
+        for task in silent
+        if timing.certainly_absent(settings, sent, task)
+        or timing.past_deadline(settings, sent, task)
+    ]
+    some = context.random.sample(grave, min(len(grave), history.PROVEN))
+    said = {history.asked_alone(context, task.task_uuid) for task in some}
+    if said - {None, Outcome.EMPTY}:
+        flow.takes_fewer(context.store, context.log, "uuids", len(due) // 2)
+    return [] if said <= {Outcome.EMPTY} else grave
 
 
 def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> Heard:
@@ -255,26 +297,51 @@ def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer)
     if answer.status in {401, 402, 403} or about_us:
         code = codes[0] if codes else f"http{answer.status}"
         flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
-    elif len(due) > 1 and (
-        answer.status not in VERDICTLESS_STATUSES
-        or (answer.status in SERVER_FAULTS and _is_answered_for_one(context, sent, due))
-    ):
+    elif len(due) == 1 and answer.status not in VERDICTLESS_STATUSES:
+        with context.store.moves() as moves:
+            _apply_no_news(context, moves, sent, due[0])
+    elif answer.status not in VERDICTLESS_STATUSES:
         return _ask_halves(context, sent, due, plain=answer.status in PLAIN)
+    elif answer.status in SERVER_FAULTS and (one := _answered_for(context, sent, due)):
+        return _ask_halves(context, sent, _others(due, one), plain=False)
     return Heard.REFUSED
 
 
-def _is_answered_for_one(context: Context, sent: int, due: Sequence[Due]) -> bool:
-    """Whether one of several tasks is told of where all together were not.
+def _answered_for(context: Context, sent: int, due: Sequence[Due]) -> Due | None:
+    """Ask for one of several tasks alone; return it where it is told of and all together were not.
 
     A fault of the server, or a 200 without news, rarely means that they were too many.
     """
-    return len(due) > 1 and _ask(context, sent, [context.random.choice(due)]) is Heard.NEWS
+    if len(due) == 1:
+        return None
+    one = context.random.choice(due)
+    return one if _ask(context, sent, [one]) is Heard.NEWS else None
+
+
+def _others(due: Sequence[Due], one: Due) -> list[Due]:
+    return [task for task in due if task is not one]
+
+
+def _apply_no_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
+    """Expire a task whose time is over once as many answers in a row told nothing of it.
+
+    One alone may be what the first of all answers after an outage says. Before its time is over a
+    task without news is simply due again after its hold.
+    """
+    settings, job = context.settings, task.job
+    if not timing.past_deadline(settings, sent, task):
+        return
+    if job.signature == NO_NEWS and job.sightings + 1 >= DOUBTED_SIGHTINGS:
+        _expire(context, moves, task)
+    else:
+        wait = timing.again_in(settings, sent, task, context.pace)
+        moves.snooze(task, sent, wait, Outcome.DOUBTED.value, NO_NEWS)
 
 
 def _ask_halves(context: Context, sent: int, due: Sequence[Due], *, plain: bool) -> Heard:
     """Ask for both halves; that they are answered shows a limit, where it was `plain`ly refused."""
-    half = len(due) // 2
-    if {_ask(context, sent, part) for part in (due[:half], due[half:])} != {Heard.NEWS}:
+    half = (len(due) + 1) // 2
+    if {_ask(context, sent, part) for part in (due[:half], due[half:]) if part} != {Heard.NEWS}:
         return Heard.REFUSED
     if plain or context.doubts.are_believed("uuids", len(due)):
         flow.takes_fewer(context.store, context.log, "uuids", half)
@@ -288,6 +355,7 @@ def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status:
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:
         successes, accusations = reading.delivered(context.store, job, task.attempt)
+        accusations = [error for error in accusations if is_verdict(error)]
         # One error of several results may be followed by successes that take longer.
         all_told = len(successes) + len(accusations) >= expected
         if accusations and (all_told or timing.silent_for_long(context.settings, sent, task)):
@@ -336,7 +404,10 @@ def _until_next(context: Context, sent: int, task: Due, found: Found) -> float:
     """Return in how many seconds a task is worth another poll; 0 where it needs none."""
     if found.final:
         return 0.0
-    return timing.in_step(time(), timing.again_in(context.settings, sent, task, context.pace))
+    wait = timing.again_in(context.settings, sent, task, context.pace)
+    if found.outcome is Outcome.DOUBTED:  # what a poll meets may pass, so give it time to
+        wait = max(wait, context.settings.poll_max / DOUBTED_SIGHTINGS)
+    return timing.in_step(time(), wait)
 
 
 def _expire(context: Context, moves: Moves, task: Due) -> None:

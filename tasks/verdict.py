@@ -35,12 +35,18 @@ MISDIRECTED = frozenset({404, 405, *range(300, 400)})
 UNPAID = frozenset({401, 402})
 """Statuses with which nothing was bought whatever the code: its words are not stable."""
 
+OF_NO_MEANING = frozenset({"standardError", "unknownError"})
+"""Codes that say no more than that there was an error; one without a code has the second."""
+
 OF_THE_INPUT = frozenset({Category.SAFETY, Category.MEDIUM, Category.CONFLICT})
 """Categories that only a task can cause, under any status; the others yield to a status above."""
 
 OF_THE_TASK = OF_THE_INPUT | {Category.TIMEOUT, Category.PROVIDER, Category.GONE}
 """Categories that by poll speak of the task whatever the status: a code outranks a status
 (contract §17, trap 7), but not one that a poll itself can meet."""
+
+NOT_THERE = frozenset({Category.UNKNOWN_TASK, Category.GONE})
+"""Categories that by poll can speak of nothing but the task that was asked for."""
 
 PRECEDENCE = (
     *(Meaning.ACCEPTED, Meaning.UNCLEAR),
@@ -76,11 +82,14 @@ def of_submit(uuids: Sequence[str], status: int, items: Sequence[Item]) -> dict[
     return dict.fromkeys(uuids, told)
 
 
-def by_task(items: Sequence[Item], accused: Collection[str] = ()) -> dict[str, list[Item]]:
+def by_task(
+    items: Sequence[Item], accused: Collection[str] = (), *, alone: str = ""
+) -> dict[str, list[Item]]:
     """Group items by the task they name; what names none, or is the poll's own, is left out.
 
     An error that may be either's is the task's beside results of it, for these a poll has told; and
-    one of an unknown code where a callback has `accused` the task.
+    one of an unknown code where a callback has `accused` the task. That the task asked for is not
+    there, or no longer, needs no name where it was asked for `alone`.
     """
     told = {item.task_uuid for item in items if item.kind is Kind.SUCCESS}
     named: dict[str, list[Item]] = {}
@@ -89,6 +98,8 @@ def by_task(items: Sequence[Item], accused: Collection[str] = ()) -> dict[str, l
         believed = item.task_uuid in told or (unknown and item.task_uuid in accused)
         if item.task_uuid and (believed or not item.about_poll):
             named.setdefault(item.task_uuid, []).append(item)
+        elif alone and not item.task_uuid and category(item.code) in NOT_THERE:
+            named.setdefault(alone, []).append(item)
     return named
 
 
@@ -101,7 +112,15 @@ def _named(items: Sequence[Item], status: int) -> Told:
         return replace(told, meaning=Meaning.UNCLEAR)  # what has a price was bought
     if status in UNPAID and told.meaning is Meaning.REJECTED:
         return replace(told, meaning=Meaning.PAUSE)
+    if status in BAD_ENVELOPE and all(_says_nothing(item.code) for item in items):
+        refused, code = BAD_ENVELOPE[status]  # code first, status second (contract §6)
+        return Told(refused, code, f"{told.code}: {told.message}", parameter=told.parameter)
     return told
+
+
+def _says_nothing(code: str) -> bool:
+    """Whether a code is none that is known to mean something."""
+    return category(code) is Category.UNKNOWN or code in OF_NO_MEANING
 
 
 def _heaviest(errors: Sequence[Item]) -> Told:
@@ -247,7 +266,7 @@ def of_poll(
     """
     items = _told_once(items, expected)
     successes = tuple(item for item in items if item.kind is Kind.SUCCESS)
-    errors = tuple(item for item in items if _is_verdict(item))
+    errors = tuple(item for item in items if is_verdict(item))
     running = any(
         item.kind is Kind.PROCESSING
         or (item.kind is Kind.ERROR and meaning(Road.POLL, item.code) is Meaning.ACCEPTED)
@@ -323,7 +342,8 @@ def judged(errors: tuple[Item, ...]) -> Found:
     return Found(Outcome.AGAIN, errors=errors, final=True, pauses=pauses)
 
 
-def _is_verdict(item: Item) -> bool:
+def is_verdict(item: Item) -> bool:
+    """Whether an item is an error that ends its attempt, once it is believed."""
     verdicts = {Meaning.AGAIN, Meaning.FAILED, Meaning.PAUSE}
     return item.kind is Kind.ERROR and meaning(Road.POLL, item.code) in verdicts
 

@@ -49,12 +49,16 @@ local function take(job, is_doubtful)
   move(job, 'claim', t, 'attempt ' .. n)
   if job.se then
     forget(job, 'se')
+    if not job['u' .. n] then set(job, 'u' .. n, t) end -- lost with the claim that sent it
     found(job, n, t, 'told of while it waited')
     redis.call('ZADD', KEY.due(), 'LT', t, uuid)
     return
   end
   if token == '' then token = tostring(redis.call('HINCRBY', KEY.meta(), 'fence', 1)) end
   set(job, 't', token, 'u' .. n, t)
+  if job.rs then -- polls that are under way asked before it is sent again
+    set(job, 'p', tonumber(redis.call('HGET', KEY.meta(), 'polls') or '0') + 1)
+  end
   if not job.k then
     set(job, 'k', ARGV[5], 'kp', ARGV[4], 'ke', math.floor(t / 1000) + tonumber(ARGV[6]))
   end

@@ -1,14 +1,16 @@
 """A store that lost its last writes: what was sent in them is looked for, and not bought again."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from core_driver import Rig, agree, fresh_store, row
+from core_driver import Rig, agree, copied, fresh_store, row, taken_over
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
-from tasks import steps
+from tasks import history, steps
+from tasks.claims import LEASE
 from tasks.job import State
 from tasks.store import Store
 
@@ -26,21 +28,6 @@ def rig(store: Store, simulator: Simulator) -> Rig:
 
 def told(*directives: str) -> dict[str, Any]:
     return row(f"Look. [[sim: {' '.join(directives)}]]")
-
-
-def copied(rig: Rig) -> dict[bytes, bytes]:
-    """Return a copy of the store as it is now."""
-    client = rig.store.client
-    return {key: client.dump(key) for key in client.scan_iter(f"{rig.store.keys.namespace}:*")}
-
-
-def taken_over(rig: Rig, copy: dict[bytes, bytes]) -> None:
-    """Go on with a copy, on a server that is not the one it was made on."""
-    client = rig.store.client
-    client.unlink(*client.scan_iter(f"{rig.store.keys.namespace}:*"))
-    for key, value in copy.items():
-        client.restore(key, 0, value)
-    client.hset(rig.store.keys("meta"), "run", "another")
 
 
 def emptied(rig: Rig) -> None:
@@ -112,3 +99,17 @@ def test_rows_of_a_batch_that_the_store_has_lost_are_looked_for(
     rig.store.seal(batch)
     rig.run()
     assert agree(rig, simulator)[job.id]["submissions"] == 1
+
+
+def test_a_search_that_takes_as_long_as_its_claim_puts_the_rest_back_unasked(
+    rig: Rig, simulator: Simulator
+) -> None:
+    rig.queue(*[told(f"latency=0 {n}") for n in range(3)])
+    taken_over(rig, copied(rig))
+    claim = rig.store.claim(3, 3600, "", "", 60)
+    spent = replace(claim, taken_at=claim.taken_at - LEASE / 4)
+    assert all(job.is_doubtful for job in claim.jobs)
+    assert history.unsent(rig.context, spent, claim.jobs) == []
+    assert {one.state for one in rig.records()} == {State.QUEUED}
+    rig.run()
+    assert {task["submissions"] for task in agree(rig, simulator).values()} == {1}

@@ -9,15 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from core_driver import Rig, audit, fresh_store, resize, row
+from core_driver import Rig, audit, copied, fresh_store, resize, row, taken_over
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
 from tasks import reading, steps
-from tasks.job import State
+from tasks.job import ENDED, State
 from tasks.store import Store
 
-Answer = Callable[[list[dict[str, Any]]], str]
+Answer = Callable[[list[dict[str, Any]]], str | tuple[int, str]]
 Submission = Callable[[list[dict[str, Any]]], tuple[int, str]]
 
 
@@ -41,7 +41,8 @@ def provider(poll: Answer, status: int = 200, submit: Submission = accept) -> It
         def do_POST(self) -> None:
             tasks = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             submitted = tasks[0]["taskType"] == "textInference"
-            code, body = submit(tasks) if submitted else (status, poll(tasks))
+            told = submit(tasks) if submitted else poll(tasks)
+            code, body = (status, told) if isinstance(told, str) else told
             self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -58,6 +59,19 @@ def provider(poll: Answer, status: int = 200, submit: Submission = accept) -> It
     finally:
         server.shutdown()
         server.server_close()
+
+
+def run_on(rig: Rig) -> None:
+    """Work until all jobs have ended, and wait for no task to be due again."""
+    due = rig.store.keys("due")
+
+    def over() -> bool:
+        for member in rig.store.client.zrange(due, 0, -1):
+            rig.store.client.zadd(due, {member: 1}, xx=True)
+        rig.turn()
+        return all(one.state in ENDED for one in rig.records())
+
+    wait_until(over, 15)
 
 
 def result(task: dict[str, Any], text: str = "seen", cost: str = "0.5") -> str:
@@ -253,9 +267,84 @@ def test_an_error_of_nobody_in_every_answer_does_not_keep_a_job_beyond_its_deadl
         rig.turn()
         sent = rig.only().submitted_at or 0
         wait_until(lambda: _now_ms(store) > sent + 500)
-        store.client.zadd(store.keys("due"), dict.fromkeys(jobs, 1), xx=True)
-        rig.turn()
-        assert rig.only().state is State.EXPIRED
+        for state in (State.PROCESSING, State.PROCESSING, State.EXPIRED):
+            store.client.zadd(store.keys("due"), dict.fromkeys(jobs, 1), xx=True)
+            rig.turn()
+            assert rig.only().state is state, "one such answer alone ends nothing"
+
+
+def test_a_result_that_nobody_can_read_does_not_keep_its_batch_open_beyond_the_deadline(
+    store: Store,
+) -> None:
+    with provider(lambda tasks: data(*(result(t, cost="NaN") for t in tasks))) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.3)
+        rig.queue(row(), row("Another"))
+        run_on(rig)
+        assert {one.state for one in rig.records()} == {State.EXPIRED}
+
+
+@pytest.mark.parametrize("status", [200, 400, 404])
+def test_that_a_task_is_not_there_needs_no_name_where_it_was_asked_for_alone(
+    store: Store, status: int
+) -> None:
+    posts: list[int] = []
+
+    def submit(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+        posts.append(len(tasks))
+        return accept(tasks) if len(posts) > 1 else (500, "")
+
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        if len(posts) > 1:
+            return data(*map(result, tasks))
+        return json.dumps({"errors": [{"code": "taskNotFound", "message": "Not found."}]})
+
+    def answered(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+        return (200 if len(posts) > 1 else status), poll(tasks)
+
+    with provider(answered, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_RESOLVE_AFTER=0.1)
+        rig.queue(row())
+        run_on(rig)
+        assert rig.only().state is State.COMPLETED
+        assert len(posts) == 2
+
+
+def test_a_provider_that_answers_for_the_first_task_alone_loses_no_other(store: Store) -> None:
+    posts = list[str]()
+
+    def submit(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+        posts.extend(task["taskUUID"] for task in tasks)
+        return 500, ""
+
+    with provider(lambda tasks: data(result(tasks[0])), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_RESOLVE_AFTER=0.1, REELQUEUE_DEADLINE=0.5)
+        rig.queue(*(row(f"Row {n}") for n in range(5)))
+        run_on(rig)
+        assert {one.state for one in rig.records()} == {State.COMPLETED}
+        assert len(posts) == len(set(posts)) == 5, "what was passed over was bought again"
+
+
+def test_a_provider_that_answers_for_the_first_task_alone_is_sold_no_lost_history_again(
+    store: Store,
+) -> None:
+    posts = list[str]()
+
+    def submit(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+        posts.extend(task["taskUUID"] for task in tasks)
+        return accept(tasks)
+
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        return data(*(result(task) for task in tasks[:1] if task["taskUUID"] in posts))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url)
+        rig.queue(*(row(f"Row {n}") for n in range(4)))
+        before = copied(rig)
+        steps.submit(rig.context)
+        taken_over(rig, before)
+        run_on(rig)
+        assert {one.state for one in rig.records()} == {State.COMPLETED}
+        assert len(posts) == len(set(posts)) == 4
 
 
 @pytest.mark.parametrize(

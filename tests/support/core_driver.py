@@ -361,3 +361,18 @@ def agree(rig: Rig, simulator: Simulator, *, unbought: Iterable[str] = ()) -> di
 def _is_resent_alike(simulator: Simulator, task_uuid: str) -> None:
     submissions = simulator.truth(f"/{task_uuid}")["submissions"]
     assert len({one["sha256"] for one in submissions}) == 1, "a resend differs"
+
+
+def copied(rig: Rig) -> dict[bytes, bytes]:
+    """Return a copy of the store as it is now."""
+    client = rig.store.client
+    return {key: client.dump(key) for key in client.scan_iter(f"{rig.store.keys.namespace}:*")}
+
+
+def taken_over(rig: Rig, copy: dict[bytes, bytes]) -> None:
+    """Go on with a copy, on a server that is not the one it was made on."""
+    client = rig.store.client
+    client.unlink(*client.scan_iter(f"{rig.store.keys.namespace}:*"))
+    for key, value in copy.items():
+        client.restore(key, 0, value)
+    client.hset(rig.store.keys("meta"), "run", "another")

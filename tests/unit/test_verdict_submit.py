@@ -55,13 +55,34 @@ def test_each_task_of_a_post_gets_its_own_answer() -> None:
         ("conflictTaskUUID", Meaning.ACCEPTED),
         ("timeoutProvider", Meaning.UNCLEAR),
         ("internalServerError", Meaning.UNCLEAR),
-        ("aCodeNobodyHasSeen", Meaning.UNCLEAR),
     ],
 )
 def test_an_error_that_names_the_task_is_read_by_its_code_not_by_the_status(
     status: int, code: str, expected: Meaning
 ) -> None:
     assert told(status, answer(errors=(error(code),))) == Told(expected, code, f"It is {code}.")
+
+
+@pytest.mark.parametrize("code", ["aCodeNobodyHasSeen", "standardError", None])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        *((200, Meaning.UNCLEAR), (400, Meaning.UNCLEAR), (500, Meaning.UNCLEAR)),
+        *((401, Meaning.PAUSE), (402, Meaning.PAUSE), (403, Meaning.PAUSE), (429, Meaning.WAIT)),
+    ],
+)
+def test_a_code_that_tells_nothing_leaves_the_word_to_the_status(
+    status: int, code: str | None, expected: Meaning
+) -> None:
+    told_of = {"taskUUID": OURS, "message": "No."} | ({"code": code} if code else {})
+    said = told(status, answer(errors=(told_of,)))
+    assert said.meaning is expected
+    assert "No." in said.message
+
+
+def test_what_failed_at_the_provider_is_unclear_whatever_else_is_said_with_it() -> None:
+    errors = (error("aCodeNobodyHasSeen"), error("providerError"))
+    assert told(429, answer(errors=errors)).meaning is Meaning.UNCLEAR
 
 
 @pytest.mark.parametrize("status", [401, 402])
