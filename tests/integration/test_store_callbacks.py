@@ -239,3 +239,13 @@ def test_a_body_with_more_items_than_any_task_has_is_quarantined(store: Store) -
     body = b"[" + b",".join([b'{"status":"error"}'] * 65) + b"]"
     assert steps.receive(store, job, body) == "unreadable"
     assert store.client.hlen(store.keys("quarantine", job)) == 1
+
+
+def test_a_task_told_of_whose_claim_the_store_has_lost_has_a_deadline_from_then_on(
+    store: Store,
+) -> None:
+    (job,) = queue(store, row(numberResults=2))
+    store.deliver(job, [success(job)])
+    take(store)
+    found = record(store, job)
+    assert (found.state, found.submitted_at is None) == (State.PROCESSING, False)

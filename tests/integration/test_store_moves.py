@@ -114,6 +114,22 @@ def test_an_absent_task_gives_back_its_slot_and_goes_to_the_front(store: Store) 
     assert record(store, job).resends == 1
 
 
+def test_a_poll_from_before_a_task_was_sent_again_says_nothing_of_that(store: Store) -> None:
+    (job,) = queue(store, row())
+    bring_to(store, job, State.RESOLVING)
+    before, behind = asked(store, job), asked(store, job)
+    with store.moves() as moves:
+        moves.absent(before, "not there")
+    token, _ = take(store)
+    with store.moves() as moves:
+        moves.lose(job, token, "", "no answer")
+        moves.absent(behind, "not there")
+    assert record(store, job).state is State.RESOLVING
+    with store.moves() as moves:
+        moves.absent(asked(store, job), "not there")
+    assert record(store, job).state is State.QUEUED
+
+
 def test_a_parked_task_frees_its_slot_and_is_polled_rarely(store: Store) -> None:
     (job,) = queue(store, row())
     bring_to(store, job, State.RESOLVING)
