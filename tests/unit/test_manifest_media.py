@@ -229,6 +229,22 @@ def test_a_pattern_says_nothing_of_what_nobody_left_out(clips: Path) -> None:
     assert at(clips / "**").check().warnings[0] == "files are left out (linked folders: 1)"
 
 
+@pytest.mark.parametrize("pattern", ["*/*.mp4", "**/*.mp4", "d*/**/d.mp4", "d*/d.mp4", "deep*"])
+def test_a_linked_folder_that_a_pattern_would_look_into_is_told(pattern: str, clips: Path) -> None:
+    (clips / "deeper").symlink_to("deep")
+    if pattern == "deep*":
+        (clips / "deep.mp4").write_bytes(b"x")
+    assert at(clips / pattern).check().warnings == ["files are left out (linked folders: 1)"]
+
+
+@pytest.mark.parametrize("pattern", ["*.mp4", "deep/*.mp4", "deep/**"])
+def test_a_linked_folder_is_not_told_where_a_pattern_leads_elsewhere(
+    pattern: str, clips: Path
+) -> None:
+    (clips / "other").symlink_to("deep")
+    assert not any("linked" in told for told in at(clips / pattern).check().warnings)
+
+
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [
