@@ -74,7 +74,8 @@ def results(
     batch runs; standard error then says that it is INCOMPLETE.
 
     CSV is exact but for a ' before texts that a spreadsheet would run as a formula (they start with
-    = + - @ or a tab). Excel itself cuts cells at 32,767 characters: use Parquet for long answers.
+    = + - @ or a tab, and are no plain numbers). Excel itself cuts cells at 32,767 characters: use
+    Parquet for long answers.
     """
     style = _style(output, format_, exact=exact, excel=excel)
     if failed and style.format_ is not Format.JSONL:
