@@ -13,7 +13,14 @@ from batches.failed import failed_rows
 from batches.results import table
 from batches.table_file import ENDINGS, Format, Style, write_table
 from batches.table_kinds import kinds
-from console.context import find, is_simulated, open_store, progress_console, told
+from console.context import (
+    end_well_on_signals,
+    find,
+    is_simulated,
+    open_store,
+    progress_console,
+    told,
+)
 from tasks.errors import Error
 from tasks.job import State
 from tasks.reading import Batch
@@ -80,6 +87,7 @@ def results(
     style = _style(output, format_, exact=exact, excel=excel)
     if failed and style.format_ is not Format.JSONL:
         raise click.UsageError("the rows of --failed are a manifest: name it .jsonl")
+    end_well_on_signals()
     _, store = open_store()
     batch = find(store, name)
     local = deque[str](maxlen=1)  # the last file that a row names, if one does

@@ -11,7 +11,7 @@ from batches.checking import Checked
 from batches.journal import Journal
 from batches.manifest import Manifest
 from batches.queueing import Plan, Queueing
-from console.context import is_simulated, open_store, progress_console, told
+from console.context import end_well_on_signals, is_simulated, open_store, progress_console, told
 from console.manifest_options import Asked, budget_options, manifest_options
 from console.running import stop_on_signals
 from console.uploading import remarks, sent, shown, uploads_to
@@ -67,6 +67,7 @@ def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> No
     With --watch, exit codes: 0 all jobs went well, 3 some failed, 4 stopped by --max-cost, 130 left
     with Ctrl-C.
     """
+    end_well_on_signals()
     out, called = progress_console(), asked.batch_name
     if asked.preview:
         preview(asked, out, budget)
