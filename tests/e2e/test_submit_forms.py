@@ -82,10 +82,11 @@ def test_what_came_on_standard_input_is_half_kept_by_no_end(running: Place) -> N
     assert list(folder.iterdir()) == []
 
 
-def test_a_preview_needs_nothing_running_and_leaves_nothing(place: Place) -> None:
+@pytest.mark.parametrize("verb", ["submit", "estimate"])
+def test_a_preview_needs_nothing_running_and_leaves_nothing(place: Place, verb: str) -> None:
     (place.cwd / "clips").mkdir()
     (place.cwd / "clips" / "7 🎬.mp4").write_bytes(b"x")
-    args = ("submit", "clips", "--prompt", "What is in {custom_id}?", "--preview", "3")
+    args = (verb, "clips", "--prompt", "What is in {custom_id}?", "--preview", "3")
     (task,) = shown(place.run(*args))
     assert task["inputs"] == {"videos": ["(media UUID of 7 🎬.mp4 when it is uploaded)"]}
     assert task["messages"] == [{"role": "user", "content": "What is in 7 🎬.mp4?"}]
