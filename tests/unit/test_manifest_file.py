@@ -122,6 +122,12 @@ def test_an_array_of_rows_is_one_error_that_says_how_to_make_lines_of_it(
     assert text.count("\n") == 1
 
 
+def test_a_number_of_too_many_digits_is_told_with_its_line(file: Path) -> None:
+    text = refusal(file, line("a") + b'\n{"n": ' + b"9" * 5000 + b"}")
+    assert "line 2, row" in text
+    assert "is not a JSON object: a number has too many digits; write one a line" in text
+
+
 def test_a_list_among_rows_is_its_own_error(file: Path) -> None:
     text = refusal(file, line("a") + b"\n[1]\n" + line("b", seed=-1))
     assert "line 2, row ([1]): must be a JSON object, one a line" in text
