@@ -17,10 +17,12 @@ from batches.queueing import Queueing
 from batches.results import table
 from batches.row import read_row
 from batches.table_file import Format, Style, write_table
+from batches.table_json import json_line
 from batches.table_kinds import Kind, kinds
 from tasks import reading
 from tasks.ids import content_digest
 from tasks.store import Store
+from tasks.wire.answer import parse
 
 SECRET = b"x" * 32
 
@@ -62,6 +64,20 @@ def test_the_kind_of_a_column_is_that_of_all_its_values(store: Store, tmp_path: 
         "nested": Kind.JSON,
     }
     assert [*kinds(store, batch)] == ["n", "share", "who", "odd", "big", "last", "nested"]
+
+
+def test_numbers_of_the_user_come_back_with_every_digit(store: Store, tmp_path: Path) -> None:
+    columns = '"g": 48.137154123456789012, "at": [{"h": 0.12345678901234567890}, 7.0], "n": 1E-7'
+    row = parse(f'{{"custom_id": "a", "prompt": "What?", {columns}}}'.encode())
+    batch = submitted(store, tmp_path, "b", row)
+    (found,) = table(store, batch, simulated=True)
+    line = json_line(found).decode()
+    assert line.endswith(f"{columns.replace('1E-7', '0.0000001')}}}\n")
+    again = parse(line.encode())
+    assert {name: again[name] for name in ("g", "at", "n")} == {
+        name: row[name] for name in ("g", "at", "n")
+    }
+    assert kinds(store, batch) == {"g": Kind.JSON, "at": Kind.JSON, "n": Kind.FLOAT}
 
 
 def test_integers_that_a_double_would_round_stay_whole_beside_each_other_and_beside_fractions(
