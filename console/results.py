@@ -77,8 +77,9 @@ def results(
     reelqueue results clips --failed -o again.jsonl   # clips was a folder, and is needed again:
     reelqueue submit again.jsonl --media-root clips
 
-    A job without results has one row, with its state and error. The table can be read while the
-    batch runs; standard error then says that it is INCOMPLETE.
+    A job without results has one row, with its state and error. Rows that were added to the batch
+    later stand at the end. The table can be read while the batch runs; standard error then says
+    that it is INCOMPLETE.
 
     CSV is exact but for a ' before texts that a spreadsheet would run as a formula (they start with
     = + - @ or a tab, and are no plain numbers). Excel itself cuts cells at 32,767 characters: use

@@ -62,7 +62,7 @@ def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> No
     {{camera}} writes {camera}. What a row says wins over options, options over --defaults.
 
     The whole file is checked before anything is recorded. The same file again adds nothing; rows
-    that are new are added to the batch.
+    that are new are added to the batch, at the end of its table wherever they stand in the file.
 
     With --watch, exit codes: 0 all jobs went well, 3 some failed, 4 stopped by --max-cost, 130 left
     with Ctrl-C.
@@ -165,7 +165,8 @@ def _announce(plan: Plan, name: str, out: Console, *, ask: bool) -> None:
     """Say what will be added to a batch that exists; on a terminal, ask."""
     if not plan.new or not plan.batch_exists:
         return
-    adding = f"adding {_count(plan.new, 'row')}, {plan.known} already known"
+    rows = _count(plan.new, "row")
+    adding = f"adding {rows} at the end of its table, {plan.known} already known"
     if ask and sys.stdin.isatty():
         click.confirm(f"Batch {name} exists: {adding}. Go on?", abort=True, err=True)
     else:

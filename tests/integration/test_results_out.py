@@ -66,6 +66,13 @@ def test_the_kind_of_a_column_is_that_of_all_its_values(store: Store, tmp_path: 
     assert [*kinds(store, batch)] == ["n", "share", "who", "odd", "big", "last", "nested"]
 
 
+def test_rows_that_a_later_manifest_inserts_stand_at_the_end(store: Store, tmp_path: Path) -> None:
+    first, inserted, last = ({"custom_id": name, "prompt": "What?"} for name in "axb")
+    submitted(store, tmp_path, "b", first, last)
+    batch = submitted(store, tmp_path, "b", first, inserted, last)
+    assert [row["custom_id"] for row in table(store, batch, simulated=True)] == ["a", "b", "x"]
+
+
 def test_numbers_of_the_user_come_back_with_every_digit(store: Store, tmp_path: Path) -> None:
     columns = '"g": 48.137154123456789012, "at": [{"h": 0.12345678901234567890}, 7.0], "n": 1E-7'
     row = parse(f'{{"custom_id": "a", "prompt": "What?", {columns}}}'.encode())
