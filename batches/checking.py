@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from batches.problems import BadManifest, BadRow, RowError, shown
+from batches.problems import BadManifest, BadRow, RowError, named, shown
 from batches.row import Rules, read_row
 from batches.sources import Source
 from batches.text import is_printable
@@ -126,7 +126,7 @@ class Check:
     def _refuse_slots(self) -> None:
         for name, (filled, line) in self._odd.items():
             if filled and line:
-                slot = f"{{{name}}}"
+                slot = f"{{{named(name)}}}"
                 problem = f"the prompt has {slot}, but this row has no value for it"
                 self.refuse([RowError(line, name, "", problem)])
 

@@ -11,7 +11,7 @@ from batches.body import checked, clashes, merged, nested
 from batches.columns import IGNORED, MEDIA, OURS, REQUEST, SETTINGS, meant
 from batches.problems import BadManifest, BadRow, RowError, shown
 from batches.prompt import Prompt
-from tasks.wire.answer import Unreadable, parse
+from tasks.wire.answer import MANY_DIGITS, Unreadable, parse
 
 SETTABLE = (*(name for name in SETTINGS if name != "systemPrompt"), "seed", "numberResults")
 """What --set may set, under the provider's own names."""
@@ -108,6 +108,8 @@ def _read(file: Path) -> Mapping[str, Any]:
     except (Unreadable, tomllib.TOMLDecodeError, RecursionError) as exc:
         kind = "TOML" if file.suffix.lower() == ".toml" else "JSON (name it .toml if it is TOML)"
         raise BadManifest(f"{file} is not {kind}: {exc}") from None
+    except (ValueError, ArithmeticError):  # only of TOML, whose reader lets them through
+        raise BadManifest(f"{file} is not TOML that can be read: {MANY_DIGITS}") from None
     if not isinstance(fields, dict):
         raise BadManifest(f'{file} must be an object of request fields, like {{"maxTokens": 900}}')
     return {name: value for name, value in fields.items() if value is not None}

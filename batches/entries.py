@@ -1,6 +1,7 @@
 """What is recorded of a row: the job's fields, and the request, of which what rows share once."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from batches.budget import Budget
@@ -55,7 +56,6 @@ def entry(job: str, one: Supplied, common: Common, budget: Budget | None = None)
         "custom_id": row.custom_id,
         "shared": common.digest({k: v for k, v in body.items() if k not in OWN}),
         "body": {k: v for k, v in body.items() if k in OWN},
-        "columns": dict(row.columns),
     }
     if row.files:
         inputs = row.body["inputs"].items()
@@ -63,7 +63,22 @@ def entry(job: str, one: Supplied, common: Common, budget: Budget | None = None)
     expected = row.body.get("numberResults", 1)
     most_tokens = row.body.get("settings", {}).get("maxTokens", DEFAULT_MAX_TOKENS)
     reserved = reservation(most_tokens, expected, long=bool(budget and budget.is_long))
-    return Fields(job, row.line, expected, one.digest, reserved, packed(dumps(own)))
+    raw = dumps(own)[:-1] + b',"columns":' + _exact(row.columns).encode() + b"}"
+    return Fields(job, row.line, expected, one.digest, reserved, packed(raw))
+
+
+def _exact(value: object) -> str:
+    """Return JSON with every digit of its numbers: fields of a request have few, columns any."""
+    match value:
+        case Decimal():
+            return str(value)
+        case Mapping():
+            pairs = (f"{_exact(name)}:{_exact(one)}" for name, one in value.items())
+            return f"{{{','.join(pairs)}}}"
+        case list():
+            return f"[{','.join(map(_exact, value))}]"
+        case _:
+            return dumps(value).decode()
 
 
 def bounded(body: Mapping[str, Any], budget: Budget | None) -> Mapping[str, Any]:

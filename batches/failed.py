@@ -1,6 +1,6 @@
 """The rows of a batch that lack results, as a manifest again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from batches.columns import MEDIA
@@ -16,16 +16,24 @@ PAGE = 500
 _ONE = {many: one for one, many in MEDIA.items()}
 
 
-def failed_rows(store: Store, batch_id: str) -> Iterator[dict[str, Any]]:
+def failed_rows(
+    store: Store, batch_id: str, note: Callable[[Sequence[str]], None] = lambda _files: None
+) -> Iterator[dict[str, Any]]:
     """Yield a row of a manifest for each job that ended without all of its results.
 
     It asks for the same, and says in `_error` what went wrong; reading a manifest ignores that.
+
+    Args:
+        store: Where the batch is.
+        batch_id: Of the batch.
+        note: Hears the local files of each row, by their paths in the first manifest's folder.
     """
     for jobs in reading.rows(store, batch_id, PAGE):
         known = [one for one in reading.records(store, jobs) if one and one.state in LACKING]
         requests = reading.each_request(store, [(one.id, batch_id) for one in known])
         failures = reading.failures(store, [one.id for one in known])
         for record, request, error in zip(known, requests, failures, strict=True):
+            note(request.local_files)
             told = ": ".join(filter(None, error)) or record.state.value
             yield {**manifest_row(request), "_error": told}
 

@@ -83,8 +83,10 @@ def _resolved(value: str, roots: Sequence[Path]) -> Path:
             continue
         except OSError as exc:  # links in a circle, a folder that may not be entered
             raise NoFile(f"cannot be read: {exc.strerror}") from None
-    beside = "beside the manifest" + (" and in --media-root" if len(roots) > 1 else "")
-    raise NoFile(f"no such file: {shown(value)[1:-1]}; media are looked for {beside}")
+    raise NoFile(
+        f"no such file: {shown(value)[1:-1]}; media are looked for beside the manifest, or in a "
+        "folder named by --media-root DIR"
+    )
 
 
 def _size(path: Path) -> int:

@@ -61,7 +61,6 @@ class _Seen:
 
     def media(self, folder: Path, pattern: tuple[str, ...]) -> Iterator[str]:
         """Yield the paths of media files, relative to the folder, in any order."""
-        deepest = len(pattern) if pattern and "**" not in pattern else None
         waiting = [()]  # type: list[tuple[str, ...]]
         while waiting:
             parts = waiting.pop()
@@ -70,15 +69,15 @@ class _Seen:
                 if entry.name.startswith("."):
                     self._left.update([] if pattern else ["hidden"])
                 elif entry.is_dir(follow_symlinks=False):
-                    if deepest is None or len(path) < deepest:
+                    if _may_hold(path, pattern):
                         waiting.append(path)
+                elif _leads_to_a_folder(entry):
+                    if _may_hold(path, pattern) or _matches(path, pattern):
+                        self._left["linked folders"] += 1
                 elif _matches(path, pattern) and self._is_medium(entry):
                     yield "/".join(path)
 
     def _is_medium(self, entry: os.DirEntry[str]) -> bool:
-        if _leads_to_a_folder(entry):
-            self._left["linked folders"] += 1
-            return False
         kind = kind_of(entry.name)
         if kind is None:
             self._left["of no known kind"] += 1
@@ -112,6 +111,14 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield from entries
     except OSError as exc:
         raise BadManifest(f"cannot read {folder}: {exc.strerror}") from exc
+
+
+def _may_hold(folder: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether a path in this folder could match."""
+    if not pattern or not folder or pattern[0] == "**":
+        return True
+    ends = len(pattern) == 1 or not fnmatchcase(folder[0], pattern[0])
+    return not ends and _may_hold(folder[1:], pattern[1:])
 
 
 def _matches(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

@@ -19,6 +19,8 @@ PARKED = "parked"
 """Shown beside the states: resolving, and not looked for by itself any more."""
 RETRIABLE = frozenset({State.FAILED, State.PARTIAL, State.EXPIRED, State.CANCELLED, PARKED})
 FAILED = frozenset({State.FAILED, State.EXPIRED})
+LACKING = FAILED | {State.PARTIAL}
+"""What an error is counted under: a partial job lacks some of its results, the others all."""
 TOLD_MOST = 5
 """Names that one sentence lists."""
 

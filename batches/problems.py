@@ -41,7 +41,7 @@ class RowError:
 
     @property
     def _name(self) -> str:
-        return (self.column if self.column.isprintable() else shown(self.column))[:SHOWN]
+        return named(self.column)[:SHOWN]
 
 
 class BadRow(ValueError):
@@ -61,6 +61,11 @@ class BadManifest(Error):
 
     def __str__(self) -> str:
         return self.text
+
+
+def named(name: str) -> str:
+    """Return the name of a column as it is, or, where it would move a cursor, made visible."""
+    return name if name.isprintable() else shown(name)
 
 
 def shown(value: object) -> str:

@@ -13,7 +13,7 @@ from batches.body import checked, clashes, merged, nested, sent
 from batches.columns import IGNORED, OURS, OUTPUT, REQUEST, is_alias, meant
 from batches.defaults import Defaults
 from batches.files import NoFile, find, kind_of
-from batches.problems import BadRow, RowError, shown
+from batches.problems import BadRow, RowError, named, shown
 from batches.prompt import Prompt
 from batches.sentences import column
 from batches.text import is_printable
@@ -117,7 +117,7 @@ def _refused(line: int, given: Mapping[str, Any], passengers: frozenset[str]) ->
         elif name in _TAKEN:
             yield wrong(name, "the results have a column of this name; rename yours")
         elif name not in passengers and (field := meant(name)):
-            allow = f"rename it, or carry it along with --passenger {quote(name)}"
+            allow = f"rename it, or carry it along with --passenger {quote(named(name))}"
             yield wrong(name, f"is not sent: did you mean {field}? Else {allow}")
 
 
@@ -135,9 +135,9 @@ def _id_errors(line: int, custom_id: object) -> Iterator[RowError]:
 
 
 def _unfilled(line: int, columns: Mapping[str, Any], prompt: Prompt) -> Iterator[RowError]:
-    there = ", ".join(name for name, value in columns.items() if value is not None)
+    there = ", ".join(named(name) for name, value in columns.items() if value is not None)
     for name in prompt.lacking(columns):
-        slot = f"{{{name}}}"
+        slot = f"{{{named(name)}}}"
         problem = (
             f"the prompt has {slot}, but this row has no value for it. "
             f"It has {there[:MOST_NAMES]}. Write {{{slot}}} for {slot} itself"
@@ -151,7 +151,7 @@ def _aliases(line: int, given: Mapping[str, Any], passengers: frozenset[str]) ->
         if isinstance(value, str) and value and name not in passengers and is_alias(name):
             problem = (
                 f"is not sent, and the row has no medium: rename it {kind_of(value) or 'video'}, "
-                f"or carry it along with --passenger {quote(name)}"
+                f"or carry it along with --passenger {quote(named(name))}"
             )
             yield RowError(line, name, "", problem, about_column=True)
 

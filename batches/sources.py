@@ -43,6 +43,10 @@ _ROWS = {
     Format.TSV: "the first line names the columns, each further line is a row",
     Format.URLS: "write one URL per line",
 }
+_ARRAY = (
+    "is a JSON array; write its objects one a line, for example with "
+    "jq -c '.[]' jobs.json > jobs.jsonl"
+)
 _PLACE = re.compile(r": line \d+ column \d+ \(char (\d+)\)")
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -172,12 +176,14 @@ def _literally(name: str) -> str:
 
 
 def _json_rows(path: Path) -> Iterator[Given]:
-    for line, raw in lines(path):
-        if raw.strip():
-            try:
-                yield line, _parsed(line, raw)
-            except BadRow as exc:
-                yield line, exc
+    filled = ((line, raw) for line, raw in lines(path) if raw.strip())
+    for number, (line, raw) in enumerate(filled):
+        if number == 0 and raw.lstrip().startswith(b"["):
+            raise BadRow([RowError(line, "row", "", _ARRAY)])
+        try:
+            yield line, _parsed(line, raw)
+        except BadRow as exc:
+            yield line, exc
 
 
 def _parsed(line: int, raw: bytes) -> object:

@@ -1,6 +1,7 @@
 """A table as CSV or TSV: UTF-8, exact but for texts that a spreadsheet would run."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
@@ -12,6 +13,8 @@ from tasks.errors import Error
 
 FORMULA = frozenset("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 """First characters, plain and full-width, with which a spreadsheet takes a text for a formula."""
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""A text that a spreadsheet takes for a number, sign and all."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -28,7 +31,8 @@ def csv_lines(
         rows: Of a table.
         columns: The user's.
         delimiter: Between cells.
-        exact: Write texts as they are. Else those that start a formula get a `'` before them.
+        exact: Write texts as they are. Else those that start a formula get a `'` before them, but
+            for plain numbers.
 
     Raises:
         Error: a row has a column that is not among these: the batch grew meanwhile.
@@ -66,4 +70,5 @@ def _cell(value: object, *, exact: bool) -> str:
 
 
 def _guarded(text: str, *, exact: bool) -> str:
-    return f"'{text}" if not exact and text[:1] in FORMULA else text
+    runs = text[:1] in FORMULA and not _NUMBER.fullmatch(text)
+    return f"'{text}" if runs and not exact else text

@@ -1,13 +1,12 @@
 """A table into a file: JSON Lines, CSV, TSV or Parquet by its name, whole or not at all."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from batches.aside import aside
 from batches.table_csv import BOM, csv_lines
 from batches.table_json import json_line
 from batches.table_kinds import Kind
@@ -75,26 +74,13 @@ def write_table(rows: Rows, kinds: Kinds, path: Path, style: Style) -> int:
         for count, row in enumerate(rows, start=1):  # noqa: B007  read after the loop
             yield row
 
-    with _aside(path) as aside:
+    with aside(path) as part:
         if style.format_ is Format.PARQUET:
             # Half a second to import, and of use to nobody else.
             from batches.table_parquet import write_parquet  # noqa: PLC0415
 
-            write_parquet(counted(), kinds(), aside)
+            write_parquet(counted(), kinds(), part)
         else:
-            with aside.open("wb") as file:
+            with part.open("wb") as file:
                 file.writelines(style.lines(counted(), kinds))
     return count
-
-
-@contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    path = Path(os.path.realpath(path))  # a link stays one
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -8,17 +8,19 @@ from typing import Any
 
 def json_line(row: Mapping[str, Any]) -> bytes:
     """Return one JSON line, UTF-8; money as a plain decimal, never with an exponent."""
-    line = (
-        "{"
-        + ", ".join(f"{json_text(key)}: {json_text(value)}" for key, value in row.items())
-        + "}\n"
-    )
     # Only lone surrogates cannot be encoded; \udXXX is how JSON writes them.
-    return line.encode("utf-8", "backslashreplace")
+    return f"{json_text(dict(row))}\n".encode("utf-8", "backslashreplace")
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON, on one line."""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return json.dumps(value, ensure_ascii=False, default=float)
+    """Return a value as JSON, on one line, with every digit of its numbers."""
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case dict():
+            pairs = (f"{json_text(name)}: {json_text(one)}" for name, one in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(json_text, value))}]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)

@@ -11,6 +11,8 @@ from tasks.store import Store
 PAGE = 500
 """Requests read at once."""
 _INT64 = range(-(2**63), 2**63)
+_EXACT = range(-(2**53), 2**53 + 1)
+"""Integers that a double holds, each."""
 
 
 class Kind(StrEnum):
@@ -18,9 +20,10 @@ class Kind(StrEnum):
 
     BOOL = "bool"
     INT = "int"
+    LARGE = "large"  # integers of which not every double holds each
     FLOAT = "float"
     TEXT = "text"
-    JSON = "json"  # of several kinds, nested, or a number that no double holds
+    JSON = "json"  # of several kinds, nested, or a number that its column's type would round
 
 
 def kinds(store: Store, batch_id: str) -> dict[str, Kind]:
@@ -46,7 +49,7 @@ def _kind(value: object) -> Kind | None:
         case bool():
             return Kind.BOOL
         case int():
-            return Kind.INT if value in _INT64 else Kind.JSON
+            return _integer(value)
         case Decimal() | float():
             return Kind.FLOAT if Decimal(repr(float(value))) == value else Kind.JSON
         case str():
@@ -55,7 +58,20 @@ def _kind(value: object) -> Kind | None:
             return Kind.JSON
 
 
+def _integer(value: int) -> Kind:
+    if value not in _INT64:
+        return Kind.JSON
+    return Kind.INT if value in _EXACT else Kind.LARGE
+
+
+_TOGETHER = {
+    frozenset({Kind.INT, Kind.LARGE}): Kind.LARGE,
+    frozenset({Kind.INT, Kind.FLOAT}): Kind.FLOAT,
+}
+"""Kinds that one column may have values of; of others it is JSON."""
+
+
 def _both(one: Kind | None, other: Kind | None) -> Kind | None:
     if one is None or other is None or one is other:
         return one or other
-    return Kind.FLOAT if {one, other} == {Kind.INT, Kind.FLOAT} else Kind.JSON
+    return _TOGETHER.get(frozenset({one, other}), Kind.JSON)

@@ -31,6 +31,7 @@ _OURS = {
 _THEIRS = {
     Kind.BOOL: pa.bool_(),
     Kind.INT: pa.int64(),
+    Kind.LARGE: pa.int64(),
     Kind.FLOAT: pa.float64(),
     Kind.TEXT: pa.string(),
     Kind.JSON: pa.string(),

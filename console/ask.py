@@ -16,7 +16,7 @@ from batches.contents import Unusable
 from batches.defaults import BadSetting, settings_from
 from batches.table_json import json_line
 from console import orphan
-from console.context import FATAL, INTERRUPTED, progress_console, told
+from console.context import FATAL, INTERRUPTED, end_well_on_signals, progress_console, told
 from console.logs import clean
 from console.tables import SIMULATED
 from tasks.errors import Error, ProviderAway
@@ -118,8 +118,7 @@ def ask(
 def _ask(
     asked: Question, settings: Settings, patience: Patience, screen: "Screen", *, as_json: bool
 ) -> int:
-    for kind in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(kind, signal.default_int_handler)
+    end_well_on_signals()
     reply, code = Reply(asked, settings.simulated or settings.api_key is None), 0
     media: dict[str, str] | None = None
     try:

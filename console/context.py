@@ -1,5 +1,6 @@
 """What every verb starts from: settings, the store, and how errors end a command."""
 
+import signal
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -47,6 +48,13 @@ def told(verb: Callable[P, R]) -> Callable[P, R]:
         raise SystemExit(FATAL)
 
     return command
+
+
+def end_well_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end a verb as Ctrl-C does, tidied up; `nohup` stays in force."""
+    for kind in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(kind) is not signal.SIG_IGN:
+            signal.signal(kind, signal.default_int_handler)
 
 
 def data_console() -> Console:

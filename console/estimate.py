@@ -11,7 +11,7 @@ from batches.budget import MOST_INPUT_TOKENS
 from batches.estimate import Counted, Estimate, Sampled, counted, learned, sampled
 from console.context import data_console, is_simulated, open_store, progress_console, told
 from console.manifest_options import Asked, manifest_options
-from console.submit import checked_whole
+from console.submit import checked_whole, preview
 from tasks.errors import ConfigurationError, Error
 from tasks.money import usd
 from tasks.provider import Provider
@@ -48,7 +48,11 @@ def estimate(asked: Asked, sample: int, max_input_tokens: int | None, *, as_json
     and so do their outputs. Nothing is queued. Rows with local files are not sampled: nothing is
     uploaded.
     """
-    settings, out = load(), progress_console()
+    out = progress_console()
+    if asked.preview:
+        preview(asked, out, None)
+        return
+    settings = load()
     store = _store()
     with asked.opened(settings) as manifest:
         checked = checked_whole(manifest, out)

@@ -1,4 +1,4 @@
-"""What `submit` and `run` ask about a manifest: the argument and options they share."""
+"""What `submit`, `run` and `estimate` ask about a manifest: the argument and options they share."""
 
 import sys
 from collections.abc import Callable, Iterator

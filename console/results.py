@@ -1,7 +1,8 @@
 """`reelqueue results`: the table, in manifest order, at any time."""
 
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,14 @@ from batches.failed import failed_rows
 from batches.results import table
 from batches.table_file import ENDINGS, Format, Style, write_table
 from batches.table_kinds import kinds
-from console.context import find, is_simulated, open_store, progress_console, told
+from console.context import (
+    end_well_on_signals,
+    find,
+    is_simulated,
+    open_store,
+    progress_console,
+    told,
+)
 from tasks.errors import Error
 from tasks.job import State
 from tasks.reading import Batch
@@ -65,20 +73,26 @@ def results(
     \b
     reelqueue results clips -o clips.parquet   # typed: money as decimals, times as timestamps
     reelqueue results clips -o clips.csv --excel
-    reelqueue results clips --failed -o again.jsonl; reelqueue submit again.jsonl
+    reelqueue results jobs --failed -o again.jsonl; reelqueue submit again.jsonl
+    reelqueue results clips --failed -o again.jsonl   # clips was a folder, and is needed again:
+    reelqueue submit again.jsonl --media-root clips
 
-    A job without results has one row, with its state and error. The table can be read while the
-    batch runs; standard error then says that it is INCOMPLETE.
+    A job without results has one row, with its state and error. Rows that were added to the batch
+    later stand at the end. The table can be read while the batch runs; standard error then says
+    that it is INCOMPLETE.
 
     CSV is exact but for a ' before texts that a spreadsheet would run as a formula (they start with
-    = + - @ or a tab). Excel itself cuts cells at 32,767 characters: use Parquet for long answers.
+    = + - @ or a tab, and are no plain numbers). Excel itself cuts cells at 32,767 characters: use
+    Parquet for long answers.
     """
     style = _style(output, format_, exact=exact, excel=excel)
     if failed and style.format_ is not Format.JSONL:
         raise click.UsageError("the rows of --failed are a manifest: name it .jsonl")
+    end_well_on_signals()
     _, store = open_store()
     batch = find(store, name)
-    rows = failed_rows(store, batch.id) if failed else _table(store, batch)
+    local = deque[str](maxlen=1)  # the last file that a row names, if one does
+    rows = failed_rows(store, batch.id, local.extend) if failed else _table(store, batch)
     columns = partial(kinds, store, batch.id)
     if output is None:
         sys.stdout.buffer.writelines(style.lines(rows, columns))
@@ -89,15 +103,29 @@ def results(
             raise Error(f"cannot write {output}: {exc.strerror or exc}") from exc
         say_written(None, count, output)
     say_incomplete(batch)
-    if failed and batch.states[State.PARTIAL]:
-        progress_console().print(
-            f"{batch.states[State.PARTIAL]:,} of them have some results: as rows they ask for all "
-            f"again; reelqueue retry {batch.name} --partial asks for what is missing"
-        )
+    if failed:
+        _say_of_failed(batch, local)
 
 
 def _table(store: Store, batch: Batch) -> Iterator[dict[str, Any]]:
     return table(store, batch.id, simulated=is_simulated(store))
+
+
+def _say_of_failed(batch: Batch, local: Iterable[str]) -> None:
+    """Say what else the rows that lack results need, or get."""
+    out = progress_console()
+    if batch.states[State.PARTIAL]:
+        out.print(
+            f"{batch.states[State.PARTIAL]:,} of them have some results: as rows they ask for all "
+            f"again; reelqueue retry {batch.name} --partial asks for what is missing"
+        )
+    for path in local:
+        out.print(
+            f"Local files, such as {path}, are named by their paths in the folder that was "
+            "submitted, or in which the manifest lay: submit the rows with --media-root and that "
+            "folder",
+            markup=False,
+        )
 
 
 def _style(output: Path | None, format_: str | None, *, exact: bool, excel: bool) -> Style:

@@ -21,7 +21,7 @@ from tasks.store import Store
 
 @click.command(short_help="Ask again for what jobs lack; may be billed again.")
 @which_jobs
-@click.option("--failed", is_flag=True, help="Failed and expired jobs: the default.")
+@click.option("--failed", is_flag=True, help="Failed and expired jobs.")
 @click.option("--partial", is_flag=True, help="Partial jobs; only what is missing is asked for.")
 @click.option("--cancelled", is_flag=True, help="Cancelled jobs.")
 @click.option("--parked", is_flag=True, help="Parked jobs: sent again under the same taskUUID.")
@@ -49,6 +49,7 @@ def retry(
 ) -> None:
     """Ask again for what jobs of batch NAME lack: by default those that failed or expired.
 
+    With --code or --class alone, partial jobs are meant too, for what they lack has such an error.
     A job keeps its id, its place in the table and every result it has; each new attempt is a
     purchase of its own. Rows named by --id or --job are retried however they ended. A job whose
     results have all come meanwhile completes, and nothing is bought.
@@ -61,7 +62,8 @@ def retry(
     """
     settings, store = open_store()
     batch, ids = chosen(settings, store, Named(name, custom_ids, ids_from, jobs))
-    choice = Choice(_stands(stands, by_id=bool(ids)), frozenset(codes), frozenset(classes))
+    named = _stands(stands, by_id=bool(ids), by_error=bool(codes or classes))
+    choice = Choice(named, frozenset(codes), frozenset(classes))
     if batch and batch.cancelling:
         raise orders.NotNow(f"batch {batch.name} is being cancelled; retry when that is over")
     plan = orders.plan(store, orders.pages(store, batch, ids), choice, settings.max_attempts)
@@ -85,13 +87,13 @@ def retry(
     _report(store, batch, became)
 
 
-def _stands(flags: dict[str, bool], *, by_id: bool) -> frozenset[str]:
-    """Return the states that the flags name."""
+def _stands(flags: dict[str, bool], *, by_id: bool, by_error: bool) -> frozenset[str]:
+    """Return the states that the flags name; without one, those that have such an error."""
     if flags.pop("everything") or (by_id and not any(flags.values())):
         return orders.RETRIABLE
     named = {flag for flag, given in flags.items() if given}
     expired = {State.EXPIRED.value} if "failed" in named else set()
-    return frozenset(named | expired) or orders.FAILED
+    return frozenset(named | expired) or (orders.LACKING if by_error else orders.FAILED)
 
 
 def _announce(plan: Plan, batch: Batch | None) -> None:

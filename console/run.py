@@ -2,6 +2,8 @@
 
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from batches.table_kinds import kinds
 from console.context import opened, progress_console, told
 from console.manifest_options import Asked, budget_options, manifest_options
 from console.results import say_written, table_path
-from console.running import only_one, run_with, stop_on_signals
+from console.running import Stop, only_one, run_with, stop_on_signals
 from console.stack import plan
 from console.submit import checked_whole, preview, queue_manifest
 from console.up import announce
@@ -24,6 +26,11 @@ from console.watch import watch_batch
 from tasks import reading
 from tasks.errors import Error
 from tasks.settings import Settings, load
+
+_LEFT = (
+    "The same command goes on where it was. What there is by now is being written; Ctrl-C again "
+    "leaves it unwritten."
+)
 
 
 @click.command(short_help="Start everything, queue FILE, wait, write OUTPUT, stop.")
@@ -43,8 +50,9 @@ def run(asked: Asked, budget: Budget | None, output: Path) -> None:
 
     FILE is as `reelqueue submit --help` describes it, settings are as in `reelqueue up --help`.
 
-    Interrupted, it writes what there is; the same command goes on where it was, and nothing is
-    bought twice. Exit code 3: it is done, and some jobs failed; 4: --max-cost stopped it.
+    Interrupted, it writes what there is, unless it is interrupted again; the same command goes on
+    where it was, and nothing is bought twice. Exit code 3: it is done, and some jobs failed; 4:
+    --max-cost stopped it.
     """
     if asked.preview:
         preview(asked, progress_console(), budget)
@@ -71,27 +79,39 @@ def _run(
 ) -> tuple[bool, int]:
     """Start everything, work and stop; returns whether all is queued, and the exit code."""
     data, stop = settings.data_dir.absolute(), stop_on_signals()
-    queued = threading.Event()
+    queued, written = threading.Event(), threading.Event()
 
-    def work(ended: threading.Event) -> int:
+    def work(ended: Stop) -> int:
         running = load()
         store = opened(running)
         batch_id = queue_manifest(
             store, running, manifest, checked, name, budget=budget, stop=ended
         )
         queued.set()
-        code = watch_batch(store, batch_id, ended, "The same command goes on where it was.")
-        rows = table(store, batch_id, simulated=stack.simulated)
+        code = watch_batch(store, batch_id, ended, _LEFT)
+        rows = ended.cutting(table(store, batch_id, simulated=stack.simulated))
         style = Style(ENDINGS[output.suffix.lower()])
         count = write_table(rows, partial(kinds, store, batch_id), output, style)
+        written.set()
         say_written(reading.batch(store, batch_id), count, output)
         return code
 
     with only_one(data):
         stack = plan(settings, simulated=settings.api_key is None)
         announce(stack, settings)
-        code = run_with(stack, data, stop, work, None)
+        with _told_unless(written, output):
+            code = run_with(stack, data, stop, work, None)
     return queued.is_set(), code
+
+
+@contextmanager
+def _told_unless(written: threading.Event, output: Path) -> Iterator[None]:
+    """Say at the end, however it comes, where there is no table."""
+    try:
+        yield
+    finally:
+        if not written.is_set():
+            progress_console().print(f"No table was written to {output}.", markup=False)
 
 
 def _check_writable(output: Path) -> None:

@@ -3,10 +3,10 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -15,6 +15,8 @@ from console.context import INTERRUPTED, progress_console
 from console.stack import Stack
 from console.supervise import ChildFailed, Supervisor
 from tasks.errors import ConfigurationError, Error
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -45,26 +47,50 @@ def only_one(data: Path) -> Iterator[None]:
         lock.release()
 
 
-def stop_on_signals() -> threading.Event:
-    """Return an event that Ctrl-C and SIGTERM set; a second Ctrl-C changes nothing."""
-    stop = threading.Event()
+class Stop(threading.Event):
+    """Set when the user wants to leave; `over` once nothing more is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = threading.Event()
+
+    def ask(self) -> None:
+        """Hear a signal: the first lets what runs end well, the second cuts it short."""
+        (self.over if self.is_set() else self).set()
+
+    def cutting(self, rows: Iterable[T]) -> Iterator[T]:
+        """Yield rows until it is over.
+
+        Raises:
+            KeyboardInterrupt: it is, and there are more.
+        """
+        for row in rows:
+            if self.over.is_set():
+                raise KeyboardInterrupt
+            yield row
+
+
+def stop_on_signals() -> Stop:
+    """Return what Ctrl-C and SIGTERM set, and a second one sets to be over."""
+    stop = Stop()
     for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(kind, lambda *_: stop.set())
+        signal.signal(kind, lambda *_: stop.ask())
     return stop
 
 
 def run_with(
     stack: Stack,
     data: Path,
-    stop: threading.Event,
-    work: Callable[[threading.Event], int] | None,
+    stop: Stop,
+    work: Callable[[Stop], int] | None,
     echo: TextIO | None = sys.stderr,
     *,
     quiet: bool = False,
 ) -> int:
     """Start the processes, do `work` beside them (or wait for a signal), stop them.
 
-    Children are tended by the main thread, whose death ends them; `work` runs in another.
+    Children are tended by the main thread, whose death ends them; `work` runs in another. After a
+    signal it has the time that it needs to end well; a second one ends the children under it.
 
     Returns:
         What `work` returned; 0 without it, 130 where a signal came first.
@@ -82,6 +108,7 @@ def run_with(
             failed.append(exc)
         finally:
             stop.set()
+            stop.over.set()
 
     worker = threading.Thread(target=working, name="work")
     try:
@@ -92,12 +119,15 @@ def run_with(
             if work and not stop.is_set():
                 worker.start()
             supervisor.watch(stop)
-            stop.set()
             if worker.is_alive():
-                worker.join(timeout=5)
+                supervisor.watch(stop.over)
     except ChildFailed as exc:
-        stop.set()
         raise Error(f"{exc}\n  All logs: {data / 'logs'}") from None
+    finally:
+        stop.set()
+        stop.over.set()
+        if worker.is_alive():
+            worker.join()
     if failed:
         raise failed[0]
     return done[0] if done else 0 if work is None else INTERRUPTED

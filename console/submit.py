@@ -11,7 +11,7 @@ from batches.checking import Checked
 from batches.journal import Journal
 from batches.manifest import Manifest
 from batches.queueing import Plan, Queueing
-from console.context import is_simulated, open_store, progress_console, told
+from console.context import end_well_on_signals, is_simulated, open_store, progress_console, told
 from console.manifest_options import Asked, budget_options, manifest_options
 from console.running import stop_on_signals
 from console.uploading import remarks, sent, shown, uploads_to
@@ -62,11 +62,12 @@ def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> No
     {{camera}} writes {camera}. What a row says wins over options, options over --defaults.
 
     The whole file is checked before anything is recorded. The same file again adds nothing; rows
-    that are new are added to the batch.
+    that are new are added to the batch, at the end of its table wherever they stand in the file.
 
     With --watch, exit codes: 0 all jobs went well, 3 some failed, 4 stopped by --max-cost, 130 left
     with Ctrl-C.
     """
+    end_well_on_signals()
     out, called = progress_console(), asked.batch_name
     if asked.preview:
         preview(asked, out, budget)
@@ -164,7 +165,8 @@ def _announce(plan: Plan, name: str, out: Console, *, ask: bool) -> None:
     """Say what will be added to a batch that exists; on a terminal, ask."""
     if not plan.new or not plan.batch_exists:
         return
-    adding = f"adding {_count(plan.new, 'row')}, {plan.known} already known"
+    rows = _count(plan.new, "row")
+    adding = f"adding {rows} at the end of its table, {plan.known} already known"
     if ask and sys.stdin.isatty():
         click.confirm(f"Batch {name} exists: {adding}. Go on?", abort=True, err=True)
     else:

@@ -19,7 +19,7 @@ NAMES = {
     "task": "t:{id}",  # string: "job id:attempt" of a taskUUID that is no job id
     "tombstone": "x:{id}",  # string with expiry: "batch id|cost" of a job that was pruned
     "batch": "b:{id}",  # hash: name, flags, counters
-    "rows": "b:{id}:rows",  # list: job ids in manifest order
+    "rows": "b:{id}:rows",  # list: job ids in the order in which rows were recorded
     "queue": "b:{id}:q",  # list: job ids waiting
     "causes": "b:{id}:causes",  # hash: n:code -> jobs that ended with it, j:code -> one
     "pace": "b:{id}:pace",  # hash with expiry: endings by tens of seconds, of the last ten minutes

@@ -414,7 +414,7 @@ def latest(store: Store, most: int, after: str | None = None) -> list[Batch]:
 
 
 def rows(store: Store, batch_id: str, page: int = 500) -> Iterator[list[str]]:
-    """Yield the job ids of a batch in manifest order, by pages."""
+    """Yield the job ids of a batch in the order in which they were recorded, by pages."""
     start = 0
     while True:
         with store_errors():

@@ -18,6 +18,8 @@ MOST_DEPTH = 64
 MOST_EXPONENT = 307
 """Largest power of ten read, either way: beyond it no double holds the number to write it again."""
 
+MANY_DIGITS = "a number has too many digits"
+
 _OF_A_REQUEST = frozenset(
     {
         *(Category.AUTH, Category.QUOTA, Category.RATE_LIMIT),
@@ -76,8 +78,10 @@ def parse(body: bytes) -> Any:  # noqa: ANN401  any JSON value
     """
     try:
         value = _STRICT.decode(body.decode("utf-8"))
-    except (ValueError, RecursionError) as exc:
+    except (json.JSONDecodeError, UnicodeDecodeError, Unreadable, RecursionError) as exc:
         raise Unreadable(str(exc)[:200]) from exc
+    except ValueError as exc:  # Python reads no integers of more than 4,300
+        raise Unreadable(MANY_DIGITS) from exc
     if body.count(b"[") + body.count(b"{") > MOST_DEPTH:
         _check_depth(value)
     return value

@@ -140,11 +140,12 @@ def test_rows_are_added_to_a_batch_after_a_yes_on_a_terminal_alone(
 ) -> None:
     more = running.manifest("more", FINE, FINE)
     with Terminal(running, "submit", more, "--name", known) as asking:
-        wait_until(lambda: "exists: adding 1 row, 1 already known. Go on?" in asking.seen())
+        wait_until(lambda: "at the end of its table, 1 already known. Go on?" in asking.seen())
         asking.type("n\n")
         wait_until(asking.ended)
     assert running.status(known)["request_counts"]["total"] == 1
     done = running.run("submit", more, "--name", known, "--watch")
     assert done.returncode == 0
-    assert "batch known exists: adding 1 row, 1 already known" in done.stderr
+    told = "batch known exists: adding 1 row at the end of its table, 1 already known"
+    assert told in done.stderr
     assert running.status(known)["request_counts"]["total"] == 2

@@ -52,6 +52,24 @@ def test_a_folder_is_uploaded_analysed_and_told_by_its_own_names(
     assert "uploaded" not in again.stderr
 
 
+def test_rows_that_failed_are_submitted_again_by_what_is_told_of_their_files(
+    running: Place, provider: Simulator
+) -> None:
+    folder(running.cwd, "torn", b"a torn video")
+    provider.change(media_fail="invalidMedia")
+    failed = running.run("submit", "torn", "--prompt", "What happens?", "--watch")
+    provider.change(media_fail=None)
+    assert failed.returncode == 3
+    told = running.run("results", "torn", "--failed", "-o", "again.jsonl").stderr
+    assert "Local files, such as 00.mp4, are named by their paths in the folder that was" in told
+    refused = running.run("submit", "again.jsonl")
+    assert refused.returncode == 1
+    assert "no such file: 00.mp4; media are looked for beside the manifest, or in" in refused.stderr
+    done = running.run("submit", "again.jsonl", "--media-root", "torn", "--watch")
+    assert done.returncode == 0, done.stderr
+    assert_true(running.results("again"), provider)
+
+
 def test_ctrl_c_keeps_what_is_uploaded_and_the_same_command_goes_on(
     running: Place, slow: Simulator
 ) -> None:

@@ -43,6 +43,23 @@ def test_an_interrupted_run_goes_on_with_the_same_command_and_polling_alone_fini
     assert_polled_once(alone, provider)
 
 
+def test_an_interrupted_run_says_where_it_could_write_no_table(
+    alone: Place, provider: Simulator
+) -> None:
+    (alone.cwd / "films").mkdir()
+    (alone.cwd / "films" / "1.mp4").write_bytes(b"a film that is never ready")
+    provider.change(media_delay=600)
+    with Terminal(alone, "run", "films", "--prompt", "What?", "-o", "none.jsonl") as running:
+        wait_until(lambda: any(one["size"] == 26 for one in provider.truth("/media")["media"]), 40)
+        running.type("\x03")
+        wait_until(running.ended)
+        provider.change(media_delay=0)
+        assert running.process.returncode == 130
+        assert "No table was written to none.jsonl." in running.seen()
+    assert alone.processes() == {}
+    assert not (alone.cwd / "none.jsonl").exists()
+
+
 def assert_polled_once(place: Place, provider: Simulator) -> None:
     """See that the table is whole and true, and that no callback was asked for."""
     for name in ("films.jsonl", "out.jsonl"):

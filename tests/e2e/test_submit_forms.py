@@ -1,11 +1,12 @@
 """Every form of a manifest, and what stands on the command line beside it."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from simulator_driver import Simulator
+from simulator_driver import Simulator, wait_until
 from stack_driver import COMMAND, Done, Place
 
 URL = "https://example.com/clip.mp4"
@@ -67,10 +68,25 @@ def test_standard_input_is_kept_until_it_is_queued(running: Place) -> None:
     assert list(kept.parent.iterdir()) == []
 
 
-def test_a_preview_needs_nothing_running_and_leaves_nothing(place: Place) -> None:
+def test_what_came_on_standard_input_is_half_kept_by_no_end(running: Place) -> None:
+    argv = [COMMAND, "submit", "-", "--name", "cut"]
+    folder = running.data / "spool"
+    for how, code in ((signal.SIGKILL, -9), (signal.SIGTERM, 130)):
+        with subprocess.Popen(
+            argv, env=running.env, cwd=running.cwd, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as command:
+            kept = folder / f".cut.jsonl.{command.pid}.part"
+            wait_until(kept.exists)
+            command.send_signal(how)
+            assert command.wait(20) == code
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["submit", "estimate"])
+def test_a_preview_needs_nothing_running_and_leaves_nothing(place: Place, verb: str) -> None:
     (place.cwd / "clips").mkdir()
     (place.cwd / "clips" / "7 🎬.mp4").write_bytes(b"x")
-    args = ("submit", "clips", "--prompt", "What is in {custom_id}?", "--preview", "3")
+    args = (verb, "clips", "--prompt", "What is in {custom_id}?", "--preview", "3")
     (task,) = shown(place.run(*args))
     assert task["inputs"] == {"videos": ["(media UUID of 7 🎬.mp4 when it is uploaded)"]}
     assert task["messages"] == [{"role": "user", "content": "What is in 7 🎬.mp4?"}]

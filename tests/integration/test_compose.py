@@ -1,11 +1,14 @@
+import fcntl
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+import termios
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -123,6 +126,47 @@ def test_secrets_are_made_once_and_hidden_by_their_folder(tmp_path: Path) -> Non
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     for path in (path.removeprefix("./deploy/") for path in mounted_files()):
         assert is_readable_by_all(tmp_path / path)
+
+
+@pytest.mark.parametrize(("piped", "code"), [("a key", 0), ("a key\n", 0), ("", 1)])
+def test_a_key_is_taken_from_a_pipe_and_none_is_told(piped: str, code: int, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path, dirs_exist_ok=True, ignore=_secrets)
+    done = subprocess.run(
+        [str(tmp_path / "make-secrets")],
+        env={"PATH": os.environ["PATH"]},
+        input=piped,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert ("no key given" in done.stderr) == (code == 1)
+    key = tmp_path / "secrets" / "runware_api_key"
+    assert (key.read_text() if key.exists() else "") == piped.strip()
+
+
+def test_ctrl_c_at_the_question_for_the_key_leaves_a_terminal_that_echoes(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path, dirs_exist_ok=True, ignore=_secrets)
+    outer, inner = pty.openpty()
+    asking = subprocess.Popen(
+        [str(tmp_path / "make-secrets")],
+        env={"PATH": os.environ["PATH"]},
+        stdin=inner,
+        stderr=inner,
+        start_new_session=True,
+        # So that Ctrl-C reaches it; nothing else runs in this process between fork and exec.
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    wait_until(lambda: not echoes(inner))
+    os.write(outer, b"\x03")
+    assert asking.wait(10) == 130
+    assert echoes(inner)
+    os.close(inner)
+    os.close(outer)
+
+
+def echoes(terminal: int) -> bool:
+    return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
 
 
 @pytest.mark.needs("redis-server", "redis-server")

@@ -7,17 +7,22 @@ from typing import Any
 
 import pytest
 from core_driver import Rig, fresh_store
+from pyarrow import parquet
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
 from batches.failed import failed_rows
 from batches.journal import Journal
 from batches.queueing import Queueing
+from batches.results import table
 from batches.row import read_row
+from batches.table_file import Format, Style, write_table
+from batches.table_json import json_line
 from batches.table_kinds import Kind, kinds
 from tasks import reading
 from tasks.ids import content_digest
 from tasks.store import Store
+from tasks.wire.answer import parse
 
 SECRET = b"x" * 32
 
@@ -59,6 +64,49 @@ def test_the_kind_of_a_column_is_that_of_all_its_values(store: Store, tmp_path: 
         "nested": Kind.JSON,
     }
     assert [*kinds(store, batch)] == ["n", "share", "who", "odd", "big", "last", "nested"]
+
+
+def test_rows_that_a_later_manifest_inserts_stand_at_the_end(store: Store, tmp_path: Path) -> None:
+    first, inserted, last = ({"custom_id": name, "prompt": "What?"} for name in "axb")
+    submitted(store, tmp_path, "b", first, last)
+    batch = submitted(store, tmp_path, "b", first, inserted, last)
+    assert [row["custom_id"] for row in table(store, batch, simulated=True)] == ["a", "b", "x"]
+
+
+def test_numbers_of_the_user_come_back_with_every_digit(store: Store, tmp_path: Path) -> None:
+    columns = '"g": 48.137154123456789012, "at": [{"h": 0.12345678901234567890}, 7.0], "n": 1E-7'
+    row = parse(f'{{"custom_id": "a", "prompt": "What?", {columns}}}'.encode())
+    batch = submitted(store, tmp_path, "b", row)
+    (found,) = table(store, batch, simulated=True)
+    line = json_line(found).decode()
+    assert line.endswith(f"{columns.replace('1E-7', '0.0000001')}}}\n")
+    again = parse(line.encode())
+    assert {name: again[name] for name in ("g", "at", "n")} == {
+        name: row[name] for name in ("g", "at", "n")
+    }
+    assert kinds(store, batch) == {"g": Kind.JSON, "at": Kind.JSON, "n": Kind.FLOAT}
+
+
+def test_integers_that_a_double_would_round_stay_whole_beside_each_other_and_beside_fractions(
+    store: Store, tmp_path: Path
+) -> None:
+    large, share, last = 2**53 + 1, Decimal("0.5"), 2**53
+    columns = [
+        {"ids": large, "mixed": large, "turned": share, "exact": last},
+        {"ids": 7, "mixed": share, "turned": large, "exact": share},
+    ]
+    rows = [{"prompt": "What?", "custom_id": str(n), **some} for n, some in enumerate(columns)]
+    batch = submitted(store, tmp_path, "b", *rows)
+    found = kinds(store, batch)
+    expected = {"ids": Kind.LARGE, "mixed": Kind.JSON, "turned": Kind.JSON, "exact": Kind.FLOAT}
+    assert found == expected
+    path = tmp_path / "t.parquet"
+    write_table(table(store, batch, simulated=True), lambda: found, path, Style(Format.PARQUET))
+    read = parquet.read_table(path, columns=[*expected]).to_pylist()
+    assert read == [
+        {"ids": large, "mixed": str(large), "turned": "0.5", "exact": float(last)},
+        {"ids": 7, "mixed": "0.5", "turned": str(large), "exact": 0.5},
+    ]
 
 
 def test_failed_rows_are_a_manifest_that_asks_for_the_same(

@@ -1,6 +1,7 @@
 """The verbs retry, pause, resume, cancel, priority, as commands on a store where nothing runs."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -21,6 +22,7 @@ from core_driver import (
 )
 from store_driver import StoreServer
 
+from batches.advice import advice
 from console.main import main
 from tasks import ids, reading, verbs
 from tasks.job import State
@@ -127,7 +129,8 @@ def test_rows_are_retried_by_their_names_however_they_ended(
     assert "nothing to retry: 1 queued" in run("retry", "--job", failed).stderr
 
 
-def test_a_partial_job_is_retried_for_what_it_lacks(store: Store, run: Run) -> None:
+def partial(store: Store) -> str:
+    """Queue a job for four results and let it end with three and a providerError."""
     (job,) = queue(store, row(numberResults=4, seed=7), name="mix")
     token, _ = take(store)
     with store.moves() as moves:
@@ -135,6 +138,23 @@ def test_a_partial_job_is_retried_for_what_it_lacks(store: Store, run: Run) -> N
     ask, told = asked(store, job), [success(job, str(n)) for n in range(3)]
     with store.moves() as moves:
         moves.join(ask, 0, 60, "", verdict(*told, error(job), final=True))
+    return job
+
+
+def test_what_is_advised_for_an_error_retries_the_partial_jobs_that_have_it(
+    store: Store, run: Run
+) -> None:
+    job = partial(store)
+    assert "nothing to retry of batch mix: 1 partial" in run("retry", "mix").stderr
+    assert "1 partial" in run("retry", "mix", "--failed", "--code", "providerError").stderr
+    command = advice("providerError", "mix").partition(": reelqueue ")[2]
+    assert "1 job of batch mix queued again" in run(*shlex.split(command)).stderr
+    assert record(store, job).state is State.QUEUED
+    assert take(store)[1][0].lacking == 1
+
+
+def test_a_partial_job_is_retried_for_what_it_lacks(store: Store, run: Run) -> None:
+    partial(store)
     done = run("retry", "mix", "--all", "--code", "providerError")
     assert "1  providerError" in done.stderr
     assert "output for at most 0.000000004 USD" in done.stderr  # a quarter of 7, twice, rounded up

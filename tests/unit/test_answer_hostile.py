@@ -48,6 +48,11 @@ def test_a_body_that_is_not_strict_json_is_unreadable(name: str) -> None:
         parse(UNREADABLE[name])
 
 
+def test_an_integer_of_too_many_digits_is_told_in_a_sentence() -> None:
+    with pytest.raises(Unreadable, match=r"^a number has too many digits$"):
+        parse(UNREADABLE["an integer of 5,000 digits"])
+
+
 @pytest.mark.parametrize("name", DEEP)
 def test_deep_nesting_is_refused_at_once(name: str) -> None:
     started = time.process_time()

@@ -104,11 +104,34 @@ def test_one_bad_line_at_the_end_refuses_the_whole_manifest(file: Path) -> None:
 
 
 def test_many_errors_are_told_as_twenty(file: Path) -> None:
-    text = refusal(file, b"[]\n" * 5000)
+    text = refusal(file, b"1\n" * 5000)
     assert text.count("line ") == MOST_ERRORS
     assert text.endswith("... and 4980 more")
-    text = refusal(file, b"[]\n" * 2 * MOST_COUNTED)
+    text = refusal(file, b"1\n" * 2 * MOST_COUNTED)
     assert text.endswith("... and at least 9980 more")
+
+
+@pytest.mark.parametrize("rows", [[{}, {"a": 1}], [], [[[]]]])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_of_rows_is_one_error_that_says_how_to_make_lines_of_it(
+    file: Path, rows: list[object], indent: int | None
+) -> None:
+    text = refusal(file, b"\n " + json.dumps(rows, indent=indent).encode())
+    told = "line 2, row: is a JSON array; write its objects one a line, for example with jq -c"
+    assert told in text
+    assert text.count("\n") == 1
+
+
+def test_a_number_of_too_many_digits_is_told_with_its_line(file: Path) -> None:
+    text = refusal(file, line("a") + b'\n{"n": ' + b"9" * 5000 + b"}")
+    assert "line 2, row" in text
+    assert "is not a JSON object: a number has too many digits; write one a line" in text
+
+
+def test_a_list_among_rows_is_its_own_error(file: Path) -> None:
+    text = refusal(file, line("a") + b"\n[1]\n" + line("b", seed=-1))
+    assert "line 2, row ([1]): must be a JSON object, one a line" in text
+    assert "line 3, seed (-1)" in text
 
 
 def test_what_is_wrong_with_a_column_is_told_once_for_all_its_rows(file: Path) -> None:
@@ -130,7 +153,7 @@ def test_a_line_of_ten_megabytes_is_one_row(file: Path) -> None:
 
 
 def test_a_bad_line_of_ten_megabytes_is_told_in_one_short_line(file: Path) -> None:
-    text = refusal(file, b"[" * 10_000_000 + b"\n" + line("b", prompt=["x" * 10_000_000]))
+    text = refusal(file, b"{" * 10_000_000 + b"\n" + line("b", prompt=["x" * 10_000_000]))
     assert len(text) < 1000
     assert "line 2, prompt" in text
 

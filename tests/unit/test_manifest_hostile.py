@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.defaults import defaults
+from batches.defaults import Defaults, defaults
 from batches.manifest import manifest_at
 from batches.problems import BadManifest
+from batches.prompt import Prompt
+from batches.row import Rules
 from batches.scratch import scratch
 from tasks.errors import Error
 
@@ -26,6 +28,7 @@ PIECES = st.sampled_from(
     ]
 )
 CONTENTS = st.lists(PIECES | st.binary(max_size=20), max_size=12).map(b"".join)
+RED = "\x1b]0;x\x07\x1b[31mred"
 
 
 @given(MARKS, CONTENTS, st.sampled_from(["jsonl", "csv", "tsv", "txt"]))
@@ -43,6 +46,19 @@ def test_any_bytes_are_rows_or_a_sentence(
     else:
         assert len(list(manifest.rows())) == checked.rows > 0
     assert str(path) in told
+    assert told.replace("\n", "").isprintable()
+
+
+def test_names_of_columns_reach_a_terminal_without_their_escapes(tmp_path: Path) -> None:
+    path = tmp_path / "any.csv"
+    path.write_text(f"custom_id,{RED},vid\x1beo\na,,https://x.example/a.mp4\nb,1,\n")
+    prompt = Prompt(f"What does {{camera}} see on {{{RED}}}?")
+    with pytest.raises(BadManifest) as caught:
+        manifest_at(path, Rules(Defaults(prompt=prompt)), media_roots=()).check()
+    told = str(caught.value)
+    assert r"It has custom_id, 'vid\x1beo'." in told
+    assert r"--passenger" in told
+    assert r"the prompt has {'\x1b]0;x\x07\x1b[31mred'}" in told
     assert told.replace("\n", "").isprintable()
 
 

@@ -105,13 +105,13 @@ def test_a_link_may_lead_about_in_the_folder_but_not_out_of_it(clips: Path, tmp_
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("clips/7.mp4", "no such file: clips/7.mp4; media are looked for beside the manifest"),
-        ("clips/b.mp4/x", "no such file: clips/b.mp4/x; media are looked for beside the manifest"),
+        ("clips/7.mp4", "no such file: clips/7.mp4; media are looked for beside the manifest, or"),
+        ("clips/b.mp4/x", "no such file: clips/b.mp4/x; media are looked for beside"),
         ("clips", "is a folder; name a file in it, or submit the folder itself"),
         ("empty.mp4", "is an empty file; put the medium there, or take the row out"),
         ("pipe.mp4", "is no regular file; name a file"),
         ("loop.mp4", "cannot be read: Too many levels of symbolic links"),
-        ("gone.mp4", "no such file: gone.mp4; media are looked for beside the manifest"),
+        ("gone.mp4", "gone.mp4; media are looked for beside the manifest, or in a folder named by"),
         ("file:///etc/passwd", "must be an http(s) URL, a media UUID or base64"),
         ("data:video/mp4;base64,AAAA", "a data URI is taken for images only"),
         ("x" * 2000 + ".mp4", "must be an http(s) URL, a media UUID or base64"),
@@ -227,6 +227,22 @@ def test_a_pattern_says_nothing_of_what_nobody_left_out(clips: Path) -> None:
     (clips / ".hidden.mp4").write_bytes(b"x")
     (clips / "up").symlink_to(".")
     assert at(clips / "**").check().warnings[0] == "files are left out (linked folders: 1)"
+
+
+@pytest.mark.parametrize("pattern", ["*/*.mp4", "**/*.mp4", "d*/**/d.mp4", "d*/d.mp4", "deep*"])
+def test_a_linked_folder_that_a_pattern_would_look_into_is_told(pattern: str, clips: Path) -> None:
+    (clips / "deeper").symlink_to("deep")
+    if pattern == "deep*":
+        (clips / "deep.mp4").write_bytes(b"x")
+    assert at(clips / pattern).check().warnings == ["files are left out (linked folders: 1)"]
+
+
+@pytest.mark.parametrize("pattern", ["*.mp4", "deep/*.mp4", "deep/**"])
+def test_a_linked_folder_is_not_told_where_a_pattern_leads_elsewhere(
+    pattern: str, clips: Path
+) -> None:
+    (clips / "other").symlink_to("deep")
+    assert not any("linked" in told for told in at(clips / pattern).check().warnings)
 
 
 @pytest.mark.parametrize(

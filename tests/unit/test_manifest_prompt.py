@@ -174,6 +174,16 @@ def test_a_bad_file_of_defaults_is_told_with_its_name(text: str, told: str, tmp_
     assert told in refusal(tmp_path, [{"custom_id": "a"}], file=file)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "1e99999999999999999999"])
+def test_a_number_in_toml_that_nothing_holds_is_told_with_the_file(
+    number: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "defaults.toml"
+    file.write_text(f"seed = {number}")
+    with pytest.raises(BadManifest, match=r"defaults\.toml.* a number has too many digits"):
+        defaults(file, {})
+
+
 def test_defaults_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(BadManifest, match="No such file or directory"):
         defaults(tmp_path / "none.json", {})

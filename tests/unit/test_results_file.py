@@ -1,6 +1,8 @@
 """The table as a file: plain numbers, every character, whole or not at all."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 
 from batches.table_file import Format, Style, write_table
 from batches.table_json import json_line
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 def write(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
@@ -69,6 +73,40 @@ def test_a_table_that_breaks_off_leaves_the_old_one_and_nothing_else(
         write(breaking(error), path)
     assert path.read_text() == "the old table"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+WRITES_FOR_EVER = """
+import itertools, sys
+from pathlib import Path
+from batches.table_file import Format, Style, write_table
+
+def rows():
+    print("begun", flush=True)
+    yield from itertools.repeat({}, 1)
+    sys.stdin.read()
+
+write_table(rows(), dict, Path(sys.argv[1]), Style(Format.JSONL))
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(
+    tmp_path: Path,
+) -> None:
+    path, stranger = tmp_path / "out.jsonl", tmp_path / ".out.jsonl.mine.part"
+    stranger.touch()
+    argv = [sys.executable, "-c", WRITES_FOR_EVER, str(path)]
+    with subprocess.Popen(
+        argv, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"begun\n"
+        part = tmp_path / f".out.jsonl.{other.pid}.part"
+        write([{"n": 1}], path)
+        assert {*tmp_path.iterdir()} == {path, part, stranger}
+        other.kill()
+    assert part.exists()
+    write([{"n": 2}], path)
+    assert {*tmp_path.iterdir()} == {path, stranger}
 
 
 def test_a_folder_in_its_place_is_left_alone(tmp_path: Path) -> None:

@@ -57,6 +57,18 @@ def test_negative_numbers_are_no_texts() -> None:
     assert written({"shift": -3}, columns=("shift",))[0]["shift"] == "-3"
 
 
+@pytest.mark.parametrize("number", ["-71.06", "+49", "-3", "-1.5e-7", "+2E10"])
+def test_a_text_that_is_a_number_is_no_formula(number: str) -> None:
+    assert written({"text": number})[0]["text"] == number
+
+
+@pytest.mark.parametrize(
+    "text", ["-1+1", "-1\n", "--1", "-.5", "-", "+1e", "-\u0661", "=1", "-1.", "-1,5"]
+)
+def test_a_text_that_is_almost_a_number_may_be_one(text: str) -> None:
+    assert written({"text": text})[0]["text"] == f"'{text}"
+
+
 @given(st.lists(st.text(), min_size=1, max_size=3), st.sampled_from(",\t"))
 def test_any_text_is_read_back_as_it_was(texts: list[str], delimiter: str) -> None:
     texts = [t.encode("utf-8", "replace").decode() for t in texts]

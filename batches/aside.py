@@ -1,0 +1,46 @@
+"""A file that is written aside: it takes its place when it is whole, or leaves nothing."""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, beside `path`; at the end it is flushed to disk and renamed.
+
+    It is locked as long as it is written, so what a killed process has left is known by its
+    lock, which nobody holds, and is removed first.
+
+    Raises:
+        OSError: nothing at `path` has changed.
+    """
+    path = Path(os.path.realpath(path))  # a link stays one
+    _remove_left(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield part
+            os.fsync(file.fileno())
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _remove_left(path: Path) -> None:
+    part = re.compile(rf"\.{re.escape(path.name)}\.\d+\.part", re.DOTALL)
+    with suppress(OSError):  # the folder may be written, and not read
+        for beside in path.parent.iterdir():
+            if part.fullmatch(beside.name):
+                remove_unlocked(beside)
+
+
+def remove_unlocked(path: Path) -> None:
+    """Remove a file that nobody is writing aside; of others' files nothing is done."""
+    with suppress(OSError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()

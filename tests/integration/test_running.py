@@ -1,0 +1,71 @@
+"""Work beside real processes: it ends well after a first signal, and is cut short by a second."""
+
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.context import INTERRUPTED
+from console.running import Stop, run_with
+from console.stack import Stack
+from console.supervise import Child
+
+SLEEPS = "import time; time.sleep(600)"
+
+
+@pytest.fixture
+def stack() -> Stack:
+    """Give a stack of one process that does nothing."""
+    child = Child("store", [sys.executable, "-c", SLEEPS], {"PATH": os.environ["PATH"]})
+    return Stack([child], "", "", None, simulated=True, environment={})
+
+
+def children(folder: Path) -> str:
+    return (folder / "children.json").read_text("utf-8")
+
+
+def test_work_that_was_asked_to_stop_has_the_processes_until_it_ends(
+    stack: Stack, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+
+    def work(stop: Stop) -> int:
+        stop.ask()
+        seen.extend(stop.cutting(children(tmp_path) for _ in range(3)))
+        return INTERRUPTED
+
+    assert run_with(stack, tmp_path, Stop(), work, None) == INTERRUPTED
+    assert len(seen) == 3
+    assert all("store" in each for each in seen)
+
+
+def test_a_second_signal_cuts_the_work_short(stack: Stack, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def work(stop: Stop) -> int:
+        stop.ask()
+        for number in stop.cutting(itertools.count()):
+            seen.append(number)
+            if number == 2:
+                stop.ask()
+        return 0
+
+    with pytest.raises(KeyboardInterrupt):
+        run_with(stack, tmp_path, Stop(), work, None)
+    assert seen == [0, 1, 2]
+    assert not (tmp_path / "children.json").exists()
+
+
+def test_work_is_not_begun_after_a_signal(stack: Stack, tmp_path: Path) -> None:
+    begun: list[Stop] = []
+    stop = Stop()
+    stop.ask()
+
+    def work(stop: Stop) -> int:
+        begun.append(stop)
+        return 0
+
+    assert run_with(stack, tmp_path, stop, work, None) == INTERRUPTED
+    assert begun == []
