@@ -71,9 +71,10 @@ class Stop(threading.Event):
 
 
 def stop_on_signals() -> Stop:
-    """Return what Ctrl-C and SIGTERM set, and a second one sets to be over."""
+    """Return what Ctrl-C and SIGTERM set, and a second one sets to be over; `nohup` is heeded."""
     stop = Stop()
-    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    for kind in (signal.SIGINT, signal.SIGTERM, *hangup):
         signal.signal(kind, lambda *_: stop.ask())
     return stop
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,3 +70,18 @@ def test_work_is_not_begun_after_a_signal(stack: Stack, tmp_path: Path) -> None:
 
     assert run_with(stack, tmp_path, stop, work, None) == INTERRUPTED
     assert begun == []
+
+
+@pytest.mark.parametrize(("ignored", "heard"), [(True, "False"), (False, "True")])
+def test_a_hangup_stops_it_unless_it_was_started_with_nohup(*, ignored: bool, heard: str) -> None:
+    lines = [
+        "import os, signal",
+        "from console.running import stop_on_signals",
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)" if ignored else "",
+        "stop = stop_on_signals()",
+        "os.kill(os.getpid(), signal.SIGHUP)",
+        "print(stop.is_set())",
+    ]
+    argv = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == heard
