@@ -47,6 +47,7 @@ class Answer:
     items: tuple[Item, ...]
     problem: str  # why the body could not be read; empty where it could
     retry_after: float | None  # seconds, where the provider names them (undocumented)
+    unread: bytes = b""  # the body that could not be read
 
 
 class _Bearer(AuthBase):
@@ -214,11 +215,13 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _answer(response: requests.Response, body: bytes, key: str) -> Answer:
+    status, wait = response.status_code, _seconds(response.headers)
+    body = without_key(body, key)
     try:
-        found, problem = tuple(items(parse(without_key(body, key)))), ""
+        return Answer(status, tuple(items(parse(body))), "", wait)
     except Unreadable as exc:
-        found, problem = (), f"HTTP {response.status_code} with a body that is no answer: {exc}"
-    return Answer(response.status_code, found, problem, _seconds(response.headers))
+        problem = f"HTTP {status} with a body that is no answer: {exc}"
+        return Answer(status, (), problem, wait, body)
 
 
 def _events(response: requests.Response, line: Line, task_uuid: str, key: str) -> Iterator[Event]:

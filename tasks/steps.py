@@ -53,6 +53,8 @@ Only those count that were lost while the provider took other submissions.
 """
 ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
+MOST_UNREAD = 4 * 1024 * 1024
+"""Bytes of an answer to a poll that are kept where it cannot be read: as of a callback."""
 NO_NEWS = "no news"
 """Signature of an answer that says nothing of a task, not even silence."""
 FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"
@@ -298,6 +300,7 @@ def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer)
         code = codes[0] if codes else f"http{answer.status}"
         flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
     elif len(due) == 1 and answer.status not in VERDICTLESS_STATUSES:
+        _keep_unread(context, due[0], answer)
         with context.store.moves() as moves:
             _apply_no_news(context, moves, sent, due[0])
     elif answer.status not in VERDICTLESS_STATUSES:
@@ -305,6 +308,13 @@ def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer)
     elif answer.status in SERVER_FAULTS and (one := _answered_for(context, sent, due)):
         return _ask_halves(context, sent, _others(due, one), plain=False)
     return Heard.REFUSED
+
+
+def _keep_unread(context: Context, task: Due, answer: Answer) -> None:
+    """Keep what was said of a task and cannot be read: it may be a result that was paid for."""
+    told = answer.status == OK and task.task_uuid.encode() in answer.unread
+    if told and len(answer.unread) <= MOST_UNREAD:
+        _quarantine(context.store, task.job.id, answer.unread, "unreadable")
 
 
 def _answered_for(context: Context, sent: int, due: Sequence[Due]) -> Due | None:

@@ -13,7 +13,7 @@ from core_driver import Rig, audit, copied, fresh_store, resize, row, taken_over
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
-from tasks import reading, steps
+from tasks import quarantine, reading, steps
 from tasks.job import ENDED, State
 from tasks.store import Store
 
@@ -278,9 +278,12 @@ def test_a_result_that_nobody_can_read_does_not_keep_its_batch_open_beyond_the_d
 ) -> None:
     with provider(lambda tasks: data(*(result(t, cost="NaN") for t in tasks))) as url:
         rig = Rig(store, url, REELQUEUE_DEADLINE=0.3)
-        rig.queue(row(), row("Another"))
+        jobs = rig.queue(row(), row("Another"))
         run_on(rig)
         assert {one.state for one in rig.records()} == {State.EXPIRED}
+        unread = list(quarantine.kept(store))
+        assert {kept.job for kept in unread} == {*jobs}
+        assert all(kept.job.encode() in kept.body and b"NaN" in kept.body for kept in unread)
 
 
 @pytest.mark.parametrize("status", [200, 400, 404])
