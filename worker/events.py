@@ -79,10 +79,11 @@ def show_again(context: Context) -> None:
     Raises:
         kombu.exceptions.OperationalError: the store is away; it is begun anew later.
     """
+    mark = lately.is_back(context.store)
     for jobs in lately.jobs(context.store):
         send(_rows(context, jobs, {job.id for job in jobs if job.attempt > 1}))
     batch_rows.forget()
-    lately.told_again(context.store)
+    lately.told_again(context.store, mark)
 
 
 def _rows(context: Context, jobs: Sequence[Record], again: Collection[str]) -> list[Row]:

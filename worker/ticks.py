@@ -12,13 +12,14 @@ from typing import Any
 from celery import bootsteps
 from kombu.exceptions import OperationalError
 
+from tasks import lately
 from tasks.collector import calm
 from tasks.errors import StoreAway
-from tasks.lately import came_back
 from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
 from worker.build import Crew, crew
+from worker.listeners import is_heard
 from worker.room import BUSY, Room, comes_first
 from worker.seats import Seat, is_watched, lead, resign
 
@@ -141,10 +142,10 @@ class Ticker(threading.Thread):
         return self._is_watched
 
     def _look_for_flower(self) -> None:
-        # This worker listens for remote control; whoever listens for events is the second.
-        is_watched = self._store.listeners() > 1
+        is_watched = is_heard(self._store)
         if is_watched and not self._is_watched:
-            came_back(self._store)
+            lately.came_back(self._store)
+        if lately.is_back(self._store):
             self._shown_at = 0.0
         self._is_watched = is_watched
 

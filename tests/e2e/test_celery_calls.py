@@ -31,7 +31,7 @@ def plain(running: Place) -> Iterator[Plain]:
     url = (running.data / "secrets" / "redis_url").read_text(encoding="utf-8")
     env = {**os.environ, "PLAIN_STORE": url, "PYTHONPATH": str(SUPPORT)}
     argv = [sys.executable, "-W", "ignore", "-m", "celery", "-A", "plain_celery", "worker"]
-    argv += ["--pool=threads", "--concurrency=2", "--without-gossip"]
+    argv += ["--pool=threads", "--concurrency=2"]
     os.environ["PLAIN_STORE"] = url
     import plain_celery  # noqa: PLC0415  it reads the address as it is loaded
 

@@ -158,8 +158,11 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     try:
         with up(place) as running:
             here = Ground(running, store_of(place), simulator)
+            gossip = here.store.client.pubsub()  # as of a worker of another program: no Flower
+            gossip.psubscribe("/0.celeryev/worker.*")
             here.submit("late", 8, "latency=600")
             yield here
+            gossip.close()
             here.store.client.close()
     finally:
         simulator.stop()
