@@ -13,6 +13,15 @@ THEIRS = "celery"
 """Celery's own default queue."""
 
 
+def doors(namespace: str) -> str:
+    """Return the queue of the doors' messages.
+
+    Behind a hundred thousand calls a seat would run out before its door comes; of two queues the
+    worker takes in turn.
+    """
+    return f"{namespace}.doors"
+
+
 def route(name: str, *_: object, **__: object) -> dict[str, str] | None:
     """Send the links and chord bodies of other programs where these look by default.
 
@@ -56,6 +65,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "result_accept_content": ["json"],
         "task_default_queue": ns,
+        "task_queues": {name: {"routing_key": name} for name in (ns, doors(ns))},
         "task_routes": (route,),
         "event_exchange": f"{ns}.events",
         # Programs that know no name of ours revoke through Celery's own exchange.

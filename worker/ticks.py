@@ -19,6 +19,7 @@ from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
 from worker.build import Crew, crew
+from worker.config import doors
 from worker.listeners import is_heard
 from worker.room import BUSY, Room, comes_first
 from worker.seats import Seat, is_watched, lead, resign
@@ -172,11 +173,10 @@ class Ticker(threading.Thread):
                 wanted -= 1
 
     def _send_for(self, kind: str, seat: Seat) -> None:
-        shown = f"('{seat.name}',)"  # the holder is for the door alone
+        given, shown = (seat.name, seat.holder), f"('{seat.name}',)"  # the holder is the door's
+        queue = doors(self._crew.context.settings.namespace)
         try:
-            app.send_task(
-                f"reelqueue.{kind}", args=(seat.name, seat.holder), argsrepr=shown, retry=False
-            )
+            app.send_task(f"reelqueue.{kind}", args=given, argsrepr=shown, queue=queue, retry=False)
         except OperationalError:
             seat.leave()
             raise

@@ -372,6 +372,19 @@ def test_no_message_stops_the_worker_or_is_held_by_it(running: Place, plain: Pla
     assert worker() == before
 
 
+def test_a_job_is_worked_on_while_thousands_of_calls_wait_behind_it(
+    running: Place, plain: Plain
+) -> None:
+    client, id_ = store_of(running).client, str(uuid4())
+    wrong = [raw([[], {"prompt": ""}, None]) for _ in range(5_000)]
+    client.lpush("reelqueue", raw(id=id_), *wrong)
+    try:
+        assert plain.app.AsyncResult(id_).get(timeout=30)["state"] == "completed"
+        assert client.llen("reelqueue")
+    finally:
+        client.delete("reelqueue")
+
+
 def test_remote_control_tells_how_the_worker_is(plain: Plain) -> None:
     told = plain.app.control.inspect(timeout=5).stats() or {}
     (ours,) = [stats for name, stats in told.items() if name.startswith("reelqueue-")]
