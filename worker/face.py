@@ -13,6 +13,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore, Reject
 from celery.worker.request import Request
+from structlog import get_logger
 
 from batches.entries import Common, entry
 from batches.problems import BadRow
@@ -24,6 +25,7 @@ from tasks.errors import StoreAway
 from tasks.lua import store_errors
 from worker.app import app
 from worker.build import crew
+from worker.calling import fail, published
 from worker.config import TEXT_INFERENCE
 from worker.events import send
 from worker.failures import BadCall
@@ -54,27 +56,37 @@ class QuietRequest(Request):
     ignore_result=False,
     send_events=False,  # a job's row is made of its record
     acks_late=True,  # recorded first; the same message twice is one job
-    throws=(BadCall,),
     Request="worker.face:QuietRequest",
 )
 def text_inference(self: Task, *args: object, **columns: object) -> None:
     """Queue one row of a manifest: its columns by name, or one object of them.
 
-    The result, once there is one, is what completion.py's `result_of` returns.
-
-    Raises:
-        BadCall: the arguments are no such row.
+    The result, once there is one, is what completion.py's `result_of` returns; where the arguments
+    are no such row, it raises BadCall.
     """
     try:
-        told = _record(self.request, _row(args, columns))
+        _take(self.request, args, columns)
     except StoreAway as exc:
         raise Reject(str(exc), requeue=True) from exc
-    except BadCall as exc:
-        _show_refused(self.request.id, exc, columns.get("custom_id"))
-        raise
-    if told == "differs":  # no row of this call: there is that of the job
-        raise BadCall("task_id: a job of this id is recorded with other content")
     raise Ignore
+
+
+def _take(request: Any, args: tuple[object, ...], columns: Mapping[str, object]) -> None:  # noqa: ANN401
+    """Record a call as a job, or tell its caller why there is none."""
+    try:
+        told = _record(request, _row(args, columns))
+    except BadCall as exc:
+        _show_refused(request.id, exc, columns.get("custom_id"))
+        _refuse(request, exc)
+        return
+    if told == "differs":  # no row of this call: there is that of the job
+        _refuse(request, BadCall("task_id: a job of this id is recorded with other content"))
+
+
+def _refuse(request: Any, exc: BadCall) -> None:  # noqa: ANN401  Celery's context
+    get_logger().info("call.refused", task=request.id)
+    with published():
+        fail(request, exc)
 
 
 def _row(args: tuple[object, ...], columns: Mapping[str, object]) -> dict[str, object]:

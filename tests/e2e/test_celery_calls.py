@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType as Plain
 from typing import Any
@@ -288,6 +289,44 @@ def test_links_follow_a_success_and_error_links_a_failure(running: Place, plain:
     assert marks.lrange("plain-followed-linked", 0, -1) == [b"ok"]
 
 
+@pytest.mark.parametrize("odd", [{"serializer": "none"}, {"compression": "none"}])
+def test_a_link_that_cannot_be_published_keeps_nobody_waiting(
+    running: Place, plain: Plain, odd: dict[str, str]
+) -> None:
+    mark, client = f"beside-{uuid4().hex}", store_of(running).client
+    link, mourn = plain.follow.s(mark), plain.mourn.s()
+    fine = plain.job(prompt="x").apply_async(link=[plain.follow.s("odd").set(**odd), link])
+    assert fine.get(timeout=30)["state"] == "completed"
+    wait_until(lambda: client.llen(f"plain-followed-{mark}"), 20)
+    errors = [plain.mourn.s().set(**odd), mourn]
+
+    def told(id_: str) -> bool:
+        return id_.encode() in client.lrange("plain-mourned", 0, -1)
+
+    for prompt in (UNSAFE, ""):
+        failed = plain.job(prompt=prompt).apply_async(link_error=errors)
+        raised(failed)
+        wait_until(partial(told, failed.id), 20)
+    chained = (plain.job(prompt="x") | plain.follow.s("odd").set(**odd)).apply_async()
+    raised(chained)
+
+
+@pytest.mark.parametrize("prompt", [UNSAFE, ""])
+def test_a_chord_fails_though_a_worker_died_before_it_had_told_it_all(
+    running: Place, plain: Plain, prompt: str
+) -> None:
+    """The part stands at the end of a chain; the worker had stored its failure, and no more."""
+    part, whole, body = (str(uuid4()) for _ in range(3))
+    told = {"task_id": part, "group_id": whole, "group_index": 0}
+    last = plain.follow.s("never").set(chord=plain.gather.s().set(task_id=body), **told)
+    plain.app.backend.set_chord_size(whole, 1)
+    stored = {"exc_type": "ValueError", "exc_message": ["x"], "exc_module": "builtins"}
+    failed = {"status": "FAILURE", "result": stored, "traceback": None, "task_id": part}
+    store_of(running).client.set(f"celery-task-meta-{part}", json.dumps(failed))
+    plain.job(prompt=prompt).apply_async(chain=[last])
+    raised(plain.app.AsyncResult(body))
+
+
 def test_a_chain_whose_first_job_fails_fails_to_its_end(plain: Plain) -> None:
     chained = (plain.job(prompt=UNSAFE) | plain.follow.s("never")).apply_async()
     assert type(raised(chained)).__name__ == "JobFailed"
@@ -355,6 +394,7 @@ HOSTILE = (
     *(raw(eta="soon"), raw(expires="soon"), raw(timelimit="long"), raw(retries="x")),
     *(called(callbacks="x"), called(errbacks=[None]), called(chain=[{"task": "x"}])),
     *(called(chord="x"), called(chord={"task": "x", "args": 7, "kwargs": {}, "options": {}})),
+    *(raw(id="\ud800"), raw(group="\ud800"), called(callbacks=[{"task": 7, "options": {}}])),
     *[raw(id="")] * 20,
 )
 
