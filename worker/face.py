@@ -6,6 +6,7 @@ becomes of the job is told from the outbox (completion.py).
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -184,4 +185,5 @@ def _show_refused(celery_id: str, exc: BadCall, given: object) -> None:
         "exception": f"BadCall: {exc.shown[:200]}",
         "traceback": "",
     }
-    send([("task-failed", row)])
+    with suppress(StoreAway):  # its caller is told all the same, or again
+        send([("task-failed", row)])
