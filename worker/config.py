@@ -13,6 +13,10 @@ THEIRS = "celery"
 """Celery's own default queue."""
 
 
+CHORD_KEPT = 30 * 86_400
+"""Seconds for which a chord is kept after the last news of it: its parts may wait for long."""
+
+
 def doors(namespace: str) -> str:
     """Return the queue of the doors' messages.
 
@@ -73,6 +77,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "task_ignore_result": True,  # but of jobs
         "result_backend": spelled(settings.store_url()),
         "result_expires": CALLER_TOLD,
+        "result_chord_expires": CHORD_KEPT,
         "result_backend_thread_safe": True,  # one client for all threads
         "redis_socket_timeout": 5.0,
         "redis_socket_connect_timeout": 2.0,

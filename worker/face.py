@@ -27,7 +27,7 @@ from tasks.lua import store_errors
 from worker.app import app
 from worker.build import crew
 from worker.calling import fail, published
-from worker.config import TEXT_INFERENCE
+from worker.config import CHORD_KEPT, TEXT_INFERENCE
 from worker.events import send
 from worker.failures import BadCall
 
@@ -121,12 +121,14 @@ def _record(request: Any, row: Mapping[str, object]) -> str:  # noqa: ANN401  Ce
 def _parts(request: Any) -> int:  # noqa: ANN401  Celery's context
     """Return how many parts the chord of a message is known to have.
 
-    A part tells its own place. The whole is told in the store, once all parts have been sent.
+    A part tells its own place. The whole is told in the store, once all parts have been sent, by
+    whoever sent them, and for a day: longer it stays from here on.
     """
     if not (request.chord and request.group):
         return 0
     with store_errors():
-        told = app.backend.client.get(app.backend.get_key_for_group(request.group, ".s")) or b"0"
+        size = app.backend.get_key_for_group(request.group, ".s")
+        told = app.backend.client.getex(size, ex=CHORD_KEPT) or b"0"
     place = request.group_index if isinstance(request.group_index, int) else 0
     return max(place + 1, int(told) if told.isdigit() else 0)
 

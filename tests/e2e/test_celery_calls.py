@@ -264,6 +264,20 @@ def test_a_chord_of_too_many_parts_is_refused_once_its_size_is_told(plain: Plain
     assert "has 10001 parts" in str(raised(plain.job(prompt="x").apply_async(**told)))
 
 
+def test_a_chord_waits_for_its_parts_longer_than_a_result_is_kept(
+    running: Place, plain: Plain
+) -> None:
+    whole, client = str(uuid4()), store_of(running).client
+    plain.app.backend.set_chord_size(whole, 2)
+    assert client.ttl(f"celery-taskset-meta-{whole}.s") <= 86_400
+    told = {"chord": plain.gather.s(), "group_id": whole, "group_index": 0}
+    part = plain.job(prompt="x [[sim: latency=1]]").apply_async(**told)
+    wait_until(lambda: part.state == "STARTED", 20)
+    assert client.ttl(f"celery-taskset-meta-{whole}.s") > 7 * 86_400
+    part.get(timeout=30)
+    wait_until(lambda: client.ttl(f"celery-taskset-meta-{whole}.j") > 7 * 86_400)
+
+
 def test_a_chord_of_which_a_part_is_no_row_fails_and_says_so(plain: Plain) -> None:
     calls = [plain.job(prompt="fine"), plain.job(prompt="x", temprature=1)]
     result = chord(calls, app=plain.app)(plain.gather.s())
