@@ -26,6 +26,10 @@ DONE = (State.COMPLETED, State.PARTIAL)
 MADE_AN_OBJECT = {"__type__", "__value__"}
 """Names of an object in JSON of which Celery's clients make another (kombu/utils/json.py)."""
 
+AGAIN = {"max_retries": 6, "interval_start": 1.0, "interval_step": 1.0, "interval_max": 4.0}
+"""How the body of a chord is published again while the store is away, for 18 s: one that cannot be
+published has failed for good. The door that does it must not outlast its seat."""
+
 
 class ChordHeld(Exception):
     """Another settler took up the chord's body and has not published it: to be looked at again."""
@@ -109,15 +113,11 @@ def _failure(job: Story) -> tuple[Exception, str]:
 
 def _request(job: Story, message: Mapping[str, Any]) -> Message:
     """Return the message as Celery's result backend reads it."""
-    return Message(
-        {
-            "id": job.record.celery_id,
-            "delivery_info": {},
-            "errbacks": None,
-            "chain": None,
-            **message,
-        }
-    )
+    kept = {"delivery_info": {}, "errbacks": None, "chain": None, **message}
+    if chord := kept.get("chord"):
+        options = {**(chord.get("options") or {}), "retry": True, "retry_policy": AGAIN}
+        kept["chord"] = {**chord, "options": options}
+    return Message({"id": job.record.celery_id, **kept})
 
 
 def _check_chord(chord: str | None) -> None:
