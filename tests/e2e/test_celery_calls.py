@@ -450,5 +450,9 @@ def test_no_message_is_repeated_in_the_log_of_the_worker(running: Place, plain: 
     plain.app.send_task("reelqueue.nothing", args=[secret], queue="reelqueue")
     plain.app.send_task("reelqueue.text_inference", [secret], queue="reelqueue", eta=None)
     raised(plain.job(prompt="x", maxTokens=secret).apply_async())
+    for name in ("celery.map", "celery.starmap", "celery.chunks"):
+        given = [plain.job(), [[secret]]]
+        mapped = plain.app.send_task(name, given, queue="reelqueue")
+        assert type(raised(mapped)).__name__ == "NotRegistered"
     wait_until(lambda: "no task of its name" in running.log("worker"), 20)
     assert secret not in running.log("worker")
