@@ -63,15 +63,16 @@ def send(rows: Sequence[Row]) -> None:
 def show(context: Context, entries: Sequence[Entry]) -> None:
     """Show jobs as they stand, for moves that they have made.
 
-    Where a thousand moves come within a second, only jobs that have ended are shown; where a crowd
-    waits, none that was cancelled before it was sent.
+    Where a thousand moves come within a second, only jobs that have ended are shown, and those that
+    wait again: their rows may show an end. Where a crowd waits, none that was cancelled before it
+    was sent.
 
     Raises:
         StoreAway: the moves stay in their stream.
     """
     store, waiting = context.store, context.store.unshown()
     is_fast = len(entries) >= SHOWN.most and _at(entries[-1]) - _at(entries[0]) < FAST
-    worth = [entry for entry in entries if entry.to in ENDED or not is_fast]
+    worth = [e for e in entries if e.to in ENDED or e.to is State.QUEUED or not is_fast]
     again = {entry.job for entry in entries if entry.to is State.QUEUED}
     jobs = [job for job in known(store, worth) if job.state is not State.QUEUED or job.id in again]
     if waiting * len(entries) > CROWD * len({entry.id for entry in entries}):
