@@ -26,6 +26,11 @@ def doors(namespace: str) -> str:
     return f"{namespace}.doors"
 
 
+def events(namespace: str) -> str:
+    """Return the exchange of what Flower is told."""
+    return f"{namespace}.events"
+
+
 def route(name: str, *_: object, **__: object) -> dict[str, str] | None:
     """Send the links and chord bodies of other programs where these look by default.
 
@@ -71,7 +76,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "task_default_queue": ns,
         "task_queues": {name: {"routing_key": name} for name in (ns, doors(ns))},
         "task_routes": (route,),
-        "event_exchange": f"{ns}.events",
+        "event_exchange": events(ns),
         # Programs that know no name of ours revoke through Celery's own exchange.
         "control_exchange": "celery" if ns == NAMESPACE else f"{ns}.control",
         "task_ignore_result": True,  # but of jobs

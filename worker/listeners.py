@@ -2,7 +2,7 @@
 
 from tasks.lua import store_errors
 from tasks.store import Store
-from worker.app import app
+from worker.config import events
 
 
 def is_heard(store: Store) -> bool:
@@ -12,5 +12,6 @@ def is_heard(store: Store) -> bool:
     of any program tell each other, which goes to another exchange or by another routing key.
     """
     db = store.client.connection_pool.connection_kwargs.get("db", 0)
+    topic = f"/{db}.{events(store.keys.namespace)}/task.multi"
     with store_errors():
-        return int(store.client.publish(f"/{db}.{app.conf.event_exchange}/task.multi", "")) > 0
+        return int(store.client.publish(topic, "")) > 0

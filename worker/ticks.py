@@ -91,7 +91,7 @@ class Ticker(threading.Thread):
         self._seat("show", int(self._worth_showing(outlook.unshown)))
         polls = -(-outlook.due // settings.uuids_per_poll)
         is_second = comes_first(outlook, settings.tasks_per_post)
-        self._seat("poll", min(polls, 1) if is_second else polls)
+        self._seat("poll", polls, among=1 if is_second else SEATS["poll"])
         if self._room.is_worth_a_post(outlook) and not self._is_taken(outlook.claimable):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)
@@ -155,12 +155,13 @@ class Ticker(threading.Thread):
             return BUSY
         return max(BUSY, min(IDLE, wait))
 
-    def _seat(self, kind: str, wanted: int) -> None:
+    def _seat(self, kind: str, wanted: int, among: int = 0) -> None:
         """Send for `wanted` doors, counting those that are on their way to the same work.
 
-        A seat that was taken earlier does not count: its door may hang, or have died with it.
+        A seat that was taken earlier does not count: its door may hang, or have died with it. Only
+        the first `among` seats are given where that is told.
         """
-        for number in range(SEATS[kind]):
+        for number in range(among or SEATS[kind]):
             if wanted <= 0:
                 return
             name, now = f"{kind}:{number}", time.monotonic()
