@@ -62,7 +62,7 @@ def _tell(context: Context, job: Story, message: Mapping[str, Any]) -> None:
         own = [request.group] if request.chord and request.group else []
         for chord in [*own, *(part.get("group_id") for part in later_parts(request))]:
             _check_chord(chord)
-        callers.answered(context.store, job.record.id)
+        callers.answered(context.store, job.record.id, request.group)
 
 
 def result_of(job: Story, *, simulated: bool) -> dict[str, Any]:

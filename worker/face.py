@@ -112,6 +112,8 @@ def _record(request: Any, row: Mapping[str, object]) -> str:  # noqa: ANN401  Ce
     kept = {name: request.get(name) for name in KEPT if request.get(name) is not None}
     batch, priority = _batch(request.delivery_info or {})
     told = record_call(crew_.context.store, batch, priority, call, kept)
+    if told == "pruned":
+        raise BadCall("task_id: a job of this id was pruned; call again with another for a new one")
     if told == "cancelling":
         raise BadCall(f"batch: {batch} is being cancelled; call again when that is over")
     crew_.context.log.info("call", job=job, batch=batch, told=told)

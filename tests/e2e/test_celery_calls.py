@@ -161,6 +161,25 @@ def test_the_same_message_twice_is_one_job_bought_once(running: Place, plain: Pl
     assert len(truth(running, first.id)["attempts"]) == 1
 
 
+def test_a_call_whose_result_has_expired_or_in_another_group_is_told_without_a_new_purchase(
+    running: Place, plain: Plain
+) -> None:
+    mark, whole, client = f"twice-{uuid4().hex}", str(uuid4()), store_of(running).client
+    call = plain.job(prompt="once", custom_id=mark)
+    first = call.apply_async(link=plain.follow.s(mark))
+    told = first.get(timeout=30)
+    wait_until(lambda: client.llen(f"plain-followed-{mark}") == 1, 20)
+    client.delete(f"celery-task-meta-{first.id}")  # a day later
+    call.apply_async(task_id=first.id)
+    assert plain.app.AsyncResult(first.id).get(timeout=30) == told
+    plain.app.backend.set_chord_size(whole, 1)
+    body = plain.gather.s().set(task_id=str(uuid4()))
+    call.apply_async(task_id=first.id, chord=body, group_id=whole, group_index=0)
+    assert plain.app.AsyncResult(body.id).get(timeout=30) == [mark]
+    assert len(truth(running, first.id)["attempts"]) == 1
+    assert client.llen(f"plain-followed-{mark}") == 1
+
+
 def test_an_id_that_the_provider_would_not_take_gets_another_for_the_job(plain: Plain) -> None:
     result = plain.job(prompt="x").apply_async(task_id="nightly report 7")
     told = result.get(timeout=30)
