@@ -26,9 +26,10 @@ DONE = (State.COMPLETED, State.PARTIAL)
 MADE_AN_OBJECT = {"__type__", "__value__"}
 """Names of an object in JSON of which Celery's clients make another (kombu/utils/json.py)."""
 
-AGAIN = {"max_retries": 6, "interval_start": 1.0, "interval_step": 1.0, "interval_max": 4.0}
-"""How the body of a chord is published again while the store is away, for 18 s: one that cannot be
-published has failed for good. The door that does it must not outlast its seat."""
+AGAIN = {"max_retries": 4, "interval_start": 2.0, "interval_step": 2.0, "interval_max": 5.0}
+"""How the body of a chord is published again while the store is away, for 16 s: one that cannot be
+published has failed for good. Celery claims the body for 40 s then, after which another settler
+may publish it: the more tries, the later that is where a worker died, and the fewer are left it."""
 
 
 class ChordHeld(Exception):
