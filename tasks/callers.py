@@ -38,11 +38,12 @@ def record_call(
         message: What is kept of the message until its caller has been answered; JSON.
 
     Returns:
-        'added', 'known', 'differs' (a job of this id has other content) or 'cancelling' (the batch
-        is).
+        'added', 'known', 'again' (it is known, and its caller is told again), 'differs' (a job of
+        this id has other content), 'pruned' (one was removed) or 'cancelling' (the batch is).
     """
+    answered_so = _answered(message.get("group"))
     kept = json.dumps(dict(message), separators=(",", ":"))
-    told = store.scripts.run("call", batch, ids.new_batch_id(), priority, *call, kept)
+    told = store.scripts.run("call", batch, ids.new_batch_id(), priority, *call, kept, answered_so)
     return str(told.decode())
 
 
@@ -53,7 +54,12 @@ def messages(store: Store, jobs: Sequence[str]) -> list[dict[str, Any] | None]:
     return [json.loads(blob) if blob else None for blob in kept]
 
 
-def answered(store: Store, job: str) -> None:
+def answered(store: Store, job: str, group: str | None) -> None:
     """Remember that a caller's links and chord were served: they are never served again."""
     with store_errors():
-        store.client.set(store.keys("caller", job), json.dumps({ANSWERED: True}), xx=True)
+        store.client.set(store.keys("caller", job), _answered(group), xx=True)
+
+
+def _answered(group: str | None) -> str:
+    """Return what is kept of a message that was answered; call.lua knows how it begins."""
+    return json.dumps({ANSWERED: True} | ({"group": group} if group else {}))

@@ -37,7 +37,7 @@ NAMES = {
     "ends": "ends",  # stream: the outbox, one entry per ending
     "shown": "shown",  # stream: moves that Flower has not been told of; the oldest go beyond a cap
     "lately": "lately",  # zset: jobs that Flower was told of in the last 90 s, by when
-    "back": "back",  # string: Flower has come back, and is to be told again
+    "back": "back",  # string: a mark of when Flower came back, until it was told again
     "unsettled": "unsettled",  # list: jobs whose ending could not be settled
     "quarantine": "q:{id}",  # hash: digest -> body that could not be understood, of a job
     "quarantined": "quarantined",  # zset: ids that have a quarantine, by the time of the last body

@@ -1,6 +1,7 @@
 """What Flower was told of lately: told again when it comes back, for it may have lost it."""
 
 from collections.abc import Iterator, Sequence
+from uuid import uuid4
 
 from tasks import reading
 from tasks.job import Record
@@ -28,19 +29,18 @@ def remember(store: Store, jobs: Sequence[str]) -> None:
 def came_back(store: Store) -> None:
     """Say that Flower has come (back); the next door that shows something tells it all again."""
     with store_errors():
-        store.client.set(store.keys("back"), "1")
+        store.client.set(store.keys("back"), uuid4().hex)
 
 
-def is_back(store: Store) -> bool:
-    """Whether Flower has come back, and was not told it all again yet."""
+def is_back(store: Store) -> str:
+    """Return the mark of Flower that has come back; empty where it was told it all again."""
     with store_errors():
-        return bool(store.client.exists(store.keys("back")))
+        return bytes(store.client.get(store.keys("back")) or b"").decode()
 
 
-def told_again(store: Store) -> None:
-    """Say that Flower was told it all again."""
-    with store_errors():
-        store.client.delete(store.keys("back"))
+def told_again(store: Store, mark: str) -> None:
+    """Say that Flower was told it all again; not where it has come back once more meanwhile."""
+    store.scripts.run("release", store.keys("back"), mark)
 
 
 def jobs(store: Store) -> Iterator[list[Record]]:

@@ -290,11 +290,6 @@ class Store:
         with store_errors():
             return int(self.client.xlen(self.keys("shown")))
 
-    def listeners(self) -> int:
-        """Return how many kinds of messages somebody listens for: remote control, events."""
-        with store_errors():
-            return int(self.client.pubsub_numpat())
-
     def nudge(self) -> None:
         """Wake the tick thread; the list never holds more than one entry."""
         with store_errors():

@@ -21,23 +21,23 @@ class BatchRows:
         self._shown: dict[str, Batch] = {}
 
     def changed(self, store: Store) -> list[tuple[str, dict[str, Any]]]:
-        """Return an event for each of the latest batches that has changed."""
+        """Return events for each of the latest batches that has changed."""
         latest = {batch.id: batch for batch in reading.latest(store, MOST)}
         fresh = [batch for id_, batch in latest.items() if self._shown.get(id_) != batch]
-        kinds = {batch.id: self._kind(batch) for batch in fresh}
         self._shown = latest
-        return [(kinds[batch.id], batch_row(batch)) for batch in fresh]
+        return [(kind, batch_row(batch)) for batch in fresh for kind in _kinds(batch)]
 
     def forget(self) -> None:
         """Take all for changed."""
         self._shown = {}
 
-    def _kind(self, batch: Batch) -> str:
-        if batch.done is not None:
-            return "task-revoked" if batch.cancelled else "task-succeeded"
-        before = self._shown.get(batch.id)
-        # A row that has ended goes on only by way of a retry.
-        return "task-retried" if before and before.done is not None else "task-started"
+
+def _kinds(batch: Batch) -> tuple[str, ...]:
+    """Return the events that bring a batch's row to where the batch stands."""
+    if batch.done is not None:
+        return ("task-revoked" if batch.cancelled else "task-succeeded",)
+    # A row that has ended goes on only by way of a retry; another worker may have shown that end.
+    return "task-retried", "task-started"
 
 
 def batch_row(batch: Batch) -> dict[str, Any]:

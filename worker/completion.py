@@ -6,29 +6,30 @@ All of it may happen twice where a worker dies in between, under the same ids.
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 
-from celery import group
 from celery.app.task import Context as Message
 from celery.exceptions import TaskRevokedError
-from kombu.exceptions import OperationalError
 
 from batches.results import job_rows
 from batches.table_json import json_line
 from tasks import callers
 from tasks.context import Context
-from tasks.errors import StoreAway
 from tasks.job import ENDED, State
-from tasks.lua import store_errors
 from tasks.money import usd
 from tasks.outbox import Entry
 from tasks.settle import Story, known, stories
 from worker.app import app
+from worker.calling import fail, follow, later_parts, published
 from worker.failures import JobExpired, JobFailed
 
 DONE = (State.COMPLETED, State.PARTIAL)
 MADE_AN_OBJECT = {"__type__", "__value__"}
 """Names of an object in JSON of which Celery's clients make another (kombu/utils/json.py)."""
+
+AGAIN = {"max_retries": 4, "interval_start": 2.0, "interval_step": 2.0, "interval_max": 5.0}
+"""How the body of a chord is published again while the store is away, for 16 s: one that cannot be
+published has failed for good. Celery claims the body for 40 s then, after which another settler
+may publish it: the more tries, the later that is where a worker died, and the fewer are left it."""
 
 
 class ChordHeld(Exception):
@@ -47,23 +48,22 @@ def complete(context: Context, entries: Sequence[Entry]) -> None:
     kept = callers.messages(context.store, [job.id for job in ended])
     for job, message in zip(stories(context.store, ended), kept, strict=True):
         if message is not None:
-            with store_errors():
+            with published():
                 _tell(context, job, message)
 
 
 def _tell(context: Context, job: Story, message: Mapping[str, Any]) -> None:
     is_first = callers.ANSWERED not in message
     request = _request(job, message)
-    try:
-        if job.record.state in DONE:
-            _succeed(request, result_of(job, simulated=context.settings.simulated), is_first)
-        else:
-            _fail(request, job, is_first)
-    except OperationalError as exc:
-        raise StoreAway(f"a message could not be published: {exc}") from exc
+    if job.record.state in DONE:
+        _succeed(request, result_of(job, simulated=context.settings.simulated), is_first)
+    else:
+        _fail(request, job, is_first)
     if is_first:
-        _check_chord(request)
-        callers.answered(context.store, job.record.id)
+        own = [request.group] if request.chord and request.group else []
+        for chord in [*own, *(part.get("group_id") for part in later_parts(request))]:
+            _check_chord(chord)
+        callers.answered(context.store, job.record.id, request.group)
 
 
 def result_of(job: Story, *, simulated: bool) -> dict[str, Any]:
@@ -89,61 +89,48 @@ def _harmless(value: Any) -> Any:  # noqa: ANN401  any JSON value
 def _succeed(request: Message, result: Mapping[str, Any], is_first: bool) -> None:  # noqa: FBT001
     """Do what Celery does after a task that succeeded, in its order."""
     if is_first:
-        _links(request, result)
+        follow(request, result)
     else:  # Celery never overwrites a success: here that of a part by that of the whole
         app.backend.client.delete(app.backend.get_key_for_task(request.id))
     app.backend.mark_as_done(request.id, result, request if is_first else None)
 
 
-def _links(request: Message, result: Mapping[str, Any]) -> None:
-    ids: dict[str, Any] = {"parent_id": request.id, "root_id": request.root_id or request.id}
-    for number, given in enumerate(request.callbacks or ()):
-        link = app.signature(given, app=app)
-        if not isinstance(link, group) and "task_id" not in link.options:
-            link.set(task_id=str(uuid5(NAMESPACE_OID, f"{request.id}/{number}")))
-        link.apply_async((result,), **ids)
-    if request.chain:
-        following = app.signature(request.chain[-1], app=app)
-        following.apply_async((result,), chain=request.chain[:-1], **ids)
-
-
 def _fail(request: Message, job: Story, is_first: bool) -> None:  # noqa: FBT001
+    exc, state = _failure(job)
+    if is_first:
+        fail(request, exc, state)
+    else:
+        app.backend.mark_as_failure(request.id, exc, state=state)
+
+
+def _failure(job: Story) -> tuple[Exception, str]:
+    """Return what the result of a job that has none raises, and its Celery state."""
     state = job.record.state
     if state is State.CANCELLED:
-        reason = TaskRevokedError("cancelled")
-        app.backend.mark_as_failure(
-            request.id, reason, request=request if is_first else None, state="REVOKED"
-        )
-        return
+        return TaskRevokedError("cancelled"), "REVOKED"
     kind = JobExpired if state is State.EXPIRED else JobFailed
-    exc = kind(*job.error, job.record.task_uuid)
-    app.backend.mark_as_failure(request.id, exc, request=request if is_first else None)
+    return kind(*job.error, job.record.task_uuid), "FAILURE"
 
 
 def _request(job: Story, message: Mapping[str, Any]) -> Message:
     """Return the message as Celery's result backend reads it."""
-    return Message(
-        {
-            "id": job.record.celery_id,
-            "delivery_info": {},
-            "errbacks": None,
-            "chain": None,
-            **message,
-        }
-    )
+    kept = {"delivery_info": {}, "errbacks": None, "chain": None, **message}
+    if chord := kept.get("chord"):
+        options = {**(chord.get("options") or {}), "retry": True, "retry_policy": AGAIN}
+        kept["chord"] = {**chord, "options": options}
+    return Message({"id": job.record.celery_id, **kept})
 
 
-def _check_chord(request: Message) -> None:
+def _check_chord(chord: str | None) -> None:
     """See that a chord whose parts are all here has its body.
 
     Whoever returns the last part claims the body for a few seconds. Where that settler died, this
     one was told nothing, and the body would never run (read in Celery 5.7).
     """
-    if not request.chord or not request.group:
+    if not chord:
         return
     key = app.backend.get_key_for_group
-    client = app.backend.client
-    claim, size = client.mget(key(request.group, ".c"), key(request.group, ".s"))
+    claim, size = app.backend.client.mget(key(chord, ".c"), key(chord, ".s"))
     if claim is None or claim == b"done" or size is None:
         return
-    raise ChordHeld(f"the body of chord {request.group} is being published by another")
+    raise ChordHeld(f"the body of chord {chord} is being published by another")

@@ -13,6 +13,24 @@ THEIRS = "celery"
 """Celery's own default queue."""
 
 
+CHORD_KEPT = 30 * 86_400
+"""Seconds for which a chord is kept after the last news of it: its parts may wait for long."""
+
+
+def doors(namespace: str) -> str:
+    """Return the queue of the doors' messages.
+
+    Behind a hundred thousand calls a seat would run out before its door comes; of two queues the
+    worker takes in turn.
+    """
+    return f"{namespace}.doors"
+
+
+def events(namespace: str) -> str:
+    """Return the exchange of what Flower is told."""
+    return f"{namespace}.events"
+
+
 def route(name: str, *_: object, **__: object) -> dict[str, str] | None:
     """Send the links and chord bodies of other programs where these look by default.
 
@@ -56,13 +74,15 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "result_accept_content": ["json"],
         "task_default_queue": ns,
+        "task_queues": {name: {"routing_key": name} for name in (ns, doors(ns))},
         "task_routes": (route,),
-        "event_exchange": f"{ns}.events",
+        "event_exchange": events(ns),
         # Programs that know no name of ours revoke through Celery's own exchange.
         "control_exchange": "celery" if ns == NAMESPACE else f"{ns}.control",
         "task_ignore_result": True,  # but of jobs
         "result_backend": spelled(settings.store_url()),
         "result_expires": CALLER_TOLD,
+        "result_chord_expires": CHORD_KEPT,
         "result_backend_thread_safe": True,  # one client for all threads
         "redis_socket_timeout": 5.0,
         "redis_socket_connect_timeout": 2.0,

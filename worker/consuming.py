@@ -73,7 +73,7 @@ def _check(message: Any) -> None:  # noqa: ANN401  kombu's
     """See that what Celery takes for granted is there; the rest it looks at itself.
 
     Raises:
-        ValueError, TypeError: it is not.
+        ValueError, TypeError: it is not (of the former UnicodeEncodeError is one).
         DecodeError, ContentDisallowed: the body cannot be read.
     """
     headers = message.headers
@@ -89,6 +89,7 @@ def _check(message: Any) -> None:  # noqa: ANN401  kombu's
         raise ValueError("the id is none")
     if not isinstance(group, str | None):
         raise TypeError("the group is none")
+    f"{id_}{group}".encode()  # a lone surrogate stands in no key
 
 
 def _check_called(named: Mapping[str, Any]) -> None:
@@ -99,7 +100,7 @@ def _check_called(named: Mapping[str, Any]) -> None:
         raise TypeError("signatures are no list")
     for given in [*([chord] if chord else []), *chain(*lists)]:
         made = signature(deepcopy(given)) if isinstance(given, dict) else None
-        if not (made and isinstance(made.args, list | tuple)):
+        if not (made and isinstance(made.task, str) and isinstance(made.args, list | tuple)):
             raise TypeError("a signature is none")
         if not (isinstance(made.kwargs, dict) and isinstance(made.options, dict)):
             raise TypeError("a signature has no options")

@@ -1,11 +1,11 @@
-"""Celery's `revoke`, which also gives up jobs that are recorded already."""
+"""Remote control: `revoke` also gives up jobs that are recorded, `heartbeat` tells of Flower."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from celery.worker import control
 
-from tasks import reading, verbs
+from tasks import lately, reading, verbs
 from tasks.errors import StoreAway
 from tasks.job import ENDED, State
 from worker.build import crew
@@ -29,6 +29,16 @@ def revoke(state: Any, task_id: Any, terminate: bool = False, **kwargs: Any) -> 
         return {"error": str(exc)}
     # Messages that are still to come; of those it knows Celery would write results of its own.
     return control.revoke(state, unknown, terminate, **kwargs)
+
+
+@control.control_command()
+def heartbeat(state: Any) -> Any:  # noqa: ANN401  Celery's
+    """Tell Flower again what it may have missed: it asks so each time it begins to listen."""
+    try:
+        lately.came_back(crew().context.store)
+    except StoreAway as exc:
+        crew().context.log.warning("flower.unheard", reason=str(exc))
+    return control.heartbeat(state)
 
 
 def _give_up(celery_ids: Sequence[str], *, terminate: bool) -> list[str]:

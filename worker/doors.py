@@ -5,11 +5,13 @@ one row (door_rows.py).
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic, sleep
 
 from tasks import lately, steps
 from tasks.context import Context
+from tasks.errors import StoreAway
 from tasks.outbox import ENDS, SHOWN, Entry, Road, drain
 from tasks.settle import settle
 from tasks.sweep import sweep
@@ -126,5 +128,6 @@ def _work(
                 break
     finally:
         seat.leave()
-    send(crew().door_rows.ran(name, done, monotonic() - begun))
+    with suppress(StoreAway):
+        send(crew().door_rows.ran(name, done, monotonic() - begun))
     return {"done": done}

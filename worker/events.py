@@ -6,12 +6,14 @@ from typing import Any
 
 from tasks import lately, moves, reading
 from tasks.context import Context
+from tasks.errors import StoreAway
 from tasks.job import ENDED, Record, State
 from tasks.outbox import SHOWN, Entry
 from tasks.settle import known, stories
 from worker.app import app
 from worker.batch_rows import BatchRows
 from worker.build import crew
+from worker.calling import published
 from worker.memory import MOST_ROWS
 from worker.rows import job_row, waited_since
 
@@ -36,15 +38,20 @@ def send(rows: Sequence[Row]) -> None:
     """Publish events, a hundred to a message, no faster than Flower takes them.
 
     Raises:
-        kombu.exceptions.OperationalError: the store is away.
+        StoreAway: it is; some may have been sent.
     """
     if not rows:
         return
     until = time.monotonic() + len(rows) / MOST_PER_SECOND
     with (
+        published(),
         app.connection_for_write() as connection,
         app.events.Dispatcher(
-            connection, hostname=crew().name, buffer_group={"task"}, buffer_limit=100
+            connection,
+            hostname=crew().name,
+            buffer_group={"task"},
+            buffer_limit=100,
+            buffer_while_offline=False,  # what is not raised is taken for sent
         ) as dispatcher,
     ):
         for kind, fields in rows:
@@ -56,15 +63,16 @@ def send(rows: Sequence[Row]) -> None:
 def show(context: Context, entries: Sequence[Entry]) -> None:
     """Show jobs as they stand, for moves that they have made.
 
-    Where a thousand moves come within a second, only jobs that have ended are shown; where a crowd
-    waits, none that was cancelled before it was sent.
+    Where a thousand moves come within a second, only jobs that have ended are shown, and those that
+    wait again: their rows may show an end. Where a crowd waits, none that was cancelled before it
+    was sent.
 
     Raises:
-        kombu.exceptions.OperationalError: the store is away; the moves stay in their stream.
+        StoreAway: the moves stay in their stream.
     """
     store, waiting = context.store, context.store.unshown()
     is_fast = len(entries) >= SHOWN.most and _at(entries[-1]) - _at(entries[0]) < FAST
-    worth = [entry for entry in entries if entry.to in ENDED or not is_fast]
+    worth = [e for e in entries if e.to in ENDED or e.to is State.QUEUED or not is_fast]
     again = {entry.job for entry in entries if entry.to is State.QUEUED}
     jobs = [job for job in known(store, worth) if job.state is not State.QUEUED or job.id in again]
     if waiting * len(entries) > CROWD * len({entry.id for entry in entries}):
@@ -77,12 +85,13 @@ def show_again(context: Context) -> None:
     """Show what Flower may not have kept: jobs at the provider, those shown lately, batches.
 
     Raises:
-        kombu.exceptions.OperationalError: the store is away; it is begun anew later.
+        StoreAway: it is begun anew later.
     """
+    mark = lately.is_back(context.store)
     for jobs in lately.jobs(context.store):
         send(_rows(context, jobs, {job.id for job in jobs if job.attempt > 1}))
     batch_rows.forget()
-    lately.told_again(context.store)
+    lately.told_again(context.store, mark)
 
 
 def _rows(context: Context, jobs: Sequence[Record], again: Collection[str]) -> list[Row]:
@@ -101,8 +110,16 @@ def _rows(context: Context, jobs: Sequence[Record], again: Collection[str]) -> l
 
 
 def show_batches(context: Context) -> None:
-    """Show the batches that have changed since they were last shown."""
-    send(batch_rows.changed(context.store))
+    """Show the batches that have changed since they were last shown.
+
+    Raises:
+        StoreAway: all of them are shown later.
+    """
+    try:
+        send(batch_rows.changed(context.store))
+    except StoreAway:
+        batch_rows.forget()
+        raise
 
 
 def _batch_names(context: Context, ids: set[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ becomes of the job is told from the outbox (completion.py).
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore, Reject
 from celery.worker.request import Request
+from structlog import get_logger
 
 from batches.entries import Common, entry
 from batches.problems import BadRow
@@ -24,7 +26,8 @@ from tasks.errors import StoreAway
 from tasks.lua import store_errors
 from worker.app import app
 from worker.build import crew
-from worker.config import TEXT_INFERENCE
+from worker.calling import fail, published
+from worker.config import CHORD_KEPT, TEXT_INFERENCE
 from worker.events import send
 from worker.failures import BadCall
 
@@ -54,27 +57,37 @@ class QuietRequest(Request):
     ignore_result=False,
     send_events=False,  # a job's row is made of its record
     acks_late=True,  # recorded first; the same message twice is one job
-    throws=(BadCall,),
     Request="worker.face:QuietRequest",
 )
 def text_inference(self: Task, *args: object, **columns: object) -> None:
     """Queue one row of a manifest: its columns by name, or one object of them.
 
-    The result, once there is one, is what completion.py's `result_of` returns.
-
-    Raises:
-        BadCall: the arguments are no such row.
+    The result, once there is one, is what completion.py's `result_of` returns; where the arguments
+    are no such row, it raises BadCall.
     """
     try:
-        told = _record(self.request, _row(args, columns))
+        _take(self.request, args, columns)
     except StoreAway as exc:
         raise Reject(str(exc), requeue=True) from exc
-    except BadCall as exc:
-        _show_refused(self.request.id, exc, columns.get("custom_id"))
-        raise
-    if told == "differs":  # no row of this call: there is that of the job
-        raise BadCall("task_id: a job of this id is recorded with other content")
     raise Ignore
+
+
+def _take(request: Any, args: tuple[object, ...], columns: Mapping[str, object]) -> None:  # noqa: ANN401
+    """Record a call as a job, or tell its caller why there is none."""
+    try:
+        told = _record(request, _row(args, columns))
+    except BadCall as exc:
+        _show_refused(request.id, exc, columns.get("custom_id"))
+        _refuse(request, exc)
+        return
+    if told == "differs":  # no row of this call: there is that of the job
+        _refuse(request, BadCall("task_id: a job of this id is recorded with other content"))
+
+
+def _refuse(request: Any, exc: BadCall) -> None:  # noqa: ANN401  Celery's context
+    get_logger().info("call.refused", task=request.id)
+    with published():
+        fail(request, exc)
 
 
 def _row(args: tuple[object, ...], columns: Mapping[str, object]) -> dict[str, object]:
@@ -99,6 +112,8 @@ def _record(request: Any, row: Mapping[str, object]) -> str:  # noqa: ANN401  Ce
     kept = {name: request.get(name) for name in KEPT if request.get(name) is not None}
     batch, priority = _batch(request.delivery_info or {})
     told = record_call(crew_.context.store, batch, priority, call, kept)
+    if told == "pruned":
+        raise BadCall("task_id: a job of this id was pruned; call again with another for a new one")
     if told == "cancelling":
         raise BadCall(f"batch: {batch} is being cancelled; call again when that is over")
     crew_.context.log.info("call", job=job, batch=batch, told=told)
@@ -108,12 +123,14 @@ def _record(request: Any, row: Mapping[str, object]) -> str:  # noqa: ANN401  Ce
 def _parts(request: Any) -> int:  # noqa: ANN401  Celery's context
     """Return how many parts the chord of a message is known to have.
 
-    A part tells its own place. The whole is told in the store, once all parts have been sent.
+    A part tells its own place. The whole is told in the store, once all parts have been sent, by
+    whoever sent them, and for a day: longer it stays from here on.
     """
     if not (request.chord and request.group):
         return 0
     with store_errors():
-        told = app.backend.client.get(app.backend.get_key_for_group(request.group, ".s")) or b"0"
+        size = app.backend.get_key_for_group(request.group, ".s")
+        told = app.backend.client.getex(size, ex=CHORD_KEPT) or b"0"
     place = request.group_index if isinstance(request.group_index, int) else 0
     return max(place + 1, int(told) if told.isdigit() else 0)
 
@@ -172,4 +189,5 @@ def _show_refused(celery_id: str, exc: BadCall, given: object) -> None:
         "exception": f"BadCall: {exc.shown[:200]}",
         "traceback": "",
     }
-    send([("task-failed", row)])
+    with suppress(StoreAway):  # its caller is told all the same, or again
+        send([("task-failed", row)])

@@ -4,6 +4,7 @@ import json
 import logging
 from typing import Any
 
+from celery import current_app
 from celery.signals import worker_init
 from celery.worker.consumer import consumer
 from kombu import serialization
@@ -30,6 +31,11 @@ def loads(text: str | bytes) -> Any:  # noqa: ANN401  any JSON value
     return json.loads(text)
 
 
+BUILT_IN = "celery."
+"""What the names of Celery's own tasks begin with. Of these only `map`, `starmap` and `chunks` are
+ever sent; their arguments would stand in events and log. Whoever calls them is told so."""
+
+
 class Quiet(logging.Filter):
     """Keeps messages out of the log: they hold arguments."""
 
@@ -46,3 +52,5 @@ def read_plainly(**_: object) -> None:
     register: Any = serialization.register  # kombu has no types
     register("json", dumps, loads, "application/json", "utf-8")
     logging.getLogger(consumer.__name__).addFilter(Quiet())
+    for name in [name for name in current_app.tasks if name.startswith(BUILT_IN)]:
+        current_app.tasks.unregister(name)

@@ -12,13 +12,15 @@ from typing import Any
 from celery import bootsteps
 from kombu.exceptions import OperationalError
 
+from tasks import lately
 from tasks.collector import calm
 from tasks.errors import StoreAway
-from tasks.lately import came_back
 from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
 from worker.build import Crew, crew
+from worker.config import doors
+from worker.listeners import is_heard
 from worker.room import BUSY, Room, comes_first
 from worker.seats import Seat, is_watched, lead, resign
 
@@ -89,7 +91,7 @@ class Ticker(threading.Thread):
         self._seat("show", int(self._worth_showing(outlook.unshown)))
         polls = -(-outlook.due // settings.uuids_per_poll)
         is_second = comes_first(outlook, settings.tasks_per_post)
-        self._seat("poll", min(polls, 1) if is_second else polls)
+        self._seat("poll", polls, among=1 if is_second else SEATS["poll"])
         if self._room.is_worth_a_post(outlook) and not self._is_taken(outlook.claimable):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)
@@ -141,10 +143,10 @@ class Ticker(threading.Thread):
         return self._is_watched
 
     def _look_for_flower(self) -> None:
-        # This worker listens for remote control; whoever listens for events is the second.
-        is_watched = self._store.listeners() > 1
+        is_watched = is_heard(self._store)
         if is_watched and not self._is_watched:
-            came_back(self._store)
+            lately.came_back(self._store)
+        if lately.is_back(self._store):
             self._shown_at = 0.0
         self._is_watched = is_watched
 
@@ -153,12 +155,13 @@ class Ticker(threading.Thread):
             return BUSY
         return max(BUSY, min(IDLE, wait))
 
-    def _seat(self, kind: str, wanted: int) -> None:
+    def _seat(self, kind: str, wanted: int, among: int = 0) -> None:
         """Send for `wanted` doors, counting those that are on their way to the same work.
 
-        A seat that was taken earlier does not count: its door may hang, or have died with it.
+        A seat that was taken earlier does not count: its door may hang, or have died with it. Only
+        the first `among` seats are given where that is told.
         """
-        for number in range(SEATS[kind]):
+        for number in range(among or SEATS[kind]):
             if wanted <= 0:
                 return
             name, now = f"{kind}:{number}", time.monotonic()
@@ -171,11 +174,10 @@ class Ticker(threading.Thread):
                 wanted -= 1
 
     def _send_for(self, kind: str, seat: Seat) -> None:
-        shown = f"('{seat.name}',)"  # the holder is for the door alone
+        given, shown = (seat.name, seat.holder), f"('{seat.name}',)"  # the holder is the door's
+        queue = doors(self._crew.context.settings.namespace)
         try:
-            app.send_task(
-                f"reelqueue.{kind}", args=(seat.name, seat.holder), argsrepr=shown, retry=False
-            )
+            app.send_task(f"reelqueue.{kind}", args=given, argsrepr=shown, queue=queue, retry=False)
         except OperationalError:
             seat.leave()
             raise

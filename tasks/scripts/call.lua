@@ -1,13 +1,26 @@
 -- Record the job of one Celery message. Its batch takes such jobs one by one and is sealed all the while;
--- it is created where there is none of this name. A job that is there is left as it is.
+-- it is created where there is none of this name. A job that is there is left as it is; but where its
+-- caller was answered, and this message is of another group or that answer has expired, it is told again.
 -- ARGV: batch name, batch id, priority, digest and blob of the request part that rows share, job id,
---       expected results, content digest, reservation, input blob, Celery's id, what is kept of the message
--- returns: 'added', 'known' (same content), 'differs' or 'cancelling' (the batch is)
+--       expected results, content digest, reservation, input blob, Celery's id, what is kept of the message,
+--       what is kept of a message of the same group that was answered
+-- returns: 'added', 'known' (same content), 'again' (same, and told again), 'differs',
+--          'pruned' (it was here before) or 'cancelling' (the batch is)
 local name, id, celery_id = ARGV[1], ARGV[6], ARGV[11]
 local t, batch = now(), redis.call('HGET', KEY.names(), name)
-local known = redis.call('HGET', KEY.job(id), 'd')
-if known then return known == ARGV[8] and 'known' or 'differs' end
-if redis.call('EXISTS', KEY.tombstone(id)) == 1 then return 'known' end -- bought before, and pruned
+local known, state, home = unpack(redis.call('HMGET', KEY.job(id), 'd', 's', 'b'))
+if known and known ~= ARGV[8] then return 'differs' end
+if known then
+  local kept = redis.call('GET', KEY.caller(id))
+  local is_answered = kept and string.find(kept, '{"answered"', 1, true) == 1
+  if not (ENDED[state] and is_answered) then return 'known' end
+  if kept == ARGV[13] and redis.call('EXISTS', RESULT .. celery_id) == 1 then return 'known' end
+  redis.call('SET', KEY.caller(id), ARGV[12])
+  enter(awaited, id, table.concat({state, 'call', state, home, '1'}, '|'))
+  nudge()
+  return 'again'
+end
+if redis.call('EXISTS', KEY.tombstone(id)) == 1 then return 'pruned' end
 if not batch then
   batch = ARGV[2]
   create(batch, name, ARGV[3], t)

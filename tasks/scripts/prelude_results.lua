@@ -41,6 +41,15 @@ local function told_of(job, n)
   return false
 end
 
+-- What a job has cost became known after its end: Flower and Celery's caller were told another sum.
+local function recosted(job)
+  enter(shown, job.id, job.s)
+  if job.cy then
+    enter(awaited, job.id, table.concat({job.s, 'cost', job.s, job.b, '1'}, '|'))
+    nudge()
+  end
+end
+
 -- Replace what attempt n has cost by the sum of amounts (strings of nano-dollars).
 local function charge(job, n, amounts)
   local key, field = KEY.job(job.id), 'm' .. n
@@ -62,6 +71,7 @@ local function charge(job, n, amounts)
   end
   if old ~= '0' then charge_to(job.b, 'cost', '-' .. old) end
   if sum ~= '0' then charge_to(job.b, 'cost', sum) end
+  if ENDED[job.s] then recosted(job) end
 end
 
 -- What is known of attempt n: successes of the authoritative answer, provisional successes that it

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType as Plain
 from typing import Any
@@ -31,7 +32,7 @@ def plain(running: Place) -> Iterator[Plain]:
     url = (running.data / "secrets" / "redis_url").read_text(encoding="utf-8")
     env = {**os.environ, "PLAIN_STORE": url, "PYTHONPATH": str(SUPPORT)}
     argv = [sys.executable, "-W", "ignore", "-m", "celery", "-A", "plain_celery", "worker"]
-    argv += ["--pool=threads", "--concurrency=2", "--without-gossip"]
+    argv += ["--pool=threads", "--concurrency=2"]
     os.environ["PLAIN_STORE"] = url
     import plain_celery  # noqa: PLC0415  it reads the address as it is loaded
 
@@ -160,6 +161,25 @@ def test_the_same_message_twice_is_one_job_bought_once(running: Place, plain: Pl
     assert len(truth(running, first.id)["attempts"]) == 1
 
 
+def test_a_call_whose_result_has_expired_or_in_another_group_is_told_without_a_new_purchase(
+    running: Place, plain: Plain
+) -> None:
+    mark, whole, client = f"twice-{uuid4().hex}", str(uuid4()), store_of(running).client
+    call = plain.job(prompt="once", custom_id=mark)
+    first = call.apply_async(link=plain.follow.s(mark))
+    told = first.get(timeout=30)
+    wait_until(lambda: client.llen(f"plain-followed-{mark}") == 1, 20)
+    client.delete(f"celery-task-meta-{first.id}")  # a day later
+    call.apply_async(task_id=first.id)
+    assert plain.app.AsyncResult(first.id).get(timeout=30) == told
+    plain.app.backend.set_chord_size(whole, 1)
+    body = plain.gather.s().set(task_id=str(uuid4()))
+    call.apply_async(task_id=first.id, chord=body, group_id=whole, group_index=0)
+    assert plain.app.AsyncResult(body.id).get(timeout=30) == [mark]
+    assert len(truth(running, first.id)["attempts"]) == 1
+    assert client.llen(f"plain-followed-{mark}") == 1
+
+
 def test_an_id_that_the_provider_would_not_take_gets_another_for_the_job(plain: Plain) -> None:
     result = plain.job(prompt="x").apply_async(task_id="nightly report 7")
     told = result.get(timeout=30)
@@ -263,6 +283,20 @@ def test_a_chord_of_too_many_parts_is_refused_once_its_size_is_told(plain: Plain
     assert "has 10001 parts" in str(raised(plain.job(prompt="x").apply_async(**told)))
 
 
+def test_a_chord_waits_for_its_parts_longer_than_a_result_is_kept(
+    running: Place, plain: Plain
+) -> None:
+    whole, client = str(uuid4()), store_of(running).client
+    plain.app.backend.set_chord_size(whole, 2)
+    assert client.ttl(f"celery-taskset-meta-{whole}.s") <= 86_400
+    told = {"chord": plain.gather.s(), "group_id": whole, "group_index": 0}
+    part = plain.job(prompt="x [[sim: latency=1]]").apply_async(**told)
+    wait_until(lambda: part.state == "STARTED", 20)
+    assert client.ttl(f"celery-taskset-meta-{whole}.s") > 7 * 86_400
+    part.get(timeout=30)
+    wait_until(lambda: client.ttl(f"celery-taskset-meta-{whole}.j") > 7 * 86_400)
+
+
 def test_a_chord_of_which_a_part_is_no_row_fails_and_says_so(plain: Plain) -> None:
     calls = [plain.job(prompt="fine"), plain.job(prompt="x", temprature=1)]
     result = chord(calls, app=plain.app)(plain.gather.s())
@@ -286,6 +320,44 @@ def test_links_follow_a_success_and_error_links_a_failure(running: Place, plain:
     wait_until(lambda: marks.llen("plain-followed-linked"), 20)
     assert marks.lrange("plain-mourned", 0, -1) == [bad.id.encode()]
     assert marks.lrange("plain-followed-linked", 0, -1) == [b"ok"]
+
+
+@pytest.mark.parametrize("odd", [{"serializer": "none"}, {"compression": "none"}])
+def test_a_link_that_cannot_be_published_keeps_nobody_waiting(
+    running: Place, plain: Plain, odd: dict[str, str]
+) -> None:
+    mark, client = f"beside-{uuid4().hex}", store_of(running).client
+    link, mourn = plain.follow.s(mark), plain.mourn.s()
+    fine = plain.job(prompt="x").apply_async(link=[plain.follow.s("odd").set(**odd), link])
+    assert fine.get(timeout=30)["state"] == "completed"
+    wait_until(lambda: client.llen(f"plain-followed-{mark}"), 20)
+    errors = [plain.mourn.s().set(**odd), mourn]
+
+    def told(id_: str) -> bool:
+        return id_.encode() in client.lrange("plain-mourned", 0, -1)
+
+    for prompt in (UNSAFE, ""):
+        failed = plain.job(prompt=prompt).apply_async(link_error=errors)
+        raised(failed)
+        wait_until(partial(told, failed.id), 20)
+    chained = (plain.job(prompt="x") | plain.follow.s("odd").set(**odd)).apply_async()
+    raised(chained)
+
+
+@pytest.mark.parametrize("prompt", [UNSAFE, ""])
+def test_a_chord_fails_though_a_worker_died_before_it_had_told_it_all(
+    running: Place, plain: Plain, prompt: str
+) -> None:
+    """The part stands at the end of a chain; the worker had stored its failure, and no more."""
+    part, whole, body = (str(uuid4()) for _ in range(3))
+    told = {"task_id": part, "group_id": whole, "group_index": 0}
+    last = plain.follow.s("never").set(chord=plain.gather.s().set(task_id=body), **told)
+    plain.app.backend.set_chord_size(whole, 1)
+    stored = {"exc_type": "ValueError", "exc_message": ["x"], "exc_module": "builtins"}
+    failed = {"status": "FAILURE", "result": stored, "traceback": None, "task_id": part}
+    store_of(running).client.set(f"celery-task-meta-{part}", json.dumps(failed))
+    plain.job(prompt=prompt).apply_async(chain=[last])
+    raised(plain.app.AsyncResult(body))
 
 
 def test_a_chain_whose_first_job_fails_fails_to_its_end(plain: Plain) -> None:
@@ -355,6 +427,7 @@ HOSTILE = (
     *(raw(eta="soon"), raw(expires="soon"), raw(timelimit="long"), raw(retries="x")),
     *(called(callbacks="x"), called(errbacks=[None]), called(chain=[{"task": "x"}])),
     *(called(chord="x"), called(chord={"task": "x", "args": 7, "kwargs": {}, "options": {}})),
+    *(raw(id="\ud800"), raw(group="\ud800"), called(callbacks=[{"task": 7, "options": {}}])),
     *[raw(id="")] * 20,
 )
 
@@ -372,6 +445,19 @@ def test_no_message_stops_the_worker_or_is_held_by_it(running: Place, plain: Pla
     assert worker() == before
 
 
+def test_a_job_is_worked_on_while_thousands_of_calls_wait_behind_it(
+    running: Place, plain: Plain
+) -> None:
+    client, id_ = store_of(running).client, str(uuid4())
+    wrong = [raw([[], {"prompt": ""}, None]) for _ in range(5_000)]
+    client.lpush("reelqueue", raw(id=id_), *wrong)
+    try:
+        assert plain.app.AsyncResult(id_).get(timeout=30)["state"] == "completed"
+        assert client.llen("reelqueue")
+    finally:
+        client.delete("reelqueue")
+
+
 def test_remote_control_tells_how_the_worker_is(plain: Plain) -> None:
     told = plain.app.control.inspect(timeout=5).stats() or {}
     (ours,) = [stats for name, stats in told.items() if name.startswith("reelqueue-")]
@@ -383,5 +469,9 @@ def test_no_message_is_repeated_in_the_log_of_the_worker(running: Place, plain: 
     plain.app.send_task("reelqueue.nothing", args=[secret], queue="reelqueue")
     plain.app.send_task("reelqueue.text_inference", [secret], queue="reelqueue", eta=None)
     raised(plain.job(prompt="x", maxTokens=secret).apply_async())
+    for name in ("celery.map", "celery.starmap", "celery.chunks"):
+        given = [plain.job(), [[secret]]]
+        mapped = plain.app.send_task(name, given, queue="reelqueue")
+        assert type(raised(mapped)).__name__ == "NotRegistered"
     wait_until(lambda: "no task of its name" in running.log("worker"), 20)
     assert secret not in running.log("worker")

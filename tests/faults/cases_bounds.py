@@ -60,7 +60,7 @@ def vanished_messages_are_made_up_for_within_a_minute(yard: Open) -> Told:
         at.hire()
         worker.end()
         at.workers.remove(worker)
-        at.store.client.delete("faults")  # the queue of messages
+        at.store.client.delete("faults", "faults.doors")  # the queues of messages
         at.events += 1
         at.heal()
         told = at.verdict(90, patient=True)

@@ -1,6 +1,9 @@
 """The store forgets its scripts, is restarted, hangs, is full: nothing is written twice."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 from core_driver import audit, bring_to, contents, queue, record, row, success, take
-from simulator_driver import wait_until
+from simulator_driver import ROOT, wait_until
 from store_driver import StoreServer, redis_binary, valkey_binary
 
 from tasks.errors import StoreAway
@@ -122,3 +125,28 @@ def test_a_store_that_may_not_write_without_its_replicas_is_away(own: StoreServe
     with pytest.raises(StoreAway, match="NOREPLICAS"):
         queue(store, row())
     store.client.close()
+
+
+PROGRAM = """
+from worker.build import crew
+from worker.events import send
+crew().context.store.client.shutdown(nosave=True)
+send([("task-started", {"uuid": "1"})])
+"""
+
+
+def test_events_for_flower_that_cannot_be_published_are_not_taken_for_sent(
+    own: StoreServer, tmp_path: Path
+) -> None:
+    env = {"REDIS_URL": own.url, "REELQUEUE_DATA_DIR": str(tmp_path), "RUNWARE_API_KEY": "x" * 32}
+    env["REELQUEUE_INSTALLATION_SECRET"] = "y" * 32
+    told = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert "errors.StoreAway: " in told.stderr.splitlines()[-1]

@@ -193,6 +193,22 @@ def test_an_amended_ending_is_told_again(store: Store) -> None:
     audit(store, [job])
 
 
+def test_a_cost_that_is_known_after_the_end_is_told_to_flower_and_to_a_caller(
+    store: Store,
+) -> None:
+    jobs = queue(store, row(numberResults=2), row(numberResults=2))
+    for job in jobs:
+        bring_to(store, job, State.EXPIRED)
+    store.client.hset(store.keys("job", jobs[0]), "cy", jobs[0])  # a call of a Celery program
+    before, seen = len(endings(store)), store.unshown()
+    for job in jobs:
+        store.deliver(job, [success(job, cost=0.5)])
+    assert [record(store, job).cost for job in jobs] == [500_000_000] * 2
+    assert store.unshown() == seen + 2
+    assert [told[:3] for told in endings(store)][before:] == [("expired", "cost", "expired")]
+    audit(store, jobs)
+
+
 def test_an_expired_task_is_looked_for_although_its_bound_had_passed(store: Store) -> None:
     (job,) = queue(store, row())
     bring_to(store, job, State.PROCESSING)

@@ -19,6 +19,7 @@ from core_driver import (
 from tasks import ids, reading, verbs
 from tasks.job import State
 from tasks.store import Store
+from worker.batch_rows import BatchRows
 
 
 def retried(store: Store, job: str) -> str:
@@ -437,3 +438,20 @@ def test_a_retry_takes_the_flag_off_a_job_that_was_parked_once(store: Store) -> 
     verbs.cancel(store, [record(store, job)])
     retried(store, job)
     assert "parked" not in record(store, job).flags
+
+
+def test_the_row_of_a_batch_goes_on_whichever_worker_showed_its_end(store: Store) -> None:
+    (job,) = queue(store, row())
+    one, other, started = BatchRows(), BatchRows(), ["task-retried", "task-started"]
+
+    def shown(rows: BatchRows) -> list[str]:
+        return [kind for kind, _ in rows.changed(store)]
+
+    assert shown(one) == started
+    bring_to(store, job, State.FAILED)
+    assert shown(other) == ["task-succeeded"]
+    retried(store, job)
+    take(store)
+    assert shown(one) == started
+    assert shown(BatchRows()) == started
+    assert shown(one) == []
