@@ -60,14 +60,14 @@ def test_rows_that_failed_are_submitted_again_by_what_is_told_of_their_files(
     failed = running.run("submit", "torn", "--prompt", "What happens?", "--watch")
     provider.change(media_fail=None)
     assert failed.returncode == 3
-    told = running.run("results", "torn", "--failed", "-o", "again.jsonl").stderr
+    told = running.run("results", "torn", "--failed", "-o", "lacking.jsonl").stderr
     assert "Local files, such as 00.mp4, are named by their paths in the folder that was" in told
-    refused = running.run("submit", "again.jsonl")
+    refused = running.run("submit", "lacking.jsonl")
     assert refused.returncode == 1
     assert "no such file: 00.mp4; media are looked for beside the manifest, or in" in refused.stderr
-    done = running.run("submit", "again.jsonl", "--media-root", "torn", "--watch")
+    done = running.run("submit", "lacking.jsonl", "--media-root", "torn", "--watch")
     assert done.returncode == 0, done.stderr
-    assert_true(running.results("again"), provider)
+    assert_true(running.results("lacking"), provider)
 
 
 def test_ctrl_c_keeps_what_is_uploaded_and_the_same_command_goes_on(
