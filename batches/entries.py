@@ -1,5 +1,6 @@
 """What is recorded of a row: the job's fields, and the request, of which what rows share once."""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -63,12 +64,22 @@ def entry(job: str, one: Supplied, common: Common, budget: Budget | None = None)
     expected = row.body.get("numberResults", 1)
     most_tokens = row.body.get("settings", {}).get("maxTokens", DEFAULT_MAX_TOKENS)
     reserved = reservation(most_tokens, expected, long=bool(budget and budget.is_long))
-    raw = dumps(own)[:-1] + b',"columns":' + _exact(row.columns).encode() + b"}"
+    raw = dumps(own)[:-1] + b',"columns":' + _columns(row.columns) + b"}"
     return Fields(job, row.line, expected, one.digest, reserved, packed(raw))
 
 
+def _columns(columns: Mapping[str, Any]) -> bytes:
+    """Return the user's columns as JSON, with every digit that their numbers have."""
+    try:
+        return _PLAIN.encode(columns).encode()
+    except TypeError:  # a Decimal is among them
+        return _exact(columns).encode()
+
+
+_PLAIN = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def _exact(value: object) -> str:
-    """Return JSON with every digit of its numbers: fields of a request have few, columns any."""
     match value:
         case Decimal():
             return str(value)
@@ -78,7 +89,7 @@ def _exact(value: object) -> str:
         case list():
             return f"[{','.join(map(_exact, value))}]"
         case _:
-            return dumps(value).decode()
+            return _PLAIN.encode(value)
 
 
 def bounded(body: Mapping[str, Any], budget: Budget | None) -> Mapping[str, Any]:
