@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from core_driver import Rig, audit, copied, fresh_store, resize, row, taken_over
+from core_driver import Rig, audit, copied, error, fresh_store, resize, row, taken_over
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
@@ -310,6 +310,21 @@ def test_that_a_task_is_not_there_needs_no_name_where_it_was_asked_for_alone(
         run_on(rig)
         assert rig.only().state is State.COMPLETED
         assert len(posts) == 2
+
+
+@pytest.mark.parametrize("code", ["conflictTaskUUID", "webhookTimeout", "taskNotFound"])
+def test_what_ends_no_task_buys_none_again_when_a_callback_tells_it_and_polls_are_silent(
+    store: Store, code: str
+) -> None:
+    with provider(lambda _: data()) as url:
+        rig = Rig(store, url)
+        (job,) = rig.queue(row())
+        rig.turn()
+        store.deliver(job, [error(job, code)])
+        for _ in range(steps.ACCUSED_EMPTIES + 2):
+            store.client.zadd(store.keys("due"), {job: 1}, xx=True)
+            rig.turn()
+        assert (rig.only().state, rig.only().attempt) == (State.PROCESSING, 1)
 
 
 def test_a_provider_that_answers_for_the_first_task_alone_loses_no_other(store: Store) -> None:
