@@ -91,13 +91,6 @@ def checked(
     return _plain(task.settings, body), warned
 
 
-def sent(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body as it is sent where it was checked before, in a quarter of the time."""
-    settings = body.get("settings")
-    known = None if settings is None else _read(Settings, settings, settings)[0]
-    return _plain(known, {"model": MODEL, **body})
-
-
 def _plain(settings: Settings | None, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a body; only settings are read differently than written."""
     plain = {name: value for name, value in body.items() if value is not None}

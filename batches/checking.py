@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from batches.problems import BadManifest, BadRow, RowError, named, shown
-from batches.row import Rules, read_row
+from batches.row import Row, Rules, read_row
 from batches.sources import Source
 from batches.text import is_printable
 from batches.twins import Twins
@@ -52,15 +52,20 @@ class Check:
         return prompt.odd if prompt else frozenset()
 
     @property
+    def has_errors(self) -> bool:
+        """Whether the manifest cannot be queued, by what was seen so far."""
+        return self._count > 0
+
+    @property
     def is_hopeless(self) -> bool:
         """Whether there are so many errors that more say nothing."""
         return self._count >= MOST_COUNTED
 
-    def row(self, line: int, given: object) -> None:
-        """Look at a row as its source has it."""
+    def row(self, line: int, given: object) -> Row | None:
+        """Look at a row as its source has it; returns it where nothing is wrong with it."""
         if isinstance(given, BadRow):
             self.refuse(given.errors)
-            return
+            return None
         if isinstance(given, dict):
             self._note_id(line, given)
             self._note_slots(line, given)
@@ -68,12 +73,13 @@ class Check:
             row, warnings = read_row(line, given, self._rules)
         except BadRow as exc:
             self.refuse(exc.errors)
-            return
+            return None
         self.done.rows += 1
         self.done.results += row.body.get("numberResults", 1)
         self.done.files += len(row.files)
         for text in warnings:
             self._warned.is_new(text, line)
+        return row
 
     def _note_id(self, line: int, given: dict[str, object]) -> None:
         if "custom_id" not in given:

@@ -53,7 +53,7 @@ class Common:
 def entry(job: str, one: Supplied, common: Common, budget: Budget | None = None) -> Fields:
     """Return what is recorded of a row as the job of this id."""
     row, body = one.row, bounded(one.body, budget)
-    own = {
+    own: dict[str, Any] = {
         "custom_id": row.custom_id,
         "shared": common.digest({k: v for k, v in body.items() if k not in OWN}),
         "body": {k: v for k, v in body.items() if k in OWN},
@@ -64,16 +64,16 @@ def entry(job: str, one: Supplied, common: Common, budget: Budget | None = None)
     expected = row.body.get("numberResults", 1)
     most_tokens = row.body.get("settings", {}).get("maxTokens", DEFAULT_MAX_TOKENS)
     reserved = reservation(most_tokens, expected, long=bool(budget and budget.is_long))
-    raw = dumps(own)[:-1] + b',"columns":' + _columns(row.columns) + b"}"
-    return Fields(job, row.line, expected, one.digest, reserved, packed(raw))
+    stored = packed(_stored({**own, "columns": row.columns}))
+    return Fields(job, row.line, expected, one.digest, reserved, stored)
 
 
-def _columns(columns: Mapping[str, Any]) -> bytes:
-    """Return the user's columns as JSON, with every digit that their numbers have."""
+def _stored(row: Mapping[str, Any]) -> bytes:
+    """Return a row as JSON, with every digit that the numbers in its columns have."""
     try:
-        return _PLAIN.encode(columns).encode()
+        return _PLAIN.encode(row).encode()
     except TypeError:  # a Decimal is among them
-        return _exact(columns).encode()
+        return _exact(row).encode()
 
 
 _PLAIN = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

@@ -3,12 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from batches.files import kind_of
 from batches.problems import BadManifest, shown
-from batches.scratch import scratch
+from batches.scratch import scratch, scratch_errors
 
 _MAGIC = frozenset("*?[")
 _EXAMPLES = 3
@@ -41,7 +42,7 @@ def media_rows(
         BadManifest: a folder cannot be read.
     """
     seen = _Seen()
-    with scratch("paths (path BLOB)") as db:
+    with closing(scratch("paths (path BLOB)")) as db, scratch_errors():
         found = ((os.fsencode(path),) for path in seen.media(folder, pattern))
         db.executemany("INSERT INTO paths VALUES (?)", found)
         for sentence in seen.remarks():

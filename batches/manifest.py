@@ -1,23 +1,20 @@
-"""A manifest: checked whole before anything is recorded, then read again row by row."""
+"""A manifest: read and checked whole before anything is recorded, its rows kept on disk."""
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from batches.checking import Check, Checked
-from batches.problems import BadManifest, BadRow
-from batches.row import PLAIN, Row, Rules, read_row
+from batches.kept_rows import KeptRows
+from batches.problems import BadRow
+from batches.row import PLAIN, Row, Rules
 from batches.sources import Format, Source, source_at
 from batches.twins import twins
 
-PIECE = 4
-"""Rows read at a time. One may have 64 MB."""
-
 
 class Manifest:
-    """Rows, read from their source each time: nothing of them is kept in memory.
+    """Rows, read from their source once: those that pass are kept on disk, none in memory.
 
     Args:
         source: Where they come from.
@@ -26,56 +23,44 @@ class Manifest:
 
     def __init__(self, source: Source, rules: Rules = PLAIN) -> None:
         self.source, self.rules = source, rules
-        self._stamp: object = None
-        self._count: int | None = None  # of the rows that were checked
+        self._kept: KeptRows | None = None
 
     def check(self) -> Checked:
         """Read it whole and say what is in it.
 
         Raises:
             BadManifest: with the first errors found.
+            Error: the disk has no room for its rows.
         """
-        self._stamp = self.source.stamp()
+        self._kept, kept = None, KeptRows()
         with twins() as ids:
             check = Check(self.rules, ids)
-            try:
-                for line, given in self.source.rows(check.done.warnings.append):
-                    check.row(line, given)
-                    if check.is_hopeless:
-                        break
-            except BadRow as exc:
-                check.refuse(exc.errors)
+            kept.keep(self._passed(check))
             checked = check.ended(self.source)
-        self._count = checked.rows
+        self._kept = kept
         return checked
 
+    def _passed(self, check: Check) -> Iterator[Row]:
+        """Yield the rows that pass, as long as all do; the others are told after all."""
+        try:
+            for line, given in self.source.rows(check.done.warnings.append):
+                row = check.row(line, given)
+                if row is not None and not check.has_errors:
+                    yield row
+                if check.is_hopeless:
+                    return
+        except BadRow as exc:
+            check.refuse(exc.errors)
+
     def rows(self) -> Iterator[Row]:
-        """Yield the rows of a manifest that `check` has passed.
+        """Yield the rows as `check` has read them, whatever became of their source since.
 
         Raises:
-            BadManifest: it changed since.
+            BadManifest: as of `check`, where that was not called.
         """
-        changed = f"{self.source.name} changed while it was queued"
-        rules = replace(self.rules, checked=True)
-        count = 0
-        try:
-            pieces = iter(self.source.rows(lambda _sentence: None))
-            while piece := list(islice(pieces, PIECE)):
-                self._refuse_if_changed(changed)  # before a row is taken: none is checked again
-                for line, given in piece:
-                    if isinstance(given, BadRow):
-                        raise given
-                    yield read_row(line, given, rules)[0]
-                count += len(piece)
-        except BadRow as exc:
-            raise BadManifest(f"{changed}: {exc.errors[0]}") from exc
-        self._refuse_if_changed(changed)
-        if self._count not in (None, count):
-            raise BadManifest(f"{changed}; submit it again")
-
-    def _refuse_if_changed(self, changed: str) -> None:
-        if self._stamp not in (None, self.source.stamp()):
-            raise BadManifest(f"{changed}; submit it again")
+        if self._kept is None:
+            self.check()
+        yield from self._kept or ()
 
 
 def manifest_at(

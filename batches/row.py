@@ -5,11 +5,12 @@ Every error names line, column, value and fix.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from batches.body import checked, clashes, merged, nested, sent
+from batches.body import checked, clashes, merged, nested
 from batches.columns import IGNORED, OURS, OUTPUT, REQUEST, is_alias, meant
 from batches.defaults import Defaults
 from batches.files import NoFile, find, kind_of
@@ -34,7 +35,6 @@ class LocalFile:
 
     path: Path  # absolute, links resolved
     size: int  # bytes
-    trouble: str = ""  # what became of it since the manifest was checked: it cannot be read
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,20 @@ class Row:
     files: Mapping[str, LocalFile] = field(default_factory=dict)
     """Local media, by the placeholders (`file:clips/7.mp4`) that stand for them in the body."""
 
+    @cached_property
+    def weight(self) -> int:
+        """About how many characters of texts it has."""
+        own = sum(_weight(value) for value in self.columns.values())
+        asked = sum(len(message["content"]) for message in self.body["messages"])
+        media = sum(len(one) for given in self.body.get("inputs", {}).values() for one in given)
+        return own + asked + media
+
+
+def _weight(value: object) -> int:
+    if isinstance(value, str):
+        return len(value)
+    return len(repr(value)) if isinstance(value, list | dict) else 0
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -57,9 +71,6 @@ class Rules:
     passengers: frozenset[str] = frozenset()  # columns that are carried, however they are called
     roots: tuple[Path, ...] = ()
     """Folders, absolute and without links, that local media may lie in; none: there are none."""
-    checked: bool = False
-    """The manifest was checked, and has not changed since: nothing is looked at again. A file that
-    is gone meanwhile is its own row's trouble."""
 
 
 PLAIN = Rules()
@@ -75,19 +86,18 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
         raise BadRow([RowError(line, "row", shown(given), _NO_OBJECT)])
     given = {k: v for k, v in given.items() if v is not None or k not in _NULLABLE}
     custom_id = given.get("custom_id", str(line))
-    errors = [] if rules.checked else _column_errors(line, given, custom_id, rules.passengers)
+    errors = _column_errors(line, given, custom_id, rules.passengers)
     body = merged(rules.defaults.body, nested(given))
     if rules.defaults.prompt and "messages" not in body:
         columns = {"custom_id": custom_id, **given}
         errors += _unfilled(line, columns, rules.defaults.prompt)
         content = rules.defaults.prompt.filled(columns)
         body["messages"] = [{"role": "user", "content": content}]
-    if not body.get("inputs") and not rules.checked:
+    if not body.get("inputs"):
         errors += _aliases(line, given, rules.passengers)
     files = _Files(line, given, rules)
     try:
-        whole = files.taken_out(body)
-        body, warned = (sent(whole), []) if rules.checked else checked(line, given, whole)
+        body, warned = checked(line, given, files.taken_out(body))
     except BadRow as exc:
         errors += exc.errors
     if errors or files.errors:
@@ -161,7 +171,6 @@ class _Files:
 
     def __init__(self, line: int, given: Mapping[str, Any], rules: "Rules") -> None:
         self._line, self._given, self._roots = line, given, rules.roots
-        self._checked = rules.checked
         self._places: list[tuple[str, int, str]] = []  # field, index, placeholder
         self.found: dict[str, LocalFile] = {}
         self.errors: list[RowError] = []
@@ -190,18 +199,12 @@ class _Files:
         try:
             found = find(value, self._roots)
         except NoFile as exc:
-            if self._checked:
-                self._keep(name, index, f"file:{value}", LocalFile(Path(), 0, str(exc)))
-                return True
             where = column(self._given, ["inputs", name, str(index)])
             self.errors.append(RowError(self._line, where, shown(value), str(exc)))
             return True
         if found is None:
             return False
         placeholder, path, size = found
-        self._keep(name, index, placeholder, LocalFile(path, size))
-        return True
-
-    def _keep(self, name: str, index: int, placeholder: str, file: LocalFile) -> None:
         self._places.append((name, index, placeholder))
-        self.found[placeholder] = file
+        self.found[placeholder] = LocalFile(path, size)
+        return True

@@ -2,14 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 from tasks.errors import Error
 
 
-@contextmanager
-def scratch(table: str) -> Iterator[sqlite3.Connection]:
-    """Open a database with one table, for the length of a block.
+def scratch(table: str) -> sqlite3.Connection:
+    """Open a database with one table; whoever opens it closes it.
 
     It has no name: SQLite keeps it in a temporary file once it is large, and the system removes
     that however the process ends.
@@ -20,11 +19,22 @@ def scratch(table: str) -> Iterator[sqlite3.Connection]:
     Raises:
         Error: the temporary file cannot be written.
     """
+    with scratch_errors():
+        db = sqlite3.connect("", check_same_thread=False)  # any may drop the last reference
+        db.execute("PRAGMA journal_mode = OFF")
+        db.execute(f"CREATE TABLE {table}")
+    return db
+
+
+@contextmanager
+def scratch_errors() -> Iterator[None]:
+    """Say what to do where the temporary file cannot be written or read.
+
+    Raises:
+        Error: it cannot.
+    """
     try:
-        with closing(sqlite3.connect("")) as db:
-            db.execute("PRAGMA journal_mode = OFF")
-            db.execute(f"CREATE TABLE {table}")
-            yield db
+        yield
     except sqlite3.Error as exc:
         raise Error(
             f"a temporary file cannot be written ({exc}): make room, or name another folder in "

@@ -52,7 +52,7 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Source(Protocol):
-    """Something that has rows, as often as it is asked."""
+    """Something that has rows."""
 
     @property
     def name(self) -> str:
@@ -72,9 +72,6 @@ class Source(Protocol):
 
     def rows(self, note: Note) -> Iterator[Given]:
         """Yield its rows; a `BadRow` that is raised, not yielded, ends them."""
-
-    def stamp(self) -> object:
-        """Return a value that changes when it does; None where that cannot be seen."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +101,6 @@ class TextFile:
             return _url_rows(self.path)
         return csv_rows(self.path, "," if self.format is Format.CSV else "\t")
 
-    def stamp(self) -> object:
-        """Return size, time of change and identity of the file."""
-        try:
-            status = self.path.stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns, status.st_ino
-
 
 @dataclass(frozen=True)
 class Folder:
@@ -136,10 +125,6 @@ class Folder:
     def rows(self, note: Note) -> Iterator[Given]:
         """Yield its files, sorted by path."""
         return media_rows(self.folder, self.pattern, note)
-
-    def stamp(self) -> object:
-        """Return nothing: each file is looked at again when it is uploaded."""
-        return None
 
 
 def source_at(path: Path, format_: Format | None = None, folder: Path | None = None) -> Source:

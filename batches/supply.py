@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from batches.chunks import CHUNK, HEAVY, chunked, weight
+from batches.chunks import CHUNK, HEAVY, chunked
 from batches.contents import Unusable
 from batches.row import Row
 from batches.uploads import Medium, Uploads
@@ -79,7 +79,6 @@ class _Begun:
     """A row whose files are on their way."""
 
     row: Row
-    weight: int  # characters
     record: Record | None = None
     media: Future[dict[str, Medium]] | None = None
 
@@ -110,9 +109,7 @@ def looked_up(
 ) -> list[Supplied]:
     """Return rows beside their records; files of those that have one are read, none is uploaded."""
     begun = [
-        _Begun(
-            row, 0, record, uploads.hashes(row.files) if uploads and record and row.files else None
-        )
+        _Begun(row, record, uploads.hashes(row.files) if uploads and record and row.files else None)
         for row, record in zip(rows, records, strict=True)
     ]
     return [one.supplied() for one in begun]
@@ -180,12 +177,12 @@ class _Rows:
     def add(self, begun: _Begun) -> None:
         """Add one at the end."""
         self._rows.append(begun)
-        self._weight += begun.weight
+        self._weight += begun.row.weight
 
     def take(self) -> _Begun:
         """Take the first away."""
         begun = self._rows.popleft()
-        self._weight -= begun.weight
+        self._weight -= begun.row.weight
         return begun
 
     def supplied(self) -> list[Supplied]:
@@ -210,11 +207,10 @@ def _begun(rows: Iterable[Row], known: Known, uploads: Uploads | None) -> Iterat
 
 
 def _begin(row: Row, record: Record | None, uploads: Uploads | None) -> _Begun:
-    size = weight(row)
     if not row.files or uploads is None:
-        return _Begun(row, size, record)
+        return _Begun(row, record)
     if record is None:
-        return _Begun(row, size, None, uploads.start(row.files))
+        return _Begun(row, None, uploads.start(row.files))
     if lacks_files(record):
-        return _Begun(row, size, record, uploads.start(row.files, after=record.ended_at or 0))
-    return _Begun(row, size, record, uploads.hashes(row.files))
+        return _Begun(row, record, uploads.start(row.files, after=record.ended_at or 0))
+    return _Begun(row, record, uploads.hashes(row.files))

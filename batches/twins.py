@@ -2,12 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from heapq import nsmallest
 from itertools import groupby
 from operator import itemgetter
 
-from batches.scratch import scratch
+from batches.scratch import scratch, scratch_errors
 
 _WAITING = 10_000
 
@@ -19,7 +19,7 @@ def twins() -> Iterator["Twins"]:
     Raises:
         Error: the disk has no room for them.
     """
-    with scratch("ids (id TEXT, line INTEGER)") as db:
+    with closing(scratch("ids (id TEXT, line INTEGER)")) as db, scratch_errors():
         yield Twins(db)
 
 

@@ -118,8 +118,6 @@ class Uploads:
 
     def _medium(self, file: LocalFile, after: int | None) -> Medium:
         self._sender.go_on()
-        if file.trouble:
-            raise Unusable(f"cannot be read any more: {file.trouble}")
         with opened(file.path, file.size) as stream:
             sha256 = self._hash(stream, file.path)
             if after is None:

@@ -70,7 +70,7 @@ def submitted(product: Product, store: StoreServer, path: Path) -> dict[str, flo
     while (batch := reading.batch_named(opened, path.stem)) is None or not batch.sealed:
         if command.code not in {None, 0}:
             raise RuntimeError(command.said)
-        time.sleep(0.002)
+        time.sleep(0.01)
     sealed_at = store.now()
     if command.wait(60):
         raise RuntimeError(command.said)

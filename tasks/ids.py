@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 
 TASK_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 """A taskUUID as the model page asks for it: UUID v4, and in the one spelling we ever write.
@@ -44,7 +45,8 @@ def attempt_uuid(secret: bytes, job: str, attempt: int) -> str:
 
 
 def _derived(secret: bytes, *parts: str) -> str:
-    message = _SORTED.encode(parts).encode()  # unambiguous where one part ends
+    listed = ", ".join(map(encode_basestring_ascii, parts))
+    message = f"[{listed}]".encode()  # as JSON, so that it is unambiguous where one part ends
     keyed = _keyed(secret).copy()
     keyed.update(message)
     mac = keyed.digest()

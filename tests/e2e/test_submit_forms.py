@@ -124,3 +124,25 @@ def test_a_command_that_cannot_be_meant_is_refused_with_the_fix(
     assert (done.returncode, done.stdout) == (code, "")
     assert told in done.stderr
     assert not place.data.exists() or not any(Path(place.data).iterdir())
+
+
+def test_a_manifest_that_the_temporary_folder_has_no_room_for_is_told_with_the_fix(
+    place: Place,
+) -> None:
+    rows = (json.dumps({"custom_id": str(n), "prompt": "?" * 10_000}) for n in range(800))
+    (place.cwd / "large.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    full = f'ulimit -f 8000; exec "{COMMAND}" submit large.jsonl --preview 1'  # blocks of 512 bytes
+    done = subprocess.run(
+        ["/bin/sh", "-c", full],
+        env=place.env,
+        cwd=place.cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "a temporary file cannot be written" in done.stderr
+    assert "make room, or name another folder in SQLITE_TMPDIR" in done.stderr
+    assert "Traceback" not in done.stderr

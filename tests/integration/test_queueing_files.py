@@ -360,7 +360,7 @@ def test_a_file_that_went_away_after_the_check_fails_its_row_alone(desk: Desk) -
     (clips / "a.mp4").unlink()
     queued = desk.command().queue(manifest.rows(), lambda _count: None)
     assert (queued.added, queued.withheld) == (2, 1)
-    assert desk.failure()[1].startswith("clips/a.mp4 cannot be read any more: no such file")
+    assert desk.failure()[1].startswith("clips/a.mp4 cannot be read: No such file")
     assert desk.request().files == {"videos": ["file:clips/a.mp4"]}
     (clips / "a.mp4").write_bytes(b"back again")
     manifest.check()

@@ -16,6 +16,8 @@ def test_the_same_work_has_the_same_id_for_ever() -> None:
     assert job_id(SECRET, "batch_1", "clip-7") == "5412cbe8-3110-4ddb-a246-39c3cf8fe5ce"
     first = job_id(SECRET, "batch_1", "clip-7")
     assert attempt_uuid(SECRET, first, 2) == "0ad5daf2-095e-4ecb-b7ac-8a29928a5e27"
+    odd = job_id(SECRET, "batch_1", 'Ünï "7"\\ 🎬\u2028')
+    assert odd == "b4b0f499-05b3-4b55-833e-74578e431f12"
 
 
 def test_the_first_attempt_goes_under_the_id_of_the_job() -> None:

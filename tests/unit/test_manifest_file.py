@@ -245,26 +245,39 @@ def test_many_twins_are_counted(file: Path) -> None:
     assert text.endswith("... and 1980 more")
 
 
-def test_a_manifest_that_changes_while_it_is_queued_is_noticed(file: Path) -> None:
-    file.write_bytes(line("a") + b"\n" + line("b"))
+@pytest.mark.parametrize("after", [b"{}\n", b"", line("c") + b"\n", None])
+def test_what_is_queued_is_what_was_checked_whatever_the_file_becomes(
+    file: Path, after: bytes | None
+) -> None:
+    file.write_bytes(line("a") + b"\n" + line("b", price=0.10))
     manifest = manifest_at(file)
     manifest.check()
-    rows = manifest.rows()
-    assert next(rows).custom_id == "a"
+    first = manifest.rows()
+    assert next(first).custom_id == "a"
+    file.unlink()
+    if after is not None:
+        file.write_bytes(after)
+    again = list(manifest.rows())  # one reading does not disturb another
+    assert [row.custom_id for row in (*first, *again)] == ["b", "a", "b"]
+    assert [str(row.columns["price"]) for row in again[1:]] == ["0.1"]
+
+
+def test_rows_that_nobody_checked_are_checked_before_the_first(file: Path) -> None:
     file.write_bytes(line("a") + b"\n{}\n")
-    with pytest.raises(BadManifest, match="changed while it was queued; submit it again"):
-        list(rows)
+    with pytest.raises(BadManifest, match="was not queued"):
+        next(manifest_at(file).rows())
 
 
-def test_a_manifest_that_grew_or_shrank_since_its_check_is_noticed(file: Path) -> None:
-    file.write_bytes(line("a") + b"\n")
+def test_a_manifest_may_be_checked_again_when_it_was_mended(file: Path) -> None:
+    file.write_bytes(b"{}\n")
     manifest = manifest_at(file)
+    for _ in range(2):
+        with pytest.raises(BadManifest):
+            manifest.check()
+        with pytest.raises(BadManifest):
+            next(manifest.rows())
+    file.write_bytes(line("a"))
     manifest.check()
-    rows = manifest.rows()
-    assert next(rows).custom_id == "a"
-    with file.open("ab") as stream:
-        stream.write(line("b") + b"\n")
-    with pytest.raises(BadManifest, match="changed while it was queued; submit it again"):
-        list(rows)
-    with pytest.raises(BadManifest, match="changed while it was queued; submit it again"):
-        list(manifest.rows())
+    file.write_bytes(line("b"))
+    manifest.check()
+    assert [row.custom_id for row in manifest.rows()] == ["b"]

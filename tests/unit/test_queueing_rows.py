@@ -6,7 +6,7 @@ import pytest
 
 from batches.chunks import CHUNK
 from batches.journal import Journal
-from batches.manifest import BadManifest
+from batches.problems import BadManifest
 from batches.queueing import Queueing
 from batches.row import Row, read_row
 from tasks import ids, reading
