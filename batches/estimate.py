@@ -13,7 +13,7 @@ from tasks.job import State
 from tasks.money import LONG_PROMPT, input_cost, reservation, total, usd
 from tasks.payload import compose
 from tasks.provider import Answer, Provider
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.token import Keyring
 from tasks.wire.answer import Item, Kind

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from batches.columns import MEDIA
-from tasks import reading
+from tasks import reading, reading_requests, reading_results
 from tasks.job import ENDED, State
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.wire.request import MODEL
 
@@ -30,8 +30,8 @@ def failed_rows(
     """
     for jobs in reading.rows(store, batch_id, PAGE):
         known = [one for one in reading.records(store, jobs) if one and one.state in LACKING]
-        requests = reading.each_request(store, [(one.id, batch_id) for one in known])
-        failures = reading.failures(store, [one.id for one in known])
+        requests = reading_requests.each_request(store, [(one.id, batch_id) for one in known])
+        failures = reading_results.failures(store, [one.id for one in known])
         for record, request, error in zip(known, requests, failures, strict=True):
             note(request.local_files)
             told = ": ".join(filter(None, error)) or record.state.value

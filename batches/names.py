@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tasks import reading
+from tasks import reading, reading_requests
 from tasks.ids import job_id
 from tasks.reading import Batch
 from tasks.store import Store
@@ -38,7 +38,7 @@ def _has_calls(store: Store, batch: Batch) -> bool:
 
 def _look_through(store: Store, batch: Batch, found: dict[str, list[str]]) -> None:
     for page in reading.rows(store, batch.id, PAGE):
-        requests = reading.each_request(store, [(job, batch.id) for job in page])
+        requests = reading_requests.each_request(store, [(job, batch.id) for job in page])
         for job, request in zip(page, requests, strict=True):
             if request.custom_id in found:
                 found[request.custom_id].append(job)

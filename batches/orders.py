@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batches.names import jobs_named, paged
-from tasks import reading, verbs
+from tasks import reading, reading_requests, reading_results, verbs
 from tasks.errors import Error, category
 from tasks.job import Record, State
 from tasks.reading import Batch
@@ -144,7 +144,7 @@ def _seen(store: Store, page: Sequence[Record]) -> list[Seen]:
     """Look at jobs; what those with results lack, and the error of that, stand in the answer."""
     some = [job for job in page if job.winner or job.state is State.PARTIAL]
     seen = {job.id: Seen(job, job.error_code, job.expected) for job in page}
-    for job, items in zip(some, reading.answers(store, some), strict=True):
+    for job, items in zip(some, reading_results.answers(store, some), strict=True):
         here = sum(item.kind is Kind.SUCCESS for item in items)
         told = next((item.code for item in items if item.kind is Kind.ERROR), "")
         seen[job.id] = Seen(job, job.error_code or told, max(0, job.expected - here))
@@ -159,7 +159,7 @@ def _at_provider(store: Store, jobs: Sequence[Record]) -> int:
 
 def _seeded(store: Store, jobs: Sequence[Record]) -> int:
     some = [(job.id, job.batch) for job in jobs if job.state is State.PARTIAL]
-    return sum("seed" in request.body for request in reading.each_request(store, some))
+    return sum("seed" in request.body for request in reading_requests.each_request(store, some))
 
 
 def retry(

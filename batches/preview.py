@@ -11,7 +11,7 @@ from batches.row import Row
 from tasks import ids
 from tasks.claims import Claimed
 from tasks.payload import compose
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.token import Keyring
 from tasks.wire.request import dumps
 

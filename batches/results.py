@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tasks import reading
+from tasks import reading, reading_requests, reading_results
 from tasks.job import ENDED, Record, State
 from tasks.money import usd
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.wire.answer import Item, Kind
 from tasks.wire.result import Result
@@ -28,9 +28,9 @@ def table(store: Store, batch_id: str, *, simulated: bool) -> Iterator[dict[str,
         known = [record for record in reading.records(store, jobs) if record]
         columns = (
             known,
-            reading.each_request(store, [(record.id, batch_id) for record in known]),
-            reading.failures(store, [record.id for record in known]),
-            reading.answers(store, known),
+            reading_requests.each_request(store, [(record.id, batch_id) for record in known]),
+            reading_results.failures(store, [record.id for record in known]),
+            reading_results.answers(store, known),
         )
         for record, request, failure, items in zip(*columns, strict=True):
             yield from job_rows(record, request, failure, items, simulated=simulated)

@@ -5,10 +5,11 @@ from typing import Any
 
 from batches.results import moment
 from batches.waiting import stops, waits_for
-from tasks import reading
+from tasks import reading, reading_requests, reading_results
 from tasks.job import Record, State
 from tasks.money import usd
-from tasks.reading import Event, Request
+from tasks.reading import Event
+from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.wire.answer import Item
 
@@ -39,10 +40,10 @@ def story_of(store: Store, record: Record) -> Story:
     tried = range(1, record.attempt + 1)
     return Story(
         record,
-        reading.requests_of(store, [(record.id, record.batch)])[0],
-        reading.failures(store, [record.id])[0],
+        reading_requests.requests_of(store, [(record.id, record.batch)])[0],
+        reading_results.failures(store, [record.id])[0],
         reading.history(store, record.id),
-        [item for n in tried for item in reading.surplus(store, record, n)],
+        [item for n in tried for item in reading_results.surplus(store, record, n)],
         _stopped(store, record),
     )
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from tasks import reading
+from tasks import reading, reading_requests
 from tasks.store import Store
 
 PAGE = 500
@@ -38,7 +38,7 @@ def kinds(store: Store, batch_id: str) -> dict[str, Kind]:
 def _columns(store: Store, batch_id: str) -> Iterator[Mapping[str, Any]]:
     for jobs in reading.rows(store, batch_id, PAGE):
         known = [(job, batch_id) for job in reading.known(store, jobs)]
-        for request in reading.each_request(store, known):
+        for request in reading_requests.each_request(store, known):
             yield request.columns
 
 

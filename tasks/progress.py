@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks import reading
+from tasks import reading, reading_requests, reading_results
 from tasks.job import OPEN, Record, State
 from tasks.lua import store_errors
 from tasks.reading import Batch
@@ -123,7 +123,7 @@ def _causes(store: Store, fields: Mapping[bytes, bytes]) -> list[Cause]:
     counts = {name[2:]: int(n) for name, n in fields.items() if name[:2] == b"n:"}
     top = sorted(counts, key=lambda code: (-counts[code], code))[:TOP]
     examples = [fields[b"j:" + code].decode() for code in top]
-    told = reading.failures(store, examples)
+    told = reading_results.failures(store, examples)
     return [
         Cause(code.decode(), counts[code], message or _of_results(store, example))
         for code, example, (_, message) in zip(top, examples, told, strict=True)
@@ -133,7 +133,7 @@ def _causes(store: Store, fields: Mapping[bytes, bytes]) -> list[Cause]:
 def _of_results(store: Store, job: str) -> str:
     """Return what a partial job was told in place of a result."""
     (record,) = reading.records(store, [job])
-    items = reading.answers(store, [record])[0] if record else []
+    items = reading_results.answers(store, [record])[0] if record else []
     return next((item.message for item in items if item.code), "")
 
 
@@ -148,7 +148,7 @@ def longest_waiting(store: Store, batch: Batch) -> Waiting | None:
     if not ours:
         return None
     first = min(ours, key=_since)
-    (request,) = reading.requests_of(store, [(first.id, batch.id)])
+    (request,) = reading_requests.requests_of(store, [(first.id, batch.id)])
     with store_errors():
         pipe = store.client.pipeline(transaction=False)
         pipe.zscore(store.keys("due"), first.attempts[-1].task_uuid)

@@ -1,35 +1,14 @@
-"""Reading the store: records, requests, histories, results. Writes nothing."""
+"""Reading the store: records, histories, batches. Writes nothing, as its neighbours.
 
-import json
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+reading_requests.py has what jobs ask for, reading_results.py what came of them.
+"""
 
-from tasks.claims import unpack
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
 from tasks.job import Record, State, record
 from tasks.lua import store_errors
-from tasks.packing import inflated, loaded, unpacked
 from tasks.store import Store
-from tasks.wire.answer import Item, Kind
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a job asks for, and what the user's row carried beside it."""
-
-    custom_id: str
-    body: Mapping[str, Any]  # request fields of the provider, ours not yet among them
-    columns: Mapping[str, Any]  # the user's columns, in their order
-    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Inputs as the manifest has them, by kind, where local files (`file:clips/7.mp4`) are among
-    them; the body has the media that these were uploaded as."""
-
-    @property
-    def local_files(self) -> list[str]:
-        """The paths of its local files, as the manifest's folder has them."""
-        media = [one for given in self.files.values() for one in given]
-        return [one.removeprefix("file:") for one in media if one.startswith("file:")]
 
 
 @dataclass(frozen=True)
@@ -116,116 +95,6 @@ def jobs_of(store: Store, tasks: Sequence[str]) -> list[str]:
     ]
 
 
-_Part = tuple[str, str]  # batch id, digest
-
-
-def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
-    """Return the requests of jobs, given as (job id, batch id), in order."""
-    return list(each_request(store, jobs))
-
-
-def each_request(store: Store, jobs: Sequence[tuple[str, str]]) -> Iterator[Request]:
-    """Yield the requests of jobs as `requests_of` does, few in memory at once however large."""
-    few, start = _Few(), 0
-    while some := jobs[start : start + few.most]:
-        start += len(some)
-        with store_errors():
-            blobs = store.client.mget([store.keys("input", id_) for id_, _ in some])
-        few.had(blobs)
-        held, size = list[tuple[_Part, Any]](), 0
-        for (_, batch_id), blob in zip(some, blobs, strict=True):
-            raw = inflated(blob)
-            row, size = loaded(raw), size + len(raw)
-            held.append(((batch_id, row["shared"]), row))
-            if size >= MOST:
-                yield from _requests(store, held)
-                held, size = [], 0
-        yield from _requests(store, held)
-
-
-MOST = 8_000_000
-"""Bytes of rows, or of request parts, that are held at once, unless one alone has more."""
-FEW = 32
-"""Rows that are read by one command where they are small; nobody knows before how large one is."""
-
-
-class _Few:
-    """How many values to read by one command: as many as fit, by the size of those before."""
-
-    def __init__(self) -> None:
-        self.most = FEW
-
-    def had(self, blobs: Sequence[bytes | None]) -> None:
-        """Hear what the last ones were."""
-        mean = sum(len(blob or b"") for blob in blobs) // len(blobs)
-        self.most = min(FEW, max(1, MOST // max(1, mean)))
-
-
-def _requests(store: Store, rows: Sequence[tuple[_Part, Any]]) -> Iterator[Request]:
-    """Put rows and the parts they share together."""
-    unknown = [part for part, _ in rows if part not in store.shelf]
-    parts, last, shared = _Parts(store, unknown), None, dict[str, Any]()
-    for part, row in rows:
-        if part != last:
-            found = store.shelf.get(part)
-            last, shared = part, _shelved(store, part, parts) if found is None else found
-        body = {**shared, **row["body"]}
-        yield Request(row["custom_id"], body, row["columns"], row.get("files", {}))
-
-
-def _shelved(store: Store, part: _Part, parts: "_Parts") -> Any:  # noqa: ANN401  any JSON object
-    """Return a part, which never changes; a small one is at hand from now on."""
-    raw = inflated(parts.blob(part))
-    shared = loaded(raw)
-    if len(raw) <= SHELVED:
-        while len(store.shelf) >= SHELF:
-            store.shelf.pop(next(iter(store.shelf)), None)
-        store.shelf[part] = shared
-    return shared
-
-
-SHELVED, SHELF = 16_000, 64
-"""Most bytes of a request part that is kept in memory; most of such parts."""
-
-
-class _Parts:
-    """Request parts as they are stored, read about in the order in which they are needed."""
-
-    def __init__(self, store: Store, parts: Iterable[_Part]) -> None:
-        self._store, self._few = store, _Few()
-        self._coming = deque(dict.fromkeys(parts))
-        self._here: dict[_Part, Any] = {}
-
-    def blob(self, part: _Part) -> Any:  # noqa: ANN401  bytes, or None where it is gone
-        """Return a part; one that had to make room for others is read again."""
-        if part not in self._here:
-            self._read(part)
-        return self._here[part]
-
-    def _read(self, part: _Part) -> None:
-        """Read a part and those that come next."""
-        some = [part]
-        while self._coming and len(some) < self._few.most:
-            coming = self._coming.popleft()
-            some += [coming] * (coming != part)
-        pipe = self._store.client.pipeline(transaction=False)
-        for batch_id, digest in some:
-            pipe.hget(self._store.keys("shared", batch_id), digest)
-        with store_errors():
-            blobs = pipe.execute()
-        self._few.had(blobs)
-        if sum(len(blob or b"") for blob in self._here.values()) > MOST:
-            self._here = {}
-        self._here |= zip(some, blobs, strict=True)
-
-
-def has_files(store: Store, job: str) -> bool:
-    """Whether local files are among a job's media."""
-    with store_errors():
-        blob = store.client.get(store.keys("input", job))
-    return blob is not None and bool(unpacked(blob).get("files"))
-
-
 def history(store: Store, job: str) -> list[Event]:
     """Return a job's history, oldest first."""
     with store_errors():
@@ -236,129 +105,6 @@ def history(store: Store, job: str) -> list[Event]:
 def _event(line: str) -> Event:
     first, last, times, what, detail = line.split("|", 4)
     return Event(int(first), int(last or first), int(times or 1), what, detail)
-
-
-def failures(store: Store, jobs: Sequence[str]) -> list[tuple[str, str]]:
-    """Return code and message of the last error of each job; empty strings without one."""
-    with store_errors():
-        blobs = store.client.mget([store.keys("failure", job) for job in jobs]) if jobs else []
-    told = [json.loads(blob) if blob else {"code": "", "message": ""} for blob in blobs]
-    return [(error["code"], error["message"]) for error in told]
-
-
-def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
-    """Return what is known of attempts, given as (job id, attempt): successes and errors.
-
-    The authoritative answer, in the provider's order; where that is not all, then what only
-    callbacks brought. An error that was told before results came in its place is none.
-    """
-    names = list(dict.fromkeys(job for job, _ in jobs))
-    found = {one.id: one for one in records(store, names) if one}
-    return _results(store, [(found[job], attempt) for job, attempt in jobs])
-
-
-def _results(
-    store: Store, jobs: Sequence[tuple[Record, int]], *, again: bool = True
-) -> list[list[Item]]:
-    wanted = [_places(job, attempt) for job, attempt in jobs]
-    kept = _kept(store, [place for places in wanted for place in places])
-    if again and any(place not in kept for places in wanted for place in places):
-        # An answer has taken the place of what callbacks brought, since the records were read.
-        fresh = {one.id: one for one in records(store, [job.id for job, _ in jobs]) if one}
-        now = [(fresh.get(job.id, job), attempt) for job, attempt in jobs]
-        return _results(store, now, again=False)
-    return [
-        _believed(
-            [item for place in places if not place.digest for item in kept.get(place, ())],
-            [item for place in places if place.digest for item in kept.get(place, ())],
-            job.attempts[attempt - 1].expected,
-        )
-        for places, (job, attempt) in zip(wanted, jobs, strict=True)
-    ]
-
-
-class _Place(NamedTuple):
-    """Where results are kept: an attempt's answer, or what a callback brought, by its digest."""
-
-    job: str
-    attempt: int
-    digest: str
-
-
-def _places(job: Record, number: int) -> list[_Place]:
-    attempt = job.attempts[number - 1]
-    answer = [""] if attempt.is_answered else []
-    return [
-        _Place(job.id, number, digest)
-        for digest in (*answer, *attempt.delivered, *attempt.accusations)
-    ]
-
-
-def _kept(store: Store, places: Iterable[_Place]) -> dict[_Place, list[Item]]:
-    """Return what is kept at places; of one where nothing is, nothing."""
-    asked = list(places)
-    keys = [
-        store.keys("result", one.job, one.attempt) + (one.digest and f":{one.digest}")
-        for one in asked
-    ]
-    with store_errors():
-        blobs = store.client.mget(keys) if keys else []
-    return {place: unpack(blob) for place, blob in zip(asked, blobs, strict=True) if blob}
-
-
-def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
-    """Return the results that are the jobs', and the errors told in place of the others.
-
-    Where an attempt was for what a job lacked, the results of the attempts before it stand first;
-    of their errors none is left, for they were answered by that attempt.
-    """
-    numbers = [job.kept or (job.attempt,) for job in jobs]
-    tried = [
-        job.attempt if job.attempts[-1].beside == kept[-1] else kept[-1]
-        for job, kept in zip(jobs, numbers, strict=True)
-    ]
-    wanted = [
-        (job, number)
-        for job, kept, last in zip(jobs, numbers, tried, strict=True)
-        for number in dict.fromkeys((*kept, last))
-    ]
-    names = [(job.id, number) for job, number in wanted]
-    found = dict(zip(names, _results(store, wanted), strict=True))
-    return [
-        [item for n in kept for item in found[job.id, n] if item.kind is Kind.SUCCESS or n == last]
-        + [
-            item
-            for item in found[job.id, last]
-            if last not in kept and item.kind is not Kind.SUCCESS
-        ]
-        for job, kept, last in zip(jobs, numbers, tried, strict=True)
-    ]
-
-
-def _believed(told: list[Item], loose: list[Item], expected: int) -> list[Item]:
-    loose.sort(key=lambda i: (str(i.raw.get("resultIndex")), str(i.raw.get("seed")), i.digest))
-    for items in (told, told + loose):  # what the provider told itself, where that is all
-        successes = [item for item in items if item.kind is Kind.SUCCESS]
-        if len(successes) >= expected:
-            return successes
-    return told + loose
-
-
-def surplus(store: Store, job: Record, attempt: int) -> list[Item]:
-    """Return results beyond those asked for: kept, not believed, part of no table."""
-    return _brought(store, job, attempt, job.attempts[attempt - 1].surplus)
-
-
-def delivered(store: Store, job: Record, attempt: int) -> tuple[list[Item], list[Item]]:
-    """Return what callbacks brought for an attempt and no poll has shown: successes, errors."""
-    tried = job.attempts[attempt - 1]
-    successes = _brought(store, job, attempt, tried.delivered)
-    return successes, _brought(store, job, attempt, tried.accusations)
-
-
-def _brought(store: Store, job: Record, attempt: int, digests: Sequence[str]) -> list[Item]:
-    kept = _kept(store, [_Place(job.id, attempt, digest) for digest in digests])
-    return [item for items in kept.values() for item in items]
 
 
 def batch(store: Store, batch_id: str) -> Batch | None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
-from tasks import reading
+from tasks import reading, reading_requests, reading_results
 from tasks.job import Record
 from tasks.money import OUTPUT_NANO_PER_TOKEN, input_cost
 from tasks.outbox import Entry
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.wire.answer import Item
 
@@ -83,9 +83,9 @@ def stories(store: Store, jobs: Sequence[Record]) -> Iterator[Story]:
     """Read what else there is of jobs."""
     columns = (
         jobs,
-        reading.each_request(store, [(record.id, record.batch) for record in jobs]),
-        reading.failures(store, [record.id for record in jobs]),
-        reading.answers(store, jobs),
+        reading_requests.each_request(store, [(record.id, record.batch) for record in jobs]),
+        reading_results.failures(store, [record.id for record in jobs]),
+        reading_results.answers(store, jobs),
     )
     for row in zip(*columns, strict=True):
         yield Story(*row)

@@ -5,24 +5,27 @@ every move is guarded by its script. A door (a Celery task, a route) calls a ste
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from enum import Enum, auto
+from collections.abc import Sequence
 from functools import partial
-from time import monotonic, time
+from time import time
 
-from tasks import flow, history, ids, payload, reading, refusals, timing, token
+from tasks import (
+    asking,
+    flow,
+    history,
+    ids,
+    payload,
+    reading_requests,
+    reading_results,
+    refusals,
+    timing,
+    token,
+)
+from tasks.asking import Heard, Named
 from tasks.backoff import exponential
 from tasks.claims import SLOT_MARGIN, Claim, Claimed, Due, Verdict
 from tasks.context import Context, batches_of
-from tasks.errors import (
-    MEDIUM_GONE,
-    VERDICTLESS_STATUSES,
-    Category,
-    Meaning,
-    ProviderAway,
-    Road,
-    category,
-)
+from tasks.errors import MEDIUM_GONE, Meaning, ProviderAway, Road
 from tasks.money import total
 from tasks.move_calls import Moves
 from tasks.provider import Answer
@@ -33,7 +36,6 @@ from tasks.verdict import (
     Found,
     Outcome,
     Told,
-    by_task,
     is_verdict,
     is_whole,
     judged,
@@ -41,11 +43,10 @@ from tasks.verdict import (
     of_poll,
     of_submit,
 )
-from tasks.wire.answer import Item, Kind, Unreadable, items, parse
+from tasks.wire.answer import Item
+from tasks.wire.callback import read
 
 TOO_LARGE = 413
-PLAIN = frozenset(range(400, 500))
-SERVER_FAULTS = frozenset(range(500, 600))
 RESENDS = 3
 """Times a task that got no clear answer is sent again under its taskUUID before it is parked.
 
@@ -53,13 +54,9 @@ Only those count that were lost while the provider took other submissions.
 """
 ACCUSED_EMPTIES = 3
 """Empty polls after which an error that a callback brought is believed."""
-MOST_UNREAD = 4 * 1024 * 1024
-"""Bytes of an answer to a poll that are kept where it cannot be read: as of a callback."""
 NO_NEWS = "no news"
 """Signature of an answer that says nothing of a task, not even silence."""
 FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"
-MOST_ITEMS = 64
-"""Items of one callback that are read; the provider sends one, and a task has four at most."""
 
 
 # -- submit: queued -> submitting -> processing
@@ -98,7 +95,7 @@ def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[s
         return False
     try:
         post = partial(context.provider.submit, [tasks[job.id] for job in jobs], claim.send_by)
-        answer = _measured(context, Road.SUBMIT, post)
+        answer = context.measured(Road.SUBMIT, post)
     except ProviderAway as away:
         refusals.no_answer(context, claim, jobs, tasks, away)
         return False
@@ -109,18 +106,6 @@ def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[s
     refusals.doubt(context, jobs, told, tasks, answer.status)
     _apply_submit(context, claim, jobs, told, answer)
     return all(said.meaning is Meaning.ACCEPTED for said in told.values())
-
-
-def _measured(context: Context, road: Road, post: Callable[[], Answer]) -> Answer:
-    """Speak to the provider, and count how long it took and which errors it told."""
-    begun, status = monotonic(), None
-    try:
-        answer = post()
-        status = answer.status
-    finally:
-        context.tally.answer(road, monotonic() - begun, status)
-    context.tally.errors(item.code for item in answer.items if item.kind is Kind.ERROR)
-    return answer
 
 
 def _send_halves(
@@ -192,7 +177,7 @@ def _apply_told(context: Context, moves: Moves, fence: str, job: Claimed, said: 
 
 def _explained(context: Context, job: str, code: str, message: str) -> str:
     """Return what to tell of an error; where a file that we uploaded is gone, what to do."""
-    gone = code in MEDIUM_GONE and reading.has_files(context.store, job)
+    gone = code in MEDIUM_GONE and reading_requests.has_files(context.store, job)
     return FILE_GONE if gone else message
 
 
@@ -204,59 +189,24 @@ def poll(context: Context) -> int:
     setting = context.settings.uuids_per_poll
     most = context.portion.of(min(setting, int(context.store.limits().get("uuids", setting))))
     sent, due = context.store.claim_due(most)
-    if due and _ask(context, sent, due) is not Heard.NOTHING:
+    inquiry = asking.Inquiry(
+        context, partial(_apply_poll, context, sent), partial(_apply_no_news, context, sent)
+    )
+    if due and inquiry.ask(due) is not Heard.NOTHING:
         context.portion.was_answered(len(due))
-    elif len(due) > 1 and _ask(context, sent, [context.random.choice(due)]) is not Heard.NOTHING:
+    elif len(due) > 1 and inquiry.ask([context.random.choice(due)]) is not Heard.NOTHING:
         # The provider is there: the answer to all is too large, or one task of them spoils it.
         context.portion.was_not(len(due))
     return len(due)
 
 
-class Heard(Enum):
-    """What became of one poll."""
-
-    NOTHING = auto()  # there was no answer
-    REFUSED = auto()  # an answer that is no news of any task
-    NEWS = auto()
-
-
-def _ask(context: Context, sent: int, due: Sequence[Due]) -> Heard:
-    """Ask for these tasks and apply what is known."""
-    try:
-        post = partial(context.provider.poll, [task.task_uuid for task in due])
-        answer = _measured(context, Road.POLL, post)
-    except ProviderAway as away:  # no news: each is due again when its hold is over
-        missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
-        context.log.warning("poll.no_answer", **missed)
-        return Heard.NOTHING
-    alone = due[0].task_uuid if len(due) == 1 else ""
-    accused = {task.task_uuid for task in due if task.job.accused}
-    named = by_task(answer.items, accused, alone=alone)
-    whole = is_whole(answer.status, answer.items)
-    told_of_any = whole or any(task.task_uuid in named for task in due)
-    if answer.problem or not (told_of_any or answer.status == OK):
-        return _unanswered(context, sent, due, answer)
-    if not told_of_any and (one := _answered_for(context, sent, due)):
-        return _ask_halves(context, sent, _others(due, one), plain=False)
-    if told_of_any:
-        context.doubts.went_well("uuids", len(due))
-    _apply_told_by_poll(context, sent, due, answer, named)
-    told_of = {"tasks": len(due), "named": len(named), "batch": batches_of(due)}
-    context.log.info("poll", status=answer.status, **told_of)
-    return Heard.NEWS if told_of_any else Heard.REFUSED
-
-
-def _apply_told_by_poll(
-    context: Context,
-    sent: int,
-    due: Sequence[Due],
-    answer: Answer,
-    named: Mapping[str, Sequence[Item]],
+def _apply_poll(
+    context: Context, sent: int, due: Sequence[Due], answer: Answer, named: Named
 ) -> None:
     whole = is_whole(answer.status, answer.items)
     if whole and len(due) > 1:
         silent = [task for task in due if task.task_uuid not in named]
-        passed_over = _passed_over(context, sent, due, silent)
+        passed_over = asking.passed_over(context, sent, due, silent)
         due = [task for task in due if task not in passed_over]
     with context.store.moves() as moves:
         for task in due:
@@ -265,74 +215,15 @@ def _apply_told_by_poll(
                 found = _found(context, sent, task, told, answer.status)
                 _apply_found(context, moves, sent, task, found)
             elif answer.status == OK:
-                _apply_no_news(context, moves, sent, task)
+                _without_news(context, moves, sent, task)
 
 
-def _passed_over(
-    context: Context, sent: int, due: Sequence[Due], silent: Sequence[Due]
-) -> list[Due]:
-    """Return tasks whose silence is none: the answer was not for all that were asked for.
-
-    Silence that would have tasks sent again, or expired, is proven by asking for some alone.
-    """
-    settings = context.settings
-    grave = [
-        task
-        for task in silent
-        if timing.certainly_absent(settings, sent, task)
-        or timing.past_deadline(settings, sent, task)
-    ]
-    some = context.random.sample(grave, min(len(grave), history.PROVEN))
-    said = {history.asked_alone(context, task.task_uuid) for task in some}
-    if said - {None, Outcome.EMPTY}:
-        flow.takes_fewer(context.store, context.log, "uuids", len(due) // 2)
-    return [] if said <= {Outcome.EMPTY} else grave
+def _apply_no_news(context: Context, sent: int, task: Due) -> None:
+    with context.store.moves() as moves:
+        _without_news(context, moves, sent, task)
 
 
-def _unanswered(context: Context, sent: int, due: Sequence[Due], answer: Answer) -> Heard:
-    """A refused or unreadable answer is no news of any task; what may be one task's is halved."""
-    problem = {"problem": answer.problem} if answer.problem else {}
-    told = {"tasks": len(due), "batch": batches_of(due), **problem}
-    context.log.warning("poll.refused", status=answer.status, **told)
-    codes = [item.code for item in answer.items if item.kind is Kind.ERROR]
-    about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
-    if answer.status in {401, 402, 403} or about_us:
-        code = codes[0] if codes else f"http{answer.status}"
-        flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
-    elif len(due) == 1 and answer.status not in VERDICTLESS_STATUSES:
-        _keep_unread(context, due[0], answer)
-        with context.store.moves() as moves:
-            _apply_no_news(context, moves, sent, due[0])
-    elif answer.status not in VERDICTLESS_STATUSES:
-        return _ask_halves(context, sent, due, plain=answer.status in PLAIN)
-    elif answer.status in SERVER_FAULTS and (one := _answered_for(context, sent, due)):
-        return _ask_halves(context, sent, _others(due, one), plain=False)
-    return Heard.REFUSED
-
-
-def _keep_unread(context: Context, task: Due, answer: Answer) -> None:
-    """Keep what was said of a task and cannot be read: it may be a result that was paid for."""
-    told = answer.status == OK and task.task_uuid.encode() in answer.unread
-    if told and len(answer.unread) <= MOST_UNREAD:
-        _quarantine(context.store, task.job.id, answer.unread, "unreadable")
-
-
-def _answered_for(context: Context, sent: int, due: Sequence[Due]) -> Due | None:
-    """Ask for one of several tasks alone; return it where it is told of and all together were not.
-
-    A fault of the server, or a 200 without news, rarely means that they were too many.
-    """
-    if len(due) == 1:
-        return None
-    one = context.random.choice(due)
-    return one if _ask(context, sent, [one]) is Heard.NEWS else None
-
-
-def _others(due: Sequence[Due], one: Due) -> list[Due]:
-    return [task for task in due if task is not one]
-
-
-def _apply_no_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
+def _without_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
     """Expire a task whose time is over once as many answers in a row told nothing of it.
 
     One alone may be what the first of all answers after an outage says. Before its time is over a
@@ -348,23 +239,13 @@ def _apply_no_news(context: Context, moves: Moves, sent: int, task: Due) -> None
         moves.snooze(task, sent, wait, Outcome.DOUBTED.value, NO_NEWS)
 
 
-def _ask_halves(context: Context, sent: int, due: Sequence[Due], *, plain: bool) -> Heard:
-    """Ask for both halves; that they are answered shows a limit, where it was `plain`ly refused."""
-    half = (len(due) + 1) // 2
-    if {_ask(context, sent, part) for part in (due[:half], due[half:]) if part} != {Heard.NEWS}:
-        return Heard.REFUSED
-    if plain or context.doubts.are_believed("uuids", len(due)):
-        flow.takes_fewer(context.store, context.log, "uuids", half)
-    return Heard.NEWS
-
-
 def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status: int) -> Found:
     job = task.job
     expected = job.attempts[task.attempt - 1].expected
     said = of_poll(told, expected, {job.signature: job.sightings}, status)
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:
-        successes, accusations = reading.delivered(context.store, job, task.attempt)
+        successes, accusations = reading_results.delivered(context.store, job, task.attempt)
         accusations = [error for error in accusations if is_verdict(error)]
         # One error of several results may be followed by successes that take longer.
         all_told = len(successes) + len(accusations) >= expected
@@ -449,7 +330,7 @@ def _send_again(context: Context, moves: Moves, sent: int, task: Due) -> None:
         moves.absent(task, f"not there after {context.settings.resolve_after:.0f} s")
         return
     context.tell("poll.given_up", task, task.job.error_code)
-    code, message = reading.failures(context.store, [task.job.id])[0]
+    code, message = reading_results.failures(context.store, [task.job.id])[0]
     if task.job.error_code:  # the provider named the task each time
         moves.fail(task, (code, message), Verdict((), 0, None, final=True))
     else:
@@ -468,16 +349,6 @@ def receive(store: Store, job: str, body: bytes) -> str:
     return keep(store, job, body, read(body))
 
 
-def read(body: bytes) -> Sequence[Item] | None:
-    """Return the items of a callback's body; None where it cannot be understood."""
-    try:
-        value = parse(body)
-        delivered = [] if _is_crowded(value) else items(value)
-    except Unreadable:
-        return None
-    return delivered if delivered and all(map(_is_ours, delivered)) else None
-
-
 def keep(store: Store, job: str, body: bytes, delivered: Sequence[Item] | None) -> str:
     """Store what a callback of `job` delivered, join it where it makes the job whole.
 
@@ -492,19 +363,6 @@ def keep(store: Store, job: str, body: bytes, delivered: Sequence[Item] | None) 
         return _quarantine(store, job, body, "unreadable")
     told = store.deliver(job, delivered)
     return _quarantine(store, job, body, "orphan") if told == "orphan" else told
-
-
-def _is_crowded(value: object) -> bool:
-    """Whether a body lists more than is read, told before an item is made of each (15 s)."""
-    lists = [value.get("data"), value.get("errors")] if isinstance(value, dict) else [value]
-    return sum(len(listed) for listed in lists if isinstance(listed, list)) > MOST_ITEMS
-
-
-def _is_ours(item: Item) -> bool:
-    if item.kind is Kind.SUCCESS:  # it must say which attempt it belongs to
-        return item.task_uuid is not None and ids.is_task_uuid(item.task_uuid)
-    well_named = item.task_uuid is None or ids.is_task_uuid(item.task_uuid)
-    return item.kind is not Kind.OTHER and well_named
 
 
 def _quarantine(store: Store, job: str, body: bytes, why: str) -> str:

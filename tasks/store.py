@@ -60,7 +60,9 @@ class Store:
         self.client = client
         self.keys = Keys(namespace)
         self.scripts = Scripts(client, self.keys)
-        self.shelf: dict[tuple[str, str], Any] = {}  # request parts that were read (reading.py)
+        self.shelf: dict[
+            tuple[str, str], Any
+        ] = {}  # parts of requests, once read
         self._limits, self._limits_until = dict[str, str](), 0.0
 
     @classmethod

@@ -14,7 +14,8 @@ from gunicorn.http.errors import ParseException
 
 from tasks.errors import StoreAway
 from tasks.quarantine import UNFORESEEN
-from tasks.steps import keep, read
+from tasks.steps import keep
+from tasks.wire.callback import read
 from webhooks.bare import Bare
 from webhooks.build import Door
 

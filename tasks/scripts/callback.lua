@@ -21,17 +21,17 @@ if not job then -- one that was pruned has had its say
   return redis.call('EXISTS', KEY.tombstone(ARGV[1])) == 1 and 'known' or 'orphan'
 end
 local t, attempts = now(), {}
+local is_first = not next(results_of(job))
 for i = 2, #ARGV, 5 do
   local n = attempt_of(job, ARGV[i])
   if not n then return 'foreign' end
-  if full(job, n, ARGV[i + 2]) then
+  if not is_first and full(job, n, ARGV[i + 2]) then
     if not ENDED[job.s] then prompt(job, n, t) end
     return 'full'
   end
   attempts[i] = n
 end
 local fresh, doubtful, told = {}, {}, 'known'
-local is_first = not next(results_of(job))
 
 local function keep(kind, n, digest, value, blob)
   set(job, kind .. n .. ':' .. digest, value)

@@ -35,6 +35,17 @@ local function add(own, field, by)
   own[field] = (own[field] or 0) + by
 end
 
+-- Sums over all batches; mostly there is one.
+local function over_all(sums)
+  local one, own = next(sums)
+  if not one or not next(sums, one) then return own or {} end
+  local all = {}
+  for _, each in pairs(sums) do
+    for field, by in pairs(each) do add(all, field, by) end
+  end
+  return all
+end
+
 local function write_sums(key, sums)
   for field, by in pairs(sums) do
     if by ~= 0 then redis.call('HINCRBY', key, field, string.format('%.0f', by)) end
@@ -89,18 +100,15 @@ end
 -- Write what was counted. A batch whose jobs leave the provider may afford more again; one of which
 -- jobs ended, or go on, has other open ones than before.
 local function count_up()
-  local sums, all = {}, {}
+  local sums, open, pace, eased = {}, {}, {}, {}
   for i = 1, #counted, 3 do
     add(of(sums, counted[i]), counted[i + 1], counted[i + 2])
-    add(all, counted[i + 1], counted[i + 2])
   end
-  local open, pace, eased = {}, {}, {}
   for i = 1, #moved, 3 do
     local batch, from, to = moved[i], moved[i + 1], moved[i + 2]
-    for _, own in ipairs({of(sums, batch), all}) do
-      add(own, COUNTER[from], -1)
-      add(own, COUNTER[to], 1)
-    end
+    local own = of(sums, batch)
+    add(own, COUNTER[from], -1)
+    add(own, COUNTER[to], 1)
     if ENDED[to] and not ENDED[from] then
       add(open, batch, -1)
       if to ~= 'cancelled' then add(pace, batch, 1) end
@@ -109,7 +117,7 @@ local function count_up()
     if ACTIVE[from] and not ACTIVE[to] then eased[batch] = true end
   end
   for batch, own in pairs(sums) do write_sums(KEY.batch(batch), own) end
-  write_sums(KEY.counts(), all)
+  write_sums(KEY.counts(), over_all(sums))
   for batch, by in pairs(open) do recount_open(batch, by) end
   for batch, by in pairs(pace) do keep_pace(batch, by) end
   for batch in pairs(eased) do affords_again(batch) end

@@ -10,7 +10,7 @@ from core_driver import audit, record
 from simulator_driver import Simulator
 from stack_driver import sha256
 
-from tasks import reading
+from tasks import reading_results
 from tasks.job import ENDED, Record
 from tasks.store import Store
 from tasks.wire.answer import Kind
@@ -86,7 +86,7 @@ def _made(task: dict[str, Any]) -> list[str | None]:
 
 def _kept(store: Store, records: Sequence[Record]) -> dict[str, Counter[str | None]]:
     attempts = [(one.id, a) for one in records for a in one.attempts]
-    found = reading.results(store, [(job, a.number) for job, a in attempts])
+    found = reading_results.results(store, [(job, a.number) for job, a in attempts])
     return {
         a.task_uuid: Counter(sha256(i.raw["text"]) for i in items if i.kind is Kind.SUCCESS)
         for (_, a), items in zip(attempts, found, strict=True)

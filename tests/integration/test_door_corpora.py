@@ -7,7 +7,7 @@ import pytest
 from corpora import BROKEN, BROKEN_BYTES, NAUGHTY
 from door_driver import Door, result
 
-from tasks import quarantine, reading
+from tasks import quarantine, reading_results
 from tasks.job import OPEN, State
 
 pytest_plugins = ("door_fixtures",)
@@ -38,7 +38,7 @@ def test_each_naughty_text_comes_back_as_it_was_sent(door: Door, *, escaped: boo
         assert door.post(job, body).status_code == 204
         ended = door.record(job)
         assert ended.state is State.COMPLETED, text[:60]
-        ((kept,),) = reading.answers(door.store, [ended])
+        ((kept,),) = reading_results.answers(door.store, [ended])
         assert kept.raw["text"] == text, text[:60]
 
 

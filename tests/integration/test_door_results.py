@@ -10,7 +10,7 @@ import pytest
 from door_driver import Door, result
 from store_driver import StoreServer
 
-from tasks import reading
+from tasks import reading_results
 from tasks.job import OPEN, State
 
 CENT = 10_000_000
@@ -141,9 +141,9 @@ def test_a_second_text_for_a_completed_job_is_kept_and_not_charged(door: Door) -
 
     ended = door.record(job)
     assert (ended.state, door.results(job)) == (State.COMPLETED, 1)
-    assert [item.raw["text"] for item in reading.surplus(door.store, door.record(job), 1)] == [
-        "another"
-    ]
+    assert [
+        item.raw["text"] for item in reading_results.surplus(door.store, door.record(job), 1)
+    ] == ["another"]
     assert "surplus" in ended.flags
 
 

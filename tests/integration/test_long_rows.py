@@ -17,7 +17,7 @@ from batches.queueing import Queueing
 from batches.results import table
 from batches.row import Row, read_row
 from batches.table_kinds import kinds
-from tasks import payload, reading
+from tasks import payload, reading, reading_requests
 from tasks.store import Store
 from tasks.token import Keyring
 
@@ -93,7 +93,7 @@ def test_rows_of_a_page_that_share_parts_in_any_order_get_their_own(
     texts = [packs_badly(n % 5) if n % 3 else f"short {n % 2}" for n in range(ROWS)]
     batch = queued(store, tmp_path, long_rows(lambda n: texts[n - 1], column))
     jobs = [(job, batch) for page in reading.rows(store, batch) for job in page]
-    found = list(reading.each_request(store, jobs))
+    found = list(reading_requests.each_request(store, jobs))
     asked = [one.columns if column == "notes" else one.body["messages"][0] for one in found]
     assert [one["notes" if column == "notes" else "content"] for one in asked] == texts
 

@@ -19,7 +19,7 @@ from batches.row import LocalFile, Row
 from batches.sending import Pace
 from batches.uploads import Account, Uploads
 from console.stack import plan
-from tasks import reading, verbs
+from tasks import reading, reading_requests, reading_results, verbs
 from tasks.errors import ConfigurationError, StoreRefused
 from tasks.job import State
 from tasks.provider import Provider
@@ -76,13 +76,13 @@ class Desk:
     def states(self) -> list[State]:
         return [one.state for one in reading.records(self.store, self.jobs()) if one]
 
-    def request(self, number: int = 0) -> reading.Request:
+    def request(self, number: int = 0) -> reading_requests.Request:
         batch = reading.batch_named(self.store, "clips")
         assert batch
-        return reading.requests_of(self.store, [(self.jobs()[number], batch.id)])[0]
+        return reading_requests.requests_of(self.store, [(self.jobs()[number], batch.id)])[0]
 
     def failure(self, number: int = 0) -> tuple[str, str]:
-        return reading.failures(self.store, self.jobs())[number]
+        return reading_results.failures(self.store, self.jobs())[number]
 
     def work(self) -> Rig:
         """Run the steps until all jobs have ended."""

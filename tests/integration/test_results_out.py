@@ -19,7 +19,7 @@ from batches.row import read_row
 from batches.table_file import Format, Style, write_table
 from batches.table_json import json_line
 from batches.table_kinds import Kind, kinds
-from tasks import reading
+from tasks import reading, reading_requests
 from tasks.ids import content_digest
 from tasks.store import Store
 from tasks.wire.answer import parse
@@ -41,7 +41,7 @@ def submitted(store: Store, folder: Path, name: str, *rows: dict[str, Any]) -> s
 
 def asked(store: Store, batch: str) -> list[tuple[str, str]]:
     jobs = [(job, batch) for page in reading.rows(store, batch) for job in page]
-    requests = reading.requests_of(store, jobs)
+    requests = reading_requests.requests_of(store, jobs)
     return [(one.custom_id, content_digest(one.body, one.columns)) for one in requests]
 
 

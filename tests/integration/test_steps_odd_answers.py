@@ -13,7 +13,7 @@ from core_driver import Rig, audit, copied, error, fresh_store, resize, row, tak
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
-from tasks import quarantine, reading, steps
+from tasks import quarantine, reading, reading_results, steps
 from tasks.job import ENDED, State
 from tasks.store import Store
 
@@ -217,7 +217,7 @@ def test_a_callback_told_differently_does_not_stand_for_the_result_that_still_ru
         rig.turn()
         callback = json.loads(result({"taskUUID": job}, "first, in other words"))
         assert steps.receive(store, job, json.dumps(callback).encode()) == "stored"
-        rig.run(lambda: reading.results(store, [(job, 1)])[0])
+        rig.run(lambda: reading_results.results(store, [(job, 1)])[0])
         for _ in range(3):
             rig.turn()
         assert rig.only().state is State.PROCESSING
@@ -236,7 +236,7 @@ def test_a_late_callback_told_differently_is_kept_beside_the_table(store: Store)
         assert steps.receive(store, job, late) == "stored"
         assert rig.texts(job, 1) == ["seen"]
         assert rig.only().cost == 500_000_000
-        assert [item.raw["text"] for item in reading.surplus(store, rig.only(), 1)] == [
+        assert [item.raw["text"] for item in reading_results.surplus(store, rig.only(), 1)] == [
             "seen, in other words"
         ]
 

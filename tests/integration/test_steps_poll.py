@@ -8,7 +8,7 @@ from core_driver import Rig, agree, endings, fresh_store, row
 from simulator_driver import Simulator, wait_until
 from store_driver import StoreServer
 
-from tasks import reading, steps
+from tasks import reading_results, steps
 from tasks.job import ENDED, State
 from tasks.store import Store
 
@@ -44,7 +44,7 @@ def test_a_failure_for_good_makes_no_further_attempt(rig: Rig, simulator: Simula
     rig.queue(told("fail=contentPolicyViolation"))
     rig.run()
     assert (rig.only().state, rig.only().attempt) == (State.FAILED, 1)
-    assert reading.failures(rig.store, rig.jobs)[0][0] == "contentPolicyViolation"
+    assert reading_results.failures(rig.store, rig.jobs)[0][0] == "contentPolicyViolation"
     agree(rig, simulator)
 
 

@@ -7,7 +7,7 @@ from core_driver import SECRET, Rig, agree, endings, fresh_store, resize, row
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
-from tasks import reading, steps, verbs
+from tasks import reading_results, steps, verbs
 from tasks.job import State
 from tasks.store import Store
 from tasks.wire.answer import Kind
@@ -26,7 +26,7 @@ def rig(store: Store, simulator: Simulator) -> Rig:
 
 
 def shown(rig: Rig) -> list[str]:
-    (items,) = reading.answers(rig.store, rig.records())
+    (items,) = reading_results.answers(rig.store, rig.records())
     return [str(item.raw["text"]) for item in items if item.kind is Kind.SUCCESS]
 
 

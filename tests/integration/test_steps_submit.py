@@ -9,7 +9,7 @@ from core_driver import KEYRING, Rig, agree, fresh_store, resize, row
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
-from tasks import reading, steps
+from tasks import reading, reading_results, steps
 from tasks.job import State
 from tasks.store import Store
 
@@ -220,7 +220,7 @@ def test_a_bad_task_fails_alone_and_unbought(rig: Rig, simulator: Simulator) -> 
     rig.run()
     states = dict(zip(rig.jobs, (one.state for one in rig.records()), strict=True))
     assert states == {good: State.COMPLETED, bad: State.FAILED, other: State.COMPLETED}
-    assert reading.failures(rig.store, [bad])[0][0] == "invalidMedia"
+    assert reading_results.failures(rig.store, [bad])[0][0] == "invalidMedia"
     agree(rig, simulator, unbought=[bad])
 
 

@@ -15,7 +15,7 @@ from core_driver import (
     verdict,
 )
 
-from tasks import reading, steps
+from tasks import reading_results, steps
 from tasks.job import State
 from tasks.store import Store
 from tasks.wire.answer import Kind
@@ -140,7 +140,7 @@ def test_an_error_beside_all_results_is_flagged_and_is_no_result(store: Store) -
     store.deliver(job, [error(job, "another")])
     found = record(store, job)
     assert (found.state, found.flags) == (State.COMPLETED, {"contradiction"})
-    (items,) = reading.results(store, [(job, 1)])
+    (items,) = reading_results.results(store, [(job, 1)])
     assert [item.kind for item in items] == [Kind.SUCCESS]
 
 
@@ -151,8 +151,10 @@ def test_a_surplus_is_kept_flagged_and_costs_nothing(store: Store) -> None:
     assert store.deliver(job, [success(job, "two", 0.25)]) == "stored"
     found = record(store, job)
     assert (found.cost, found.flags) == (500_000_000, {"surplus"})
-    assert [item.raw["text"] for item in reading.results(store, [(job, 1)])[0]] == ["one"]
-    assert [item.raw["text"] for item in reading.surplus(store, record(store, job), 1)] == ["two"]
+    assert [item.raw["text"] for item in reading_results.results(store, [(job, 1)])[0]] == ["one"]
+    assert [item.raw["text"] for item in reading_results.surplus(store, record(store, job), 1)] == [
+        "two"
+    ]
     audit(store, [job])
 
 

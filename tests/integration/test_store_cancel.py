@@ -3,7 +3,7 @@
 import pytest
 from core_driver import SECRET, asked, audit, bring_to, contents, queue, record, row, success, take
 
-from tasks import reading, verbs
+from tasks import reading, reading_results, verbs
 from tasks.errors import StoreRefused
 from tasks.job import State
 from tasks.reading import Batch
@@ -46,7 +46,7 @@ def test_a_given_up_task_keeps_its_slot_and_is_polled_until_it_is_over(
     store.deliver(job, [success(job)])
     found = record(store, job)
     assert (found.state, found.cost, found.flags) == (State.CANCELLED, 500_000_000, {"late"})
-    assert [item.raw["text"] for item in reading.answers(store, [found])[0]] == ["seen"]
+    assert [item.raw["text"] for item in reading_results.answers(store, [found])[0]] == ["seen"]
     assert store.window()[1] == 0
     audit(store, [job])
 

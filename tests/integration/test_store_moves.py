@@ -16,7 +16,7 @@ from core_driver import (
     verdict,
 )
 
-from tasks import reading
+from tasks import reading, reading_results
 from tasks.claims import Verdict
 from tasks.job import State
 from tasks.store import Store
@@ -139,7 +139,7 @@ def test_a_parked_task_frees_its_slot_and_is_polled_rarely(store: Store) -> None
     assert store.window()[1] == 0
     assert seconds_away(store, "due", job) == pytest.approx(600, abs=2)
     assert record(store, job).flags == {"parked"}
-    assert reading.failures(store, [job]) == [("unresolved", "nobody knows")]
+    assert reading_results.failures(store, [job]) == [("unresolved", "nobody knows")]
 
 
 def test_the_next_attempt_has_its_own_uuid_and_forgets_what_the_last_was_told(

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tasks import reading, verbs
+from tasks import reading_results, verbs
 from tasks.job import ENDED, Record, State
 from tasks.moves import MOVES
 from tasks.store import Store
@@ -235,7 +235,7 @@ class Books(RuleBasedStateMachine):
     def kept(self) -> int:
         good = [
             sum(item.kind is Kind.SUCCESS for item in items)
-            for items in reading.results(self.store, [(self.job, n) for n in self.now.kept])
+            for items in reading_results.results(self.store, [(self.job, n) for n in self.now.kept])
         ]
         return sum(good)
 
@@ -260,7 +260,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def what_was_told_is_kept_and_counted_once(self) -> None:
         for number in range(1, self.now.attempt + 1) if self.job else ():
-            (items,) = reading.results(self.store, [(self.job, number)])
+            (items,) = reading_results.results(self.store, [(self.job, number)])
             good = [item for item in items if item.kind is Kind.SUCCESS]
             polled = self.results(number)[: self.shown.get(number, 0)]
             loose = self.told.get(number, set()) - {item.digest for item in polled}
@@ -277,7 +277,7 @@ class Books(RuleBasedStateMachine):
     def what_the_table_shows_is_what_the_job_has(self) -> None:
         if not self.job or not self.now.winner:
             return
-        (items,) = reading.answers(self.store, [self.now])
+        (items,) = reading_results.answers(self.store, [self.now])
         good = [item for item in items if item.kind is Kind.SUCCESS]
         assert len(good) == self.kept()
         if self.now.state is State.COMPLETED:

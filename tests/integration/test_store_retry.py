@@ -16,7 +16,7 @@ from core_driver import (
     verdict,
 )
 
-from tasks import ids, reading, verbs
+from tasks import ids, reading, reading_results, verbs
 from tasks.job import State
 from tasks.store import Store
 from worker.batch_rows import BatchRows
@@ -40,7 +40,7 @@ def partial(store: Store, expected: int = 4, good: int = 3) -> str:
 
 
 def texts(store: Store, job: str) -> list[str]:
-    (items,) = reading.answers(store, [record(store, job)])
+    (items,) = reading_results.answers(store, [record(store, job)])
     return [str(item.raw.get("text") or item.code) for item in items]
 
 
@@ -135,7 +135,7 @@ def test_a_rest_that_fails_leaves_the_job_partial_with_what_it_had(store: Store,
     found = record(store, job)
     assert (found.state, found.kept) == (State.PARTIAL, (1,))
     assert found.error_code == ("expired" if how == "expire" else "unsafe")
-    assert reading.failures(store, [job])[0][0] == found.error_code
+    assert reading_results.failures(store, [job])[0][0] == found.error_code
     assert texts(store, job)[:3] == ["0", "1", "2"]
     audit(store, [job])
 

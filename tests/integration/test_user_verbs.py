@@ -24,7 +24,7 @@ from store_driver import StoreServer
 
 from batches.advice import advice
 from console.main import main
-from tasks import ids, reading, verbs
+from tasks import ids, reading_requests, verbs
 from tasks.job import State
 from tasks.store import Store
 
@@ -57,7 +57,7 @@ def run(valkey: StoreServer, namespace: str) -> Run:
 
 
 def custom_id(store: Store, job: str) -> str:
-    return reading.requests_of(store, [(job, record(store, job).batch)])[0].custom_id
+    return reading_requests.requests_of(store, [(job, record(store, job).batch)])[0].custom_id
 
 
 def ended(store: Store, codes: list[str]) -> list[str]:

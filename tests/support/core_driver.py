@@ -17,7 +17,7 @@ from simulator_driver import Simulator
 from store_driver import StoreServer
 from structlog.typing import FilteringBoundLogger
 
-from tasks import ids, reading, steps, verbs
+from tasks import ids, reading, reading_results, steps, verbs
 from tasks.claims import Claimed, Due, Verdict
 from tasks.context import Context
 from tasks.job import ENDED, Record, State
@@ -336,7 +336,7 @@ class Rig:
         return one
 
     def texts(self, job: str, attempt: int) -> list[Any]:
-        (found,) = reading.results(self.store, [(job, attempt)])
+        (found,) = reading_results.results(self.store, [(job, attempt)])
         return [item.raw.get("text") for item in found if item.kind.value == "success"]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.job import record
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.settle import Story
 from worker.completion import _request
 from worker.seats import SEAT_MS

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tasks.job import record
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.settle import Story
 from worker.rows import job_row
 

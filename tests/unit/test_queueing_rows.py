@@ -9,7 +9,7 @@ from batches.journal import Journal
 from batches.problems import BadManifest
 from batches.queueing import Queueing
 from batches.row import Row, read_row
-from tasks import ids, reading
+from tasks import ids, reading, reading_requests
 from tasks.job import State
 from tasks.store import Store
 
@@ -37,7 +37,7 @@ def test_each_row_is_a_job_under_its_derived_id(queueing: Queueing) -> None:
     batch_id = queue(queueing, rows)
     jobs = [id_ for page in reading.rows(queueing.store, batch_id) for id_ in page]
     assert jobs == [ids.job_id(SECRET, batch_id, r.custom_id) for r in rows]
-    requests = reading.requests_of(queueing.store, [(job, batch_id) for job in jobs])
+    requests = reading_requests.requests_of(queueing.store, [(job, batch_id) for job in jobs])
     for asked, given in zip(requests, rows, strict=True):
         assert (asked.custom_id, asked.body, asked.columns) == (
             given.custom_id,

@@ -13,7 +13,7 @@ from wire_samples import OURS, request
 from batches.manifest import manifest_at
 from tasks.claims import Claimed
 from tasks.payload import compose
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.token import Keyring
 from tasks.wire.answer import parse
 from tasks.wire.request import TextInference, dumps

@@ -13,7 +13,7 @@ from batches.results import job_rows, moment
 from batches.row import OUTPUT
 from tasks.job import record
 from tasks.money import nano_from_usd, total
-from tasks.reading import Request
+from tasks.reading_requests import Request
 from tasks.wire.answer import Item
 
 JOB = "378ac79a-0546-4a6f-a20e-761d22ecfbd2"

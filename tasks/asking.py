@@ -1,0 +1,158 @@
+"""Asking about tasks until an answer says something of them: all together, by halves, one alone.
+
+What an answer leaves out, or refuses, is no news of any task: some providers answer for a few of
+those asked for, some not at all where one of them is unknown. Silence is believed where it is
+proven only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+
+from tasks import flow, history, ids, timing
+from tasks.claims import Due
+from tasks.context import Context, batches_of
+from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, Road, category
+from tasks.provider import Answer
+from tasks.verdict import OK, Outcome, by_task, is_whole
+from tasks.wire.answer import Item, Kind
+
+PLAIN = frozenset(range(400, 500))
+SERVER_FAULTS = frozenset(range(500, 600))
+MOST_UNREAD = 4 * 1024 * 1024
+"""Bytes of an answer to a poll that are kept where it cannot be read: as of a callback."""
+
+Named = Mapping[str, Sequence[Item]]
+"""What an answer says, by the taskUUID that it names."""
+
+
+class Heard(Enum):
+    """What became of one question."""
+
+    NOTHING = auto()  # there was no answer
+    REFUSED = auto()  # an answer that is no news of any task
+    NEWS = auto()
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """Questions about tasks that are due.
+
+    Args:
+        context: Whom to ask.
+        news: Applies an answer that says something of these tasks, or of none.
+        no_news: Applies that of this task, asked for alone, nothing was said.
+    """
+
+    context: Context
+    news: Callable[[Sequence[Due], Answer, Named], None]
+    no_news: Callable[[Due], None]
+
+    def ask(self, due: Sequence[Due]) -> Heard:
+        """Ask for these tasks and apply what is said."""
+        context = self.context
+        try:
+            post = partial(context.provider.poll, [task.task_uuid for task in due])
+            answer = context.measured(Road.POLL, post)
+        except ProviderAway as away:  # each is due again when its hold is over
+            missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
+            context.log.warning("poll.no_answer", **missed)
+            return Heard.NOTHING
+        named = _named(answer, due)
+        told_of_any = is_whole(answer.status, answer.items) or any(
+            task.task_uuid in named for task in due
+        )
+        if answer.problem or not (told_of_any or answer.status == OK):
+            return self._unanswered(due, answer)
+        if not told_of_any and (one := self._answered_for(due)):
+            return self._ask_halves(_others(due, one), plain=False)
+        if told_of_any:
+            context.doubts.went_well("uuids", len(due))
+        self.news(due, answer, named)
+        told_of = {"tasks": len(due), "named": len(named), "batch": batches_of(due)}
+        context.log.info("poll", status=answer.status, **told_of)
+        return Heard.NEWS if told_of_any else Heard.REFUSED
+
+    def _unanswered(self, due: Sequence[Due], answer: Answer) -> Heard:
+        """A refused or unreadable answer is no news of any task; what may be one's is halved."""
+        problem = {"problem": answer.problem} if answer.problem else {}
+        told = {"tasks": len(due), "batch": batches_of(due), **problem}
+        self.context.log.warning("poll.refused", status=answer.status, **told)
+        codes = [item.code for item in answer.items if item.kind is Kind.ERROR]
+        about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
+        if answer.status in history.REFUSED or about_us:
+            code = codes[0] if codes else f"http{answer.status}"
+            reason = f"{code}: polling is refused"
+            flow.pause_all(self.context.store, reason, self.context.probe_after)
+        elif len(due) == 1 and answer.status not in VERDICTLESS_STATUSES:
+            self._keep_unread(due[0], answer)
+            self.no_news(due[0])
+        elif answer.status not in VERDICTLESS_STATUSES:
+            return self._ask_halves(due, plain=answer.status in PLAIN)
+        elif answer.status in SERVER_FAULTS and (one := self._answered_for(due)):
+            return self._ask_halves(_others(due, one), plain=False)
+        return Heard.REFUSED
+
+    def _keep_unread(self, task: Due, answer: Answer) -> None:
+        """Keep what was said of a task and cannot be read: it may be a result that was paid for."""
+        told = answer.status == OK and task.task_uuid.encode() in answer.unread
+        if told and len(answer.unread) <= MOST_UNREAD:
+            digest = ids.short_digest(answer.unread)
+            self.context.store.quarantine(task.job.id, digest, answer.unread)
+
+    def _answered_for(self, due: Sequence[Due]) -> Due | None:
+        """Ask for one of several alone; return it where it is told of and all together were not.
+
+        A fault of the server, or a 200 without news, rarely means that they were too many.
+        """
+        if len(due) == 1:
+            return None
+        one = self.context.random.choice(due)
+        return one if self.ask([one]) is Heard.NEWS else None
+
+    def _ask_halves(self, due: Sequence[Due], *, plain: bool) -> Heard:
+        """Ask for both; that they are answered shows a limit, where it was `plain`ly refused."""
+        half = (len(due) + 1) // 2
+        if {self.ask(part) for part in (due[:half], due[half:]) if part} != {Heard.NEWS}:
+            return Heard.REFUSED
+        if plain or self.context.doubts.are_believed("uuids", len(due)):
+            flow.takes_fewer(self.context.store, self.context.log, "uuids", half)
+        return Heard.NEWS
+
+
+def passed_over(
+    context: Context, sent: int, due: Sequence[Due], silent: Sequence[Due]
+) -> list[Due]:
+    """Return tasks whose silence is none: the answer was not for all that were asked for.
+
+    Silence that would have tasks sent again, or expired, is proven by asking for some alone.
+
+    Args:
+        context: Whom to ask.
+        sent: When the answer was asked for; the store's ms.
+        due: The tasks it was asked for.
+        silent: Those that it does not name.
+    """
+    settings = context.settings
+    grave = [
+        task
+        for task in silent
+        if timing.certainly_absent(settings, sent, task)
+        or timing.past_deadline(settings, sent, task)
+    ]
+    some = context.random.sample(grave, min(len(grave), history.PROVEN))
+    said = {history.asked_alone(context, task.task_uuid) for task in some}
+    if said - {None, Outcome.EMPTY}:
+        flow.takes_fewer(context.store, context.log, "uuids", len(due) // 2)
+    return [] if said <= {Outcome.EMPTY} else grave
+
+
+def _named(answer: Answer, due: Sequence[Due]) -> Named:
+    alone = due[0].task_uuid if len(due) == 1 else ""
+    accused = {task.task_uuid for task in due if task.job.accused}
+    return by_task(answer.items, accused, alone=alone)
+
+
+def _others(due: Sequence[Due], one: Due) -> list[Due]:
+    return [task for task in due if task is not one]

@@ -1,0 +1,135 @@
+"""Reading what came of jobs: the results and errors of their attempts, and what failed them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tasks import reading
+from tasks.claims import unpack
+from tasks.job import Record
+from tasks.lua import store_errors
+from tasks.store import Store
+from tasks.wire.answer import Item, Kind
+
+
+def failures(store: Store, jobs: Sequence[str]) -> list[tuple[str, str]]:
+    """Return code and message of the last error of each job; empty strings without one."""
+    with store_errors():
+        blobs = store.client.mget([store.keys("failure", job) for job in jobs]) if jobs else []
+    told = [json.loads(blob) if blob else {"code": "", "message": ""} for blob in blobs]
+    return [(error["code"], error["message"]) for error in told]
+
+
+def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
+    """Return what is known of attempts, given as (job id, attempt): successes and errors.
+
+    The authoritative answer, in the provider's order; where that is not all, then what only
+    callbacks brought. An error that was told before results came in its place is none.
+    """
+    names = list(dict.fromkeys(job for job, _ in jobs))
+    found = {one.id: one for one in reading.records(store, names) if one}
+    return _results(store, [(found[job], attempt) for job, attempt in jobs])
+
+
+def _results(
+    store: Store, jobs: Sequence[tuple[Record, int]], *, again: bool = True
+) -> list[list[Item]]:
+    wanted = [_places(job, attempt) for job, attempt in jobs]
+    kept = _kept(store, [place for places in wanted for place in places])
+    if again and any(place not in kept for places in wanted for place in places):
+        # An answer has taken the place of what callbacks brought, since the records were read.
+        fresh = {one.id: one for one in reading.records(store, [job.id for job, _ in jobs]) if one}
+        now = [(fresh.get(job.id, job), attempt) for job, attempt in jobs]
+        return _results(store, now, again=False)
+    return [
+        _believed(
+            [item for place in places if not place.digest for item in kept.get(place, ())],
+            [item for place in places if place.digest for item in kept.get(place, ())],
+            job.attempts[attempt - 1].expected,
+        )
+        for places, (job, attempt) in zip(wanted, jobs, strict=True)
+    ]
+
+
+class _Place(NamedTuple):
+    """Where results are kept: an attempt's answer, or what a callback brought, by its digest."""
+
+    job: str
+    attempt: int
+    digest: str
+
+
+def _places(job: Record, number: int) -> list[_Place]:
+    attempt = job.attempts[number - 1]
+    answer = [""] if attempt.is_answered else []
+    return [
+        _Place(job.id, number, digest)
+        for digest in (*answer, *attempt.delivered, *attempt.accusations)
+    ]
+
+
+def _kept(store: Store, places: Iterable[_Place]) -> dict[_Place, list[Item]]:
+    """Return what is kept at places; of one where nothing is, nothing."""
+    asked = list(places)
+    keys = [
+        store.keys("result", one.job, one.attempt) + (one.digest and f":{one.digest}")
+        for one in asked
+    ]
+    with store_errors():
+        blobs = store.client.mget(keys) if keys else []
+    return {place: unpack(blob) for place, blob in zip(asked, blobs, strict=True) if blob}
+
+
+def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
+    """Return the results that are the jobs', and the errors told in place of the others.
+
+    Where an attempt was for what a job lacked, the results of the attempts before it stand first;
+    of their errors none is left, for they were answered by that attempt.
+    """
+    numbers = [job.kept or (job.attempt,) for job in jobs]
+    tried = [
+        job.attempt if job.attempts[-1].beside == kept[-1] else kept[-1]
+        for job, kept in zip(jobs, numbers, strict=True)
+    ]
+    wanted = [
+        (job, number)
+        for job, kept, last in zip(jobs, numbers, tried, strict=True)
+        for number in dict.fromkeys((*kept, last))
+    ]
+    names = [(job.id, number) for job, number in wanted]
+    found = dict(zip(names, _results(store, wanted), strict=True))
+    return [
+        [item for n in kept for item in found[job.id, n] if item.kind is Kind.SUCCESS or n == last]
+        + [
+            item
+            for item in found[job.id, last]
+            if last not in kept and item.kind is not Kind.SUCCESS
+        ]
+        for job, kept, last in zip(jobs, numbers, tried, strict=True)
+    ]
+
+
+def _believed(told: list[Item], loose: list[Item], expected: int) -> list[Item]:
+    loose.sort(key=lambda i: (str(i.raw.get("resultIndex")), str(i.raw.get("seed")), i.digest))
+    for items in (told, told + loose):  # what the provider told itself, where that is all
+        successes = [item for item in items if item.kind is Kind.SUCCESS]
+        if len(successes) >= expected:
+            return successes
+    return told + loose
+
+
+def surplus(store: Store, job: Record, attempt: int) -> list[Item]:
+    """Return results beyond those asked for: kept, not believed, part of no table."""
+    return _brought(store, job, attempt, job.attempts[attempt - 1].surplus)
+
+
+def delivered(store: Store, job: Record, attempt: int) -> tuple[list[Item], list[Item]]:
+    """Return what callbacks brought for an attempt and no poll has shown: successes, errors."""
+    tried = job.attempts[attempt - 1]
+    successes = _brought(store, job, attempt, tried.delivered)
+    return successes, _brought(store, job, attempt, tried.accusations)
+
+
+def _brought(store: Store, job: Record, attempt: int, digests: Sequence[str]) -> list[Item]:
+    kept = _kept(store, [_Place(job.id, attempt, digest) for digest in digests])
+    return [item for items in kept.values() for item in items]
