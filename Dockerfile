@@ -27,6 +27,6 @@ RUN chmod -R a+rX . \
 
 # By number, so that an orchestrator can see that it is not root.
 USER 10001:10001
-# A large manifest's ids are sorted there, too: /tmp is memory, and has no room for a million.
+# A manifest's rows wait there, too, until they are queued: /tmp is memory, with no room for a million.
 ENV REELQUEUE_DATA_DIR=/data SQLITE_TMPDIR=/data
 CMD ["reelqueue", "--help"]

@@ -34,9 +34,9 @@ install: $(VENV)/run.stamp ## Create .venv with the locked packages; the command
 demo: install ## Show a finished batch: four analyses through every process, provider simulated
 	@$(BIN)/reelqueue demo $(ARGS)
 
-# Tests mostly wait for processes, so two files at a time halve the wait on any machine.
+# Tests wait for processes a third of their time, so three files at a time keep two cores busy.
 test: $(VENV)/dev.stamp ## Run every test on real Redis, real HTTP and real processes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 explore: $(VENV)/dev.stamp ## Property tests on thousands of new examples (the gate repeats its own)
 	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest tests/unit tests/integration/test_store_property.py tests/integration/test_door_fuzz.py $(ARGS)

@@ -60,9 +60,7 @@ class Store:
         self.client = client
         self.keys = Keys(namespace)
         self.scripts = Scripts(client, self.keys)
-        self.shelf: dict[
-            tuple[str, str], Any
-        ] = {}  # parts of requests, once read
+        self.shelf: dict[tuple[str, str], Any] = {}  # parts of requests, once read
         self._limits, self._limits_until = dict[str, str](), 0.0
 
     @classmethod

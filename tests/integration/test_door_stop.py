@@ -11,6 +11,7 @@ from door_driver import Door, read_answer, result, status
 from simulator_driver import wait_until
 
 from tasks.job import State
+from webhooks.server import STOP_SECONDS
 
 pytest_plugins = ("door_fixtures",)
 
@@ -18,6 +19,12 @@ pytest_plugins = ("door_fixtures",)
 def test_a_request_that_was_accepted_is_finished_when_it_is_stopped(
     own_door: Callable[..., Door],
 ) -> None:
+    # On a busy machine it may take too long to hear that both processes know; then once more.
+    assert any(finished_while_it_stops(own_door) for _ in range(5))
+
+
+def finished_while_it_stops(own_door: Callable[..., Door]) -> bool:
+    """Stop a door in the middle of a request; False where too late was heard that it stops."""
     with own_door() as door:
         job = door.job()
         body = json.dumps(result(job)).encode()
@@ -27,11 +34,14 @@ def test_a_request_that_was_accepted_is_finished_when_it_is_stopped(
             begun = time.monotonic()
             door.process.send_signal(signal.SIGTERM)
             wait_until(lambda: _refuses(door.port))  # both processes know
+            if time.monotonic() - begun > STOP_SECONDS / 2:
+                return False
             sock.sendall(body[20:])
             assert status(read_answer(sock)) == 204
             door.process.wait(timeout=10)
         assert time.monotonic() - begun < 5
         assert (door.process.returncode, door.record(job).state) == (0, State.COMPLETED)
+    return True
 
 
 def _refuses(port: int) -> bool:
