@@ -27,7 +27,7 @@ class KeptRows:
         """Keep rows, after those before.
 
         Raises:
-            Error: the disk has no room for them.
+            NoRoom: the disk has no room for them.
         """
         for page in chunked(rows, PAGE):
             with scratch_errors():
@@ -37,7 +37,7 @@ class KeptRows:
         """Yield them.
 
         Raises:
-            Error: the disk cannot be read.
+            NoRoom: the disk cannot be read.
         """
         with scratch_errors():
             for (page,) in self._db.execute("SELECT page FROM pages ORDER BY rowid"):

@@ -30,7 +30,7 @@ class Manifest:
 
         Raises:
             BadManifest: with the first errors found.
-            Error: the disk has no room for its rows.
+            NoRoom: the disk has no room for its rows.
         """
         self._kept, kept = None, KeptRows()
         with twins() as ids:

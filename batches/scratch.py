@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from tasks.errors import Error
 
 
+class NoRoom(Error):
+    """A temporary file cannot be written; the text says what to do."""
+
+
 def scratch(table: str) -> sqlite3.Connection:
     """Open a database with one table; whoever opens it closes it.
 
@@ -17,7 +21,7 @@ def scratch(table: str) -> sqlite3.Connection:
         table: Its name and columns.
 
     Raises:
-        Error: the temporary file cannot be written.
+        NoRoom: the temporary file cannot be written.
     """
     with scratch_errors():
         db = sqlite3.connect("", check_same_thread=False)  # any may drop the last reference
@@ -31,12 +35,12 @@ def scratch_errors() -> Iterator[None]:
     """Say what to do where the temporary file cannot be written or read.
 
     Raises:
-        Error: it cannot.
+        NoRoom: it cannot.
     """
     try:
         yield
     except sqlite3.Error as exc:
-        raise Error(
+        raise NoRoom(
             f"a temporary file cannot be written ({exc}): make room, or name another folder in "
             "SQLITE_TMPDIR"
         ) from exc

@@ -17,7 +17,7 @@ def twins() -> Iterator["Twins"]:
     """Give a place for the ids of one manifest.
 
     Raises:
-        Error: the disk has no room for them.
+        NoRoom: the disk has no room for them.
     """
     with closing(scratch("ids (id TEXT, line INTEGER)")) as db, scratch_errors():
         yield Twins(db)

@@ -8,6 +8,7 @@ from filelock import FileLock, Timeout
 from batches.manifest import manifest_at
 from batches.problems import BadManifest
 from batches.queueing import Queueing
+from batches.scratch import NoRoom
 from tasks import reading
 from tasks.errors import StoreRefused
 from tasks.reading import Batch
@@ -45,6 +46,8 @@ def take(desk: Api, file: Path, name: str) -> Taken:
     except BadManifest as exc:
         message = str(exc).replace(str(file), "the manifest")
         raise Refused(400, "invalid_manifest", message, _details(exc)) from exc
+    except NoRoom as exc:
+        raise Refused(503, "unavailable", str(exc)) from exc
     except StoreRefused as exc:
         raise Refused(409, "conflict", str(exc)) from exc
     batch = reading.batch(desk.patient, batch_id)

@@ -1,11 +1,13 @@
 """The API while its store or its clients fail: bounded, said in JSON, mended by a retry."""
 
 import json
+import resource
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -84,6 +86,31 @@ def test_a_store_that_goes_half_way_loses_no_row_of_a_manifest_sent_again(
     assert (batch["status"], batch["request_counts"]["total"]) == ("in_progress", 4000)
     assert batch["added"] + batch["known"] == 4000
     assert len(api.ask("/v1/batches/torn/results").text.splitlines()) == 4000
+
+
+def test_a_manifest_that_the_temporary_folder_has_no_room_for_is_told_and_taken_later(
+    api: Api,
+) -> None:
+    # Numbers with all their digits take three times their room in the manifest.
+    data = manifest([row(f"r{n}", numbers=[1.5] * 2000) for n in range(300)])
+    pids = [api.process.pid, *children(api.process.pid)]
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids}
+    for pid, (_, hard) in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (len(data) + 1_000_000, hard))
+    full = api.submit("roomy", data)
+    for pid, before in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+    assert told(full) == (503, "unavailable")
+    assert "a temporary file cannot be written" in full.json()["error"]["message"]
+    assert api.ask("/v1/batches/roomy").status_code == 404
+    taken = api.submit("roomy", data)
+    assert (taken.status_code, taken.json()["added"]) == (201, 300)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    told = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in told.split()]
 
 
 def test_results_that_break_off_are_seen_to_be_cut(api: Api, server: StoreServer) -> None:
