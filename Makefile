@@ -47,7 +47,7 @@ long: $(VENV)/dev.stamp ## Every switch of the simulator, and two of each proces
 faults: $(VENV)/dev.stamp ## Kill, stop, cut and fill everything: nothing lost, doubled or bought twice (ten minutes)
 	@$(BIN)/python tests/faults/run_faults.py $(ARGS)
 
-bench: $(VENV)/dev.stamp ## Measure what is claimed about speed: an hour and a half on two quiet cores
+bench: $(VENV)/dev.stamp ## Measure what is claimed about speed: two hours on two quiet cores
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: lint types contracts locks test ## What a reviewer runs: format, lint, types, import contracts, locks, tests

@@ -40,7 +40,7 @@ def main() -> None:
     """Step through the capacities and conclude."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--phase", type=float, default=300, help="length, in task latencies")
-    parser.add_argument("--latency", type=float, default=1.0, help="seconds that a task takes")
+    parser.add_argument("--latency", type=float, default=2.0, help="seconds that a task takes")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     phases = measure(given.latency, given.phase)
