@@ -15,8 +15,12 @@ TABLE = f"custom_id,video,camera,maxTokens\na,{URL},north,900\nb,{URL},Süd,\n"
 
 def piped(place: Place, text: str, *args: str) -> Done:
     """Run a verb with a text on its input."""
+    return ran(place, [COMMAND, *args], text)
+
+
+def ran(place: Place, argv: list[str], text: str) -> Done:
     return subprocess.run(
-        [COMMAND, *args],
+        argv,
         env=place.env,
         cwd=place.cwd,
         capture_output=True,
@@ -132,15 +136,7 @@ def test_a_manifest_that_the_temporary_folder_has_no_room_for_is_told_with_the_f
     rows = (json.dumps({"custom_id": str(n), "prompt": "?" * 10_000}) for n in range(800))
     (place.cwd / "large.jsonl").write_text("\n".join(rows), encoding="utf-8")
     full = f'ulimit -f 8000; exec "{COMMAND}" submit large.jsonl --preview 1'  # blocks of 512 bytes
-    done = subprocess.run(
-        ["/bin/sh", "-c", full],
-        env=place.env,
-        cwd=place.cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran(place, ["/bin/sh", "-c", full], "")
     assert done.returncode == 1
     assert done.stdout == ""
     assert "a temporary file cannot be written" in done.stderr
