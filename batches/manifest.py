@@ -32,13 +32,16 @@ class Manifest:
             BadManifest: with the first errors found.
             NoRoom: the disk has no room for its rows.
         """
-        self._kept, kept = None, KeptRows()
+        self._kept = None  # where this fails, what was read before is no longer the manifest
+        self._kept, checked = self._read()
+        return checked
+
+    def _read(self) -> tuple[KeptRows, Checked]:
+        kept = KeptRows()
         with twins() as ids:
             check = Check(self.rules, ids)
             kept.keep(self._passed(check))
-            checked = check.ended(self.source)
-        self._kept = kept
-        return checked
+            return kept, check.ended(self.source)
 
     def _passed(self, check: Check) -> Iterator[Row]:
         """Yield the rows that pass, as long as all do; the others are told after all."""
@@ -56,11 +59,9 @@ class Manifest:
         """Yield the rows as `check` has read them, whatever became of their source since.
 
         Raises:
-            BadManifest: as of `check`, where that was not called.
+            BadManifest: as of `check`, which is made up for where it was not called.
         """
-        if self._kept is None:
-            self.check()
-        yield from self._kept or ()
+        yield from self._kept or self._read()[0]
 
 
 def manifest_at(

@@ -14,11 +14,6 @@ WINDOW = 8192
 longer than to compress a kilobyte: 61 µs instead of 9 (measured)."""
 
 
-LARGE = 100_000
-"""Bytes from which on the quickest level is used: a medium in base64 takes three times as long at
-level 6, and hardly gets smaller (measured)."""
-
-
 def packed(raw: bytes, level: int = 6, small: int = SMALL) -> bytes:
     """Return the stored form of a JSON object's bytes; below `small` bytes, they themselves."""
     return raw if len(raw) < small else _compressed(raw, level)
@@ -26,7 +21,7 @@ def packed(raw: bytes, level: int = 6, small: int = SMALL) -> bytes:
 
 def _compressed(raw: bytes, level: int) -> bytes:
     if len(raw) > WINDOW:
-        return zlib.compress(raw, level if len(raw) < LARGE else 1)
+        return zlib.compress(raw, level)
     deflating = zlib.compressobj(level, zlib.DEFLATED, wbits=13, memLevel=5)
     return deflating.compress(raw) + deflating.flush()
 

@@ -1,14 +1,10 @@
-"""Settings and stores that would make a promise untrue: every process refuses, and says the fix.
-
-All five are started for the first fault, two in turn for each of the others.
-"""
+"""Settings and stores that would make a promise untrue: every process refuses, and says the fix."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -30,12 +26,6 @@ PROCESSES = {
     "up": [COMMAND, "up"],
     "doctor": [COMMAND, "doctor"],
 }
-IN_TURN = cycle(PROCESSES)
-
-
-def two() -> tuple[str, str]:
-    """Return the next two of the processes: three tests later each had its turn."""
-    return next(IN_TURN), next(IN_TURN)
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +124,7 @@ def test_every_process_refuses_a_store_that_breaks_a_promise_and_says_the_fix(
     spoil(opened, fault)
     before = opened.client.dbsize()
 
-    env = environment(own.url, opened.keys.namespace, tmp_path)
-    said = refused(env, *(PROCESSES if fault == "eviction" else two()))
+    said = refused(environment(own.url, opened.keys.namespace, tmp_path), *PROCESSES)
 
     for name, text in said.items():
         assert FAULTS[fault][0] in text, name
@@ -143,25 +132,25 @@ def test_every_process_refuses_a_store_that_breaks_a_promise_and_says_the_fix(
     assert opened.client.dbsize() - before <= 1  # the doctor's probe
 
 
-def test_redis_cluster_is_refused(cluster: StoreServer, tmp_path: Path) -> None:
-    said = refused(environment(cluster.url, "clustered", tmp_path), *two())
+def test_redis_cluster_is_refused_by_all(cluster: StoreServer, tmp_path: Path) -> None:
+    said = refused(environment(cluster.url, "clustered", tmp_path), *PROCESSES)
     assert all("Redis Cluster; name a server without it" in text for text in said.values()), said
 
 
-def test_debug_mode_is_refused(opened: Store, own: StoreServer, tmp_path: Path) -> None:
+def test_debug_mode_is_refused_by_all(opened: Store, own: StoreServer, tmp_path: Path) -> None:
     env = environment(own.url, opened.keys.namespace, tmp_path) | {"FLASK_DEBUG": "1"}
-    said = refused(env, *two())
+    said = refused(env, *PROCESSES)
     assert all("FLASK_DEBUG is on" in text for text in said.values()), said
 
 
 @pytest.mark.parametrize(
     "short", [{"REELQUEUE_SECRETS": "k1:c2VzYW1l"}, {"REELQUEUE_INSTALLATION_SECRET": "sesame"}]
 )
-def test_a_short_secret_beside_a_public_url_is_refused(
+def test_a_short_secret_beside_a_public_url_is_refused_by_all(
     short: dict[str, str], opened: Store, own: StoreServer, tmp_path: Path
 ) -> None:
     env = environment(own.url, opened.keys.namespace, tmp_path) | short
-    said = refused(env | {"PUBLIC_URL": "https://hooks.example.com"}, *two())
+    said = refused(env | {"PUBLIC_URL": "https://hooks.example.com"}, *PROCESSES)
     for name, text in said.items():
         assert next(iter(short)) in text, name
         assert "sesame" not in text.replace("c2VzYW1l", "sesame"), name
@@ -216,11 +205,11 @@ RIGHTS = {
 
 
 @pytest.mark.parametrize("lacking", RIGHTS)
-def test_a_user_of_the_store_that_lacks_a_right_is_refused_and_told_what_is_needed(
+def test_a_user_of_the_store_that_lacks_a_right_is_refused_by_all_and_told_what_is_needed(
     lacking: str, opened: Store, own: StoreServer, tmp_path: Path
 ) -> None:
     url = user(opened, own, *RIGHTS[lacking])
-    said = refused(environment(url, opened.keys.namespace, tmp_path), *two())
+    said = refused(environment(url, opened.keys.namespace, tmp_path), *PROCESSES)
     for name, text in said.items():
         assert "its user lacks a right" in text, name
         assert "+@all -@dangerous +info" in text, name
@@ -235,10 +224,10 @@ def test_the_rights_that_are_told_are_enough(opened: Store, own: StoreServer) ->
     limited.client.close()
 
 
-def test_a_server_that_is_too_old_is_refused(tmp_path: Path) -> None:
+def test_a_server_that_is_too_old_is_refused_by_all(tmp_path: Path) -> None:
     old = ("--rename-command", "FCALL", "", "--rename-command", "FUNCTION", "")
     with StoreServer(valkey_binary(), tmp_path, *old) as server:
-        said = refused(environment(server.url, "old", tmp_path), *two())
+        said = refused(environment(server.url, "old", tmp_path), *PROCESSES)
     assert all("use Redis 7 or Valkey" in text for text in said.values()), said
 
 

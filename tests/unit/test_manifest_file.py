@@ -262,6 +262,21 @@ def test_what_is_queued_is_what_was_checked_whatever_the_file_becomes(
     assert [str(row.columns["price"]) for row in again[1:]] == ["0.1"]
 
 
+def test_what_was_kept_on_disk_goes_with_the_manifest(file: Path) -> None:
+    def kept() -> int:
+        open_files = [str(fd.resolve()) for fd in Path("/proc/self/fd").iterdir()]
+        return sum("etilqs" in name for name in open_files)  # as SQLite calls its temporary files
+
+    file.write_bytes(b"\n".join(line(str(n), note="x" * 10_000) for n in range(800)))
+    before = kept()
+    manifest = manifest_at(file)
+    assert manifest.check().rows == 800
+    assert kept() == before + 1
+    assert sum(1 for _ in manifest.rows()) == 800
+    del manifest
+    assert kept() == before
+
+
 def test_rows_that_nobody_checked_are_checked_before_the_first(file: Path) -> None:
     file.write_bytes(line("a") + b"\n{}\n")
     with pytest.raises(BadManifest, match="was not queued"):
