@@ -5,10 +5,11 @@ import socket
 from urllib.parse import urlsplit
 
 from batches.uploads import Account
+from tasks.environment import simulator_file
 from tasks.errors import ConfigurationError
 from tasks.ids import short_digest
 from tasks.provider import Provider
-from tasks.settings import Settings, simulator_file
+from tasks.settings import Settings
 from tasks.store import Store
 
 _CONNECTIONS = 4

@@ -19,9 +19,10 @@ from console import orphan
 from console.context import FATAL, INTERRUPTED, end_well_on_signals, progress_console, told
 from console.logs import clean
 from console.tables import SIMULATED
+from tasks.environment import CHECKOUT, inherited
 from tasks.errors import Error, ProviderAway
 from tasks.provider import Patience, Provider
-from tasks.settings import CHECKOUT, Settings, inherited, load
+from tasks.settings import Settings, load
 from tasks.wire.stream import Event
 
 F = TypeVar("F", bound=Callable[..., Any])

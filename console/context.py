@@ -11,9 +11,10 @@ from rich.console import Console
 
 from console.orphan import is_running
 from tasks import guard
+from tasks.environment import store_is_given
 from tasks.errors import Error, StoreAway
 from tasks.reading import Batch, batch_named
-from tasks.settings import Settings, load, store_is_given
+from tasks.settings import Settings, load
 from tasks.store import Store
 
 P = ParamSpec("P")

@@ -16,7 +16,8 @@ from console.stack import Stack, plan
 from console.submit import queue_manifest
 from console.tables import results_table
 from console.watch import watch_batch
-from tasks.settings import CHECKOUT, DEFAULT_DATA_DIR, Settings, inherited, isolate, load
+from tasks.environment import CHECKOUT, DEFAULT_DATA_DIR, inherited
+from tasks.settings import Settings, isolate, load
 
 MANIFEST = CHECKOUT / "examples" / "four-analyses.jsonl"
 NAME = "four-analyses"

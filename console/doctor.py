@@ -9,8 +9,9 @@ from batches.forecast import exactly
 from console.context import FATAL, opened, told
 from console.tables import plain
 from tasks import guard, health, quarantine
+from tasks.environment import origin
 from tasks.errors import Error
-from tasks.settings import Settings, load, origin
+from tasks.settings import Settings, load
 from tasks.store import UNSETTLED, Store
 
 Check = tuple[bool | None, str]

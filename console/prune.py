@@ -9,7 +9,7 @@ import click
 from console.context import find, open_store, progress_console, told
 from tasks import pruning
 from tasks.reading import Batch
-from tasks.settings import DURATION, seconds_of
+from tasks.setting_kinds import DURATION, seconds_of
 from tasks.store import Store
 
 

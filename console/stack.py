@@ -11,14 +11,14 @@ from console import ready
 from console.context import opened
 from console.supervise import Child
 from tasks import guard
-from tasks.settings import (
+from tasks.environment import (
     CHECKOUT,
-    Settings,
     inherited,
     secret_file,
     simulator_file,
     store_is_given,
 )
+from tasks.settings import Settings
 from tasks.token import new_keys
 
 ALLOCATOR = {

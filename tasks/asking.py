@@ -15,8 +15,9 @@ from tasks.claims import Due
 from tasks.context import Context, batches_of
 from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, Road, category
 from tasks.provider import Answer
-from tasks.verdict import OK, Outcome, by_task, is_whole
+from tasks.verdict_poll import OK, Outcome, is_whole
 from tasks.wire.answer import Item, Kind
+from tasks.wire.naming import by_task
 
 PLAIN = frozenset(range(400, 500))
 SERVER_FAULTS = frozenset(range(500, 600))

@@ -77,6 +77,9 @@ class Category(StrEnum):
     UNKNOWN = "unknown"
 
 
+OF_THE_INPUT = frozenset({Category.SAFETY, Category.MEDIUM, Category.CONFLICT})
+"""Categories that only a task can cause, under any status; what else was said may yield to it."""
+
 MEDIUM_GONE = frozenset({"mediaExpired", "mediaNotFound"})
 """Codes that say that the provider no longer has a medium: one that is uploaded anew is had."""
 

@@ -8,7 +8,7 @@ from tasks.claims import Claim
 from tasks.errors import REQUEST_TOO_LARGE, Category, Meaning, category
 from tasks.move_calls import Moves
 from tasks.store import Store
-from tasks.verdict import Told
+from tasks.verdict_submit import Told
 
 PROBE_AFTER = 60.0
 """Seconds after which a pause for the key or the credit is tried again; a refusal costs nothing."""

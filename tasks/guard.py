@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from tasks.errors import ConfigurationError, StoreRefused
 from tasks.lua import store_errors
-from tasks.settings import Settings, parse_store_url
+from tasks.setting_kinds import parse_store_url
+from tasks.settings import Settings
 from tasks.store import SCHEMA, Store, newer
 
 KEYS_LOOKED_AT = 100_000

@@ -13,7 +13,8 @@ from tasks.claims import Claim, Claimed
 from tasks.context import Context
 from tasks.errors import VERDICTLESS_STATUSES, ProviderAway
 from tasks.provider import Answer
-from tasks.verdict import OK, Outcome, by_task, is_whole, news, of_poll
+from tasks.verdict_poll import OK, Outcome, is_whole, news, of_poll
+from tasks.wire.naming import by_task
 
 WAIT = 2.0
 """Seconds until a task is looked for again where the provider told nothing of it."""

@@ -11,7 +11,7 @@ from tasks.claims import Claimed
 from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.token import Keyring
-from tasks.verdict import Told
+from tasks.verdict_submit import Told
 from tasks.wire.request import TextInference, dumps
 
 UNSENDABLE = (ArithmeticError, LookupError, TypeError, ValueError, zlib.error)

@@ -9,7 +9,7 @@ from tasks.claims import Claim, Claimed
 from tasks.context import Context, batches_of
 from tasks.errors import REQUEST_TOO_LARGE, UPLOAD_FAILED, Meaning, ProviderAway
 from tasks.provider import Answer
-from tasks.verdict import Told
+from tasks.verdict_submit import Told
 
 NEVER_UPLOADED = "a file of it was never uploaded: submit the same manifest again"
 

@@ -1,119 +1,26 @@
-"""The one file that reads the environment, the checkout's `.env` and the secret files.
+"""All settings of all processes; README.md has the table.
 
-Every secret may stand in NAME, in a file named by NAME_FILE, or, for those that `reelqueue up`
-generates, in the data folder. README.md has the table.
+Kinds of values are in setting_kinds.py, where they are read from in environment.py.
 """
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
-from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from redis.connection import parse_url
 
+from tasks.environment import DEFAULT_DATA_DIR, SECRETS, SecretFiles, env_file
 from tasks.errors import ConfigurationError
+from tasks.setting_kinds import Allowed, HeaderSecret, HttpUrl, Retention, Seconds, StoreUrl
 from tasks.token import Keyring, parse_keys
-
-SECRETS = (
-    "RUNWARE_API_KEY",
-    "REDIS_URL",
-    "REELQUEUE_SECRETS",
-    "REELQUEUE_INSTALLATION_SECRET",
-    "REELQUEUE_FLOWER_AUTH",
-    "REELQUEUE_API_TOKEN",
-)
-"""Settings that may come from a file, and that are never printed."""
-
-GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION_SECRET"})
-"""Secrets that `up` writes below the data folder where the user gave none."""
-
-
-ALLOWABLE = ("eviction", "no-persistence")
-"""What a throw-away store may do that loses records, by its name in REELQUEUE_ALLOW."""
 
 NAMESPACE = "reelqueue"
 """REELQUEUE_NAMESPACE where it is not set."""
 
 LEAST_TOKEN = 32
 """Characters of REELQUEUE_API_TOKEN: 128 bits in hexadecimal."""
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-DEFAULT_DATA_DIR = CHECKOUT / ".reelqueue"
-
-
-def env_file() -> Path:
-    """Return the `.env` to read: the checkout's, or what REELQUEUE_ENV_FILE names instead."""
-    return Path(os.environ.get("REELQUEUE_ENV_FILE") or CHECKOUT / ".env")
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or set("?#") & set(value):
-        raise ValueError("must be an http(s) URL without query")
-    if "@" in parts.netloc:  # a URL is shown and stored; no password may stand in it
-        raise ValueError("must be an http(s) URL without user and password")
-    if " " in value or not value.isprintable():
-        raise ValueError("must be an http(s) URL without spaces or control characters")
-    return value.rstrip("/")
-
-
-def _header(value: SecretStr) -> SecretStr:
-    # http.client quotes a header that it refuses, the key in it, in its error.
-    if not _VISIBLE.fullmatch(value.get_secret_value()):
-        raise ValueError("must be visible ASCII characters, without spaces or line ends")
-    return value
-
-
-def _store_url(value: SecretStr) -> SecretStr:
-    try:
-        parse_store_url(value.get_secret_value())
-    except (ValueError, TypeError):  # its text quotes the URL, and the URL holds a password
-        raise ValueError(
-            "must be redis://:PASSWORD@HOST:PORT/0, rediss://... for TLS or unix://..., special "
-            "characters of the password written as %XX"
-        ) from None
-    return value
-
-
-parse_store_url: Callable[[str], dict[str, Any]] = parse_url  # redis-py leaves it untyped
-_VISIBLE = re.compile(r"[!-~]+")
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
-StoreUrl = Annotated[SecretStr, AfterValidator(_store_url)]
-DURATION = r"[0-9]{1,9}[smhd]"
-"""A whole number of seconds, minutes, hours or days."""
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-def seconds_of(text: str) -> float:
-    """Return the seconds of a DURATION."""
-    return int(text[:-1]) * _UNITS[text[-1]]
-
-
-def _retention(value: object) -> float:
-    if not isinstance(value, str) or not re.fullmatch(DURATION, value, re.ASCII):
-        raise ValueError("must be a number and s, m, h or d, for example 30d")
-    if seconds_of(value) < _UNITS["h"]:
-        raise ValueError("must be an hour at least")
-    return seconds_of(value)
-
-
-def _allowed(value: str) -> str:
-    unknown = {name.strip() for name in value.split(",")} - {"", *ALLOWABLE}
-    if unknown:
-        raise ValueError(f"must be a list of {', '.join(ALLOWABLE)}, with commas between")
-    return value
-
-
-Allowed = Annotated[str, AfterValidator(_allowed)]
-Retention = Annotated[float, BeforeValidator(_retention)]
-Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
 
 def _named(name: str, default: Any = None, **limits: Any) -> Any:  # noqa: ANN401  as Field itself
@@ -260,36 +167,6 @@ def names() -> frozenset[str]:
     return frozenset(known | {f"{name}_FILE" for name in SECRETS})
 
 
-def origin(name: str, *, given: bool) -> str:
-    """Return where a setting's value came from, in words."""
-    if os.environ.get(name):
-        return "environment"
-    if dotenv_values(env_file()).get(name):
-        return str(env_file())
-    return "secret file" if given else "default"
-
-
-def store_is_given() -> bool:
-    """Whether the user names a store; else one is kept in the data folder."""
-    given = _given()
-    return bool(given.get("REDIS_URL") or given.get("REDIS_URL_FILE"))
-
-
-def _given() -> dict[str, str]:
-    """Return `.env` below the environment; in both an empty value is none."""
-    return {
-        name: value
-        for source in (dotenv_values(env_file()), os.environ)
-        for name, value in source.items()
-        if value
-    }
-
-
-def inherited() -> dict[str, str]:
-    """Return a copy of this process's environment, for a child."""
-    return dict(os.environ)
-
-
 def isolate(own: Mapping[str, str]) -> None:
     """Forget every setting of the user's, `.env` included, and take `own` instead.
 
@@ -298,52 +175,6 @@ def isolate(own: Mapping[str, str]) -> None:
     for name in names():
         os.environ.pop(name, None)
     os.environ.update({"REELQUEUE_ENV_FILE": os.devnull, **own})
-
-
-class SecretFiles(PydanticBaseSettingsSource):
-    """Secrets from NAME_FILE, or from where `up` generated them in the data folder."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Unused: the source answers for all fields at once."""
-        return None, field.alias or field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the secrets that no earlier source gave."""
-        given = {**_given(), **self.current_state}
-        data_dir = Path(given.get("REELQUEUE_DATA_DIR") or DEFAULT_DATA_DIR)
-        paths = {
-            name: _secret_path(name, given, data_dir) for name in SECRETS if not given.get(name)
-        }
-        return {name: _read(name, path) for name, path in paths.items() if path}
-
-
-def _secret_path(name: str, given: Mapping[str, Any], data_dir: Path) -> Path | None:
-    if given.get(f"{name}_FILE"):
-        return Path(given[f"{name}_FILE"])
-    generated = secret_file(data_dir, name)
-    return generated if name in GENERATED and generated.exists() else None
-
-
-def _read(name: str, path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as exc:
-        raise ConfigurationError(f"{name}_FILE: cannot read {path}: {exc.strerror}") from exc
-    except ValueError:  # its text would quote a byte of the secret
-        raise ConfigurationError(f"{name}_FILE: {path} is not UTF-8 text") from None
-    if not text:
-        raise ConfigurationError(f"{name}_FILE: {path} is empty")
-    return text
-
-
-def secret_file(data_dir: Path, name: str) -> Path:
-    """Return where a generated secret stands: `<data>/secrets/redis_url` and so on."""
-    return data_dir / "secrets" / name.lower()
-
-
-def simulator_file(data_dir: Path) -> Path:
-    """Return where `up` says under which address the simulator is that it runs."""
-    return data_dir / "simulator.url"
 
 
 def _told(exc: ValidationError) -> str:

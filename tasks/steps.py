@@ -30,19 +30,18 @@ from tasks.money import total
 from tasks.move_calls import Moves
 from tasks.provider import Answer
 from tasks.store import Store
-from tasks.verdict import (
+from tasks.verdict_poll import (
     DOUBTED_SIGHTINGS,
     OK,
     Found,
     Outcome,
-    Told,
     is_verdict,
     is_whole,
     judged,
     news,
     of_poll,
-    of_submit,
 )
+from tasks.verdict_submit import Told, of_submit
 from tasks.wire.answer import Item
 from tasks.wire.callback import read
 

@@ -4,7 +4,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tasks.moves import CALLER_TOLD
-from tasks.settings import NAMESPACE, Settings, parse_store_url
+from tasks.setting_kinds import parse_store_url
+from tasks.settings import NAMESPACE, Settings
 
 TEXT_INFERENCE = "reelqueue.text_inference"
 """The name under which a job shows in Flower."""

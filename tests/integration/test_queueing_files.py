@@ -20,10 +20,11 @@ from batches.sending import Pace
 from batches.uploads import Account, Uploads
 from console.stack import plan
 from tasks import reading, reading_requests, reading_results, verbs
+from tasks.environment import simulator_file
 from tasks.errors import ConfigurationError, StoreRefused
 from tasks.job import State
 from tasks.provider import Provider
-from tasks.settings import load, simulator_file
+from tasks.settings import load
 from tasks.store import Store
 
 FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"

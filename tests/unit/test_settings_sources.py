@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.environment import origin, secret_file, store_is_given
 from tasks.errors import ConfigurationError
-from tasks.settings import isolate, load, names, origin, secret_file, store_is_given
+from tasks.settings import isolate, load, names
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.environment import SECRETS
 from tasks.errors import ConfigurationError
-from tasks.settings import SECRETS, Settings, load, names
+from tasks.settings import Settings, load, names
 
 KEYS = f"k1:{base64.b64encode(bytes(32)).decode()}"
 

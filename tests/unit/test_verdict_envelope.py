@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from wire_samples import OTHER, OURS, THIRD, answer, error, read, running
 
 from tasks.errors import REQUEST_TOO_LARGE, Category, Meaning, category
-from tasks.verdict import Told, of_submit
+from tasks.verdict_submit import Told, of_submit
 
 
 def alone(status: int, *codes: str) -> Told:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_samples import OTHER, OURS, answer, error, running, success
 
-from tasks.verdict import OK, Found, Outcome, by_task, is_whole, judged, of_poll
+from tasks.verdict_poll import OK, Found, Outcome, is_whole, judged, of_poll
+from tasks.wire.naming import by_task
 
 THRICE = 2  # polls before this one on which the same error stood
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from wire_samples import OTHER, OURS, THIRD, answer, error, read, running, success
 
 from tasks.errors import Meaning
-from tasks.verdict import Told, of_submit
+from tasks.verdict_submit import Told, of_submit
 from tasks.wire.answer import Item
 
 ACK = {"taskType": "textInference", "taskUUID": OURS}

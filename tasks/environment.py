@@ -1,0 +1,113 @@
+"""The one file that reads the environment, the checkout's `.env` and the secret files.
+
+Every secret may stand in NAME, in a file named by NAME_FILE, or, for those that `reelqueue up`
+generates, in the data folder. README.md has the table.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+from tasks.errors import ConfigurationError
+
+SECRETS = (
+    "RUNWARE_API_KEY",
+    "REDIS_URL",
+    "REELQUEUE_SECRETS",
+    "REELQUEUE_INSTALLATION_SECRET",
+    "REELQUEUE_FLOWER_AUTH",
+    "REELQUEUE_API_TOKEN",
+)
+"""Settings that may come from a file, and that are never printed."""
+
+GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION_SECRET"})
+"""Secrets that `up` writes below the data folder where the user gave none."""
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DEFAULT_DATA_DIR = CHECKOUT / ".reelqueue"
+
+
+def env_file() -> Path:
+    """Return the `.env` to read: the checkout's, or what REELQUEUE_ENV_FILE names instead."""
+    return Path(os.environ.get("REELQUEUE_ENV_FILE") or CHECKOUT / ".env")
+
+
+def origin(name: str, *, given: bool) -> str:
+    """Return where a setting's value came from, in words."""
+    if os.environ.get(name):
+        return "environment"
+    if dotenv_values(env_file()).get(name):
+        return str(env_file())
+    return "secret file" if given else "default"
+
+
+def store_is_given() -> bool:
+    """Whether the user names a store; else one is kept in the data folder."""
+    given = _given()
+    return bool(given.get("REDIS_URL") or given.get("REDIS_URL_FILE"))
+
+
+def inherited() -> dict[str, str]:
+    """Return a copy of this process's environment, for a child."""
+    return dict(os.environ)
+
+
+def _given() -> dict[str, str]:
+    """Return `.env` below the environment; in both an empty value is none."""
+    return {
+        name: value
+        for source in (dotenv_values(env_file()), os.environ)
+        for name, value in source.items()
+        if value
+    }
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Secrets from NAME_FILE, or from where `up` generated them in the data folder."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: the source answers for all fields at once."""
+        return None, field.alias or field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the secrets that no earlier source gave."""
+        given = {**_given(), **self.current_state}
+        data_dir = Path(given.get("REELQUEUE_DATA_DIR") or DEFAULT_DATA_DIR)
+        paths = {
+            name: _secret_path(name, given, data_dir) for name in SECRETS if not given.get(name)
+        }
+        return {name: _read(name, path) for name, path in paths.items() if path}
+
+
+def _secret_path(name: str, given: Mapping[str, Any], data_dir: Path) -> Path | None:
+    if given.get(f"{name}_FILE"):
+        return Path(given[f"{name}_FILE"])
+    generated = secret_file(data_dir, name)
+    return generated if name in GENERATED and generated.exists() else None
+
+
+def _read(name: str, path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ConfigurationError(f"{name}_FILE: cannot read {path}: {exc.strerror}") from exc
+    except ValueError:  # its text would quote a byte of the secret
+        raise ConfigurationError(f"{name}_FILE: {path} is not UTF-8 text") from None
+    if not text:
+        raise ConfigurationError(f"{name}_FILE: {path} is empty")
+    return text
+
+
+def secret_file(data_dir: Path, name: str) -> Path:
+    """Return where a generated secret stands: `<data>/secrets/redis_url` and so on."""
+    return data_dir / "secrets" / name.lower()
+
+
+def simulator_file(data_dir: Path) -> Path:
+    """Return where `up` says under which address the simulator is that it runs."""
+    return data_dir / "simulator.url"

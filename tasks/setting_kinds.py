@@ -1,0 +1,76 @@
+"""Kinds of values that a setting may have, each with what is wrong with any other."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from redis.connection import parse_url
+
+ALLOWABLE = ("eviction", "no-persistence")
+"""What a throw-away store may do that loses records, by its name in REELQUEUE_ALLOW."""
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or set("?#") & set(value):
+        raise ValueError("must be an http(s) URL without query")
+    if "@" in parts.netloc:  # a URL is shown and stored; no password may stand in it
+        raise ValueError("must be an http(s) URL without user and password")
+    if " " in value or not value.isprintable():
+        raise ValueError("must be an http(s) URL without spaces or control characters")
+    return value.rstrip("/")
+
+
+def _header(value: SecretStr) -> SecretStr:
+    # http.client quotes a header that it refuses, the key in it, in its error.
+    if not _VISIBLE.fullmatch(value.get_secret_value()):
+        raise ValueError("must be visible ASCII characters, without spaces or line ends")
+    return value
+
+
+def _store_url(value: SecretStr) -> SecretStr:
+    try:
+        parse_store_url(value.get_secret_value())
+    except (ValueError, TypeError):  # its text quotes the URL, and the URL holds a password
+        raise ValueError(
+            "must be redis://:PASSWORD@HOST:PORT/0, rediss://... for TLS or unix://..., special "
+            "characters of the password written as %XX"
+        ) from None
+    return value
+
+
+parse_store_url: Callable[[str], dict[str, Any]] = parse_url  # redis-py leaves it untyped
+_VISIBLE = re.compile(r"[!-~]+")
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
+StoreUrl = Annotated[SecretStr, AfterValidator(_store_url)]
+DURATION = r"[0-9]{1,9}[smhd]"
+"""A whole number of seconds, minutes, hours or days."""
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a DURATION."""
+    return int(text[:-1]) * _UNITS[text[-1]]
+
+
+def _retention(value: object) -> float:
+    if not isinstance(value, str) or not re.fullmatch(DURATION, value, re.ASCII):
+        raise ValueError("must be a number and s, m, h or d, for example 30d")
+    if seconds_of(value) < _UNITS["h"]:
+        raise ValueError("must be an hour at least")
+    return seconds_of(value)
+
+
+def _allowed(value: str) -> str:
+    unknown = {name.strip() for name in value.split(",")} - {"", *ALLOWABLE}
+    if unknown:
+        raise ValueError(f"must be a list of {', '.join(ALLOWABLE)}, with commas between")
+    return value
+
+
+Allowed = Annotated[str, AfterValidator(_allowed)]
+Retention = Annotated[float, BeforeValidator(_retention)]
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
