@@ -9,7 +9,7 @@ from batches.forecast import exactly
 from console.context import FATAL, opened, told
 from console.tables import plain
 from tasks import guard, health, quarantine
-from tasks.environment import origin
+from tasks.environment import origin, store_is_given
 from tasks.errors import Error
 from tasks.settings import Settings, load
 from tasks.store import UNSETTLED, Store
@@ -45,6 +45,8 @@ def _of_settings(settings: Settings) -> Iterator[Check]:
         yield False, str(exc)
     for warning in (*guard.warnings(settings), *guard.flower_warnings(settings)):
         yield None, warning
+    if store_is_given():
+        yield from _of_secrets(settings)
     if settings.api_key is None:
         yield True, "RUNWARE_API_KEY is not set: `up` uses the simulator, nothing is billed"
         return
@@ -53,6 +55,22 @@ def _of_settings(settings: Settings) -> Iterator[Check]:
         yield True, "PUBLIC_URL is not set: results are polled for"
     else:
         yield True, f"PUBLIC_URL: callbacks to {settings.callback_url}"
+
+
+def _of_secrets(settings: Settings) -> Iterator[Check]:
+    """Yield those that are not there, and that processes need which `up` does not start."""
+    needed = {
+        "REELQUEUE_SECRETS": settings.secrets,
+        "REELQUEUE_INSTALLATION_SECRET": settings.installation_secret,
+    }
+    for name in [name for name, value in needed.items() if value is None]:
+        yield (
+            None,
+            (
+                f"{name} is not set: `up` generates it, but a worker or door that is started by "
+                "itself refuses to work without; deploy/make-secrets writes it"
+            ),
+        )
 
 
 def _of_store(settings: Settings) -> Iterator[Check]:

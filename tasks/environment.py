@@ -28,6 +28,18 @@ SECRETS = (
 GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION_SECRET"})
 """Secrets that `up` writes below the data folder where the user gave none."""
 
+OF_CELERY = (
+    *("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"),
+    "CELERY_RESULT_BACKEND",
+)
+"""With these Celery itself would use another store than ours, past all that ours is checked for."""
+
+OF_ITS_COMMAND = (
+    *("APP", "BROKER_URL", "RESULT_BACKEND", "LOADER", "CONFIG_MODULE", "CELERY_LOADER"),
+    *("SKIP_CHECKS", "NO_COLOR"),  # no word of these that it does not know lets it start
+)
+"""What its command line reads beside them, whoever they were meant for."""
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA_DIR = CHECKOUT / ".reelqueue"
 
@@ -50,6 +62,17 @@ def store_is_given() -> bool:
     """Whether the user names a store; else one is kept in the data folder."""
     given = _given()
     return bool(given.get("REDIS_URL") or given.get("REDIS_URL_FILE"))
+
+
+def of_celery() -> str:
+    """Return the first setting of Celery's own that would lead it to another store, or ''."""
+    return next(filter(os.environ.get, OF_CELERY), "")
+
+
+def without_celery() -> None:
+    """Forget what Celery would read itself, in a process of ours: only our settings decide."""
+    for name in (*OF_CELERY, *OF_ITS_COMMAND):
+        os.environ.pop(name, None)
 
 
 def inherited() -> dict[str, str]:

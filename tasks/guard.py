@@ -4,7 +4,9 @@ A refusal is one sentence with its fix. Managed stores may forbid CONFIG, so INF
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +24,6 @@ DEBUGGING = "FLASK_DEBUG is on: tracebacks would be shown to who asks. Unset it"
 
 
 CLUSTER = "it is Redis Cluster; name a server without it in REDIS_URL"
-LOOPBACK = {"localhost", "::1"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def settings_or_refuse(settings: Settings) -> None:
         raise ConfigurationError(DEBUGGING)
     if settings.secrets is not None:
         settings.keyring()
+    if settings.api_token is not None:
+        settings.bearer()
     if settings.installation_secret is not None:
         settings.id_secret()
 
@@ -207,4 +210,8 @@ def _foreign(store: Store, key: str) -> str:
 
 
 def _is_here(host: str | None) -> bool:
-    return host in LOOPBACK or str(host).startswith("127.")
+    if host == "localhost":
+        return True
+    with suppress(ValueError):  # a name
+        return ip_address(str(host)).is_loopback
+    return False

@@ -30,6 +30,13 @@ def _header(value: SecretStr) -> SecretStr:
     return value
 
 
+def _user_and_password(value: SecretStr) -> SecretStr:
+    user, colon, password = value.get_secret_value().partition(":")
+    if not (user and colon and password):
+        raise ValueError("must be user:password")
+    return value
+
+
 def _store_url(value: SecretStr) -> SecretStr:
     try:
         parse_store_url(value.get_secret_value())
@@ -45,6 +52,7 @@ parse_store_url: Callable[[str], dict[str, Any]] = parse_url  # redis-py leaves 
 _VISIBLE = re.compile(r"[!-~]+")
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
+UserAndPassword = Annotated[SecretStr, AfterValidator(_user_and_password)]
 StoreUrl = Annotated[SecretStr, AfterValidator(_store_url)]
 DURATION = r"[0-9]{1,9}[smhd]"
 """A whole number of seconds, minutes, hours or days."""

@@ -13,7 +13,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tasks.environment import DEFAULT_DATA_DIR, SECRETS, SecretFiles, env_file
 from tasks.errors import ConfigurationError
-from tasks.setting_kinds import Allowed, HeaderSecret, HttpUrl, Retention, Seconds, StoreUrl
+from tasks.setting_kinds import (
+    Allowed,
+    HeaderSecret,
+    HttpUrl,
+    Retention,
+    Seconds,
+    StoreUrl,
+    UserAndPassword,
+)
 from tasks.token import Keyring, parse_keys
 
 NAMESPACE = "reelqueue"
@@ -40,7 +48,7 @@ class Settings(BaseSettings):
     public_url: HttpUrl | None = _named("PUBLIC_URL")
     secrets: SecretStr | None = _named("REELQUEUE_SECRETS")
     installation_secret: SecretStr | None = _named("REELQUEUE_INSTALLATION_SECRET")
-    flower_auth: SecretStr | None = _named("REELQUEUE_FLOWER_AUTH")
+    flower_auth: UserAndPassword | None = _named("REELQUEUE_FLOWER_AUTH")
     api_token: HeaderSecret | None = _named("REELQUEUE_API_TOKEN")
     data_dir: Path = _named("REELQUEUE_DATA_DIR", DEFAULT_DATA_DIR)
     namespace: str = _named("REELQUEUE_NAMESPACE", NAMESPACE, pattern=r"^[a-z0-9_-]{1,32}$")

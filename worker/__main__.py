@@ -7,6 +7,7 @@ import warnings
 from celery.exceptions import SecurityWarning
 from structlog import get_logger
 
+from tasks.environment import without_celery
 from tasks.errors import Error, StoreAway
 from tasks.wire.request import UnknownThinkingLevel
 from worker.app import app
@@ -20,6 +21,7 @@ STORE_AGAIN = 2.0
 def main() -> None:
     """Run until stopped; a refusal is one sentence on stderr and exit code 1."""
     configured()
+    without_celery()
     try:
         name = _crew_once_the_store_answers().name
     except Error as exc:

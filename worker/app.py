@@ -1,7 +1,11 @@
 """The Celery application. Importing it reads nothing; the first use reads the settings."""
 
+from typing import Any
+
 from celery import Celery, signals
 
+from tasks.environment import of_celery
+from tasks.errors import ConfigurationError
 from tasks.settings import load
 from worker.config import celery_config
 from worker.logs import configured
@@ -10,7 +14,23 @@ app = Celery(
     "reelqueue",
     include=["worker.doors", "worker.face", "worker.control", "worker.messages"],
     set_as_current=True,
+    loader="celery.loaders.app:AppLoader",  # not that of the environment
 )
 app.steps["consumer"].add("worker.ticks:TickStep")
 signals.setup_logging.connect(configured)
-app.add_defaults(lambda: celery_config(load()))
+
+
+def _configuration() -> dict[str, Any]:
+    """Return Celery's configuration.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or Celery would use another store than ours.
+    """
+    if name := of_celery():
+        raise ConfigurationError(
+            f"{name} is set: Celery would use that store in place of REDIS_URL, unchecked. Unset it"
+        )
+    return celery_config(load())
+
+
+app.add_defaults(_configuration)

@@ -12,6 +12,8 @@ from simulator_driver import wait_until
 from stack_driver import COMMAND, Done, Place
 from terminal_driver import Terminal
 
+from tasks.environment import OF_CELERY, OF_ITS_COMMAND
+
 KEYS = (
     "custom_id, job_id, task_uuid, state, result_index, text, finish_reason, reasoning, seed, "
     "cost, prompt_tokens, completion_tokens, thinking_tokens, attempts, error_code, "
@@ -23,8 +25,10 @@ FIRST_LINE = "Here is the emergency-response brief based on the provided video:"
 
 @pytest.fixture(scope="module")
 def where(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A place with settings of the real service, which the demo must not touch."""
-    settings = {"RUNWARE_API_KEY": "rw-real", "REDIS_URL": "redis://127.0.0.1:1", "COLUMNS": "80"}
+    """A place with settings of the real service, and of others, which the demo must not touch."""
+    nowhere = "redis://127.0.0.1:1"
+    settings = {"RUNWARE_API_KEY": "rw-real", "REDIS_URL": nowhere, "COLUMNS": "80"}
+    settings |= dict.fromkeys((*OF_CELERY, *OF_ITS_COMMAND), nowhere)
     return Place(tmp_path_factory.mktemp("demo"), **settings)
 
 

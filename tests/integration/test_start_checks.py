@@ -12,6 +12,7 @@ from simulator_driver import ROOT
 from store_driver import StoreServer, free_port, valkey_binary
 
 from tasks import guard
+from tasks.environment import OF_CELERY
 from tasks.errors import StoreRefused
 from tasks.settings import Settings
 from tasks.store import SCHEMA, Store
@@ -24,6 +25,7 @@ PROCESSES = {
     "door": [*PYTHON, "webhooks"],
     "api": [*PYTHON, "webhooks.api"],
     "up": [COMMAND, "up"],
+    "flower": [*PYTHON, "worker.flower"],
     "doctor": [COMMAND, "doctor"],
 }
 
@@ -281,3 +283,33 @@ def test_the_doctor_warns_of_it_too(opened: Store, own: StoreServer, tmp_path: P
     env = environment(own.url, opened.keys.namespace, tmp_path)
     said = refused(env | {"REELQUEUE_HOST": "0.0.0.0"}, "doctor")  # noqa: S104  nothing is bound
     assert "warn  REELQUEUE_FLOWER_AUTH is not set" in said["doctor"]
+
+
+@pytest.mark.parametrize("name", OF_CELERY)
+def test_a_program_whose_celery_would_use_another_store_is_told(
+    name: str, own: StoreServer, namespace: str, tmp_path: Path
+) -> None:
+    call = "from worker.app import app; app.send_task('reelqueue.text_inference')"
+    env = environment(own.url, namespace, tmp_path) | {name: "redis://127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, "-c", call], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"{name} is set: Celery would use that store in place of REDIS_URL" in done.stderr
+
+
+def test_the_doctor_fails_where_a_process_would_refuse_a_setting(
+    opened: Store, own: StoreServer, tmp_path: Path
+) -> None:
+    env = environment(own.url, opened.keys.namespace, tmp_path) | {"REELQUEUE_API_TOKEN": "short"}
+    said = refused(env, *PROCESSES)
+    assert all("REELQUEUE_API_TOKEN: the API needs" in text for text in said.values()), said
+
+
+def test_the_doctor_says_which_secrets_processes_need_that_up_does_not_start(
+    opened: Store, own: StoreServer, tmp_path: Path
+) -> None:
+    env = environment(own.url, opened.keys.namespace, tmp_path)
+    said = refused(env | {"REELQUEUE_SECRETS": ""}, "doctor", "door")
+    assert "warn  REELQUEUE_SECRETS is not set" in said["doctor"]
+    assert "REELQUEUE_SECRETS is not set" in said["door"]
