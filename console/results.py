@@ -21,6 +21,7 @@ from console.context import (
     progress_console,
     told,
 )
+from console.logs import spelled
 from tasks.errors import Error
 from tasks.job import State
 from tasks.reading import Batch
@@ -95,7 +96,8 @@ def results(
     rows = failed_rows(store, batch.id, local.extend) if failed else _table(store, batch)
     columns = partial(kinds, store, batch.id)
     if output is None:
-        sys.stdout.buffer.writelines(style.lines(rows, columns))
+        lines = style.lines(rows, columns)
+        sys.stdout.buffer.writelines(map(spelled, lines) if sys.stdout.isatty() else lines)
     else:
         try:
             count = write_table(rows, columns, output, style)

@@ -64,6 +64,7 @@ def configure(*, forks: bool = False) -> FilteringBoundLogger:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote headers
     logger: FilteringBoundLogger = structlog.get_logger().bind()
     _tell_of_crashes(logger)
     return logger
@@ -109,7 +110,10 @@ def _elsewhere(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     first = {name: str(event.pop(name))[:LONGEST] for name in ("timestamp", "level", "event")}
     if "exception" in event:  # its end tells what happened
         event["exception"] = event["exception"][-LONGEST:]
-    return _json({**first, **event})
+    told = {
+        name: value[:LONGEST] if isinstance(value, str) else value for name, value in event.items()
+    }
+    return _json({**first, **told})
 
 
 def _tell_of_crashes(logger: FilteringBoundLogger) -> None:

@@ -124,6 +124,20 @@ def test_doctor_finds_all_in_order_and_shows_no_secret(running: Place) -> None:
     assert running.env["RUNWARE_API_KEY"] not in settings
 
 
+def test_a_table_on_a_terminal_moves_no_cursor_and_in_a_file_is_exact(running: Place) -> None:
+    hostile = "\x1b]0;owned\x07\u009b2J\u202eevil\u200e"
+    manifest = running.manifest("moving", {"prompt": "x", "told": hostile})
+    assert running.run("submit", manifest, "--watch").returncode == 0
+    for format_ in ("jsonl", "csv", "tsv"):
+        with Terminal(running, "results", "moving", "--format", format_) as shown:
+            wait_until(shown.ended)
+            raw = shown.raw()
+        assert "\\u001b]0;owned\\u0007\\u009b2J\\u202eevil\\u200e" in raw
+        assert not set(raw) & {"\x1b", "\x07", "\u009b", "\u202e", "\u200e"}
+        piped = running.run("results", "moving", "--format", format_).stdout
+        assert (json.loads(piped)["told"] == hostile) if format_ == "jsonl" else (hostile in piped)
+
+
 def test_ctrl_c_in_watch_leaves_the_batch_running_and_says_how_to_go_on(running: Place) -> None:
     manifest = running.manifest("left", {"prompt": "slow [[sim: latency=2]]"})
     with Terminal(running, "submit", manifest, "--watch") as watching:

@@ -17,6 +17,8 @@ hostile = {HOSTILE!r}
 log.info("callback", job="j-1", told="stored", name=hostile, empty="")
 logging.getLogger("some.library").warning("said %s", hostile)
 logging.getLogger("some.library").info("not worth a line")
+logging.getLogger("urllib3.connection").warning("Failed to parse headers: Authorization: sesame")
+log.warning("poll.failed", code="Z" * 3_000_000)
 def fails(secret):
     raise ValueError(hostile)
 try:
@@ -29,7 +31,15 @@ thread.start()
 thread.join()
 fails("sesame")
 """
-SAID = ["callback", f"said {HOSTILE}", "tick.failed", "failed", "thread.died", "crashed"]
+SAID = [
+    "callback",
+    f"said {HOSTILE}",
+    "poll.failed",
+    "tick.failed",
+    "failed",
+    "thread.died",
+    "crashed",
+]
 
 
 def test_elsewhere_than_on_a_terminal_each_event_is_one_line_of_json() -> None:
@@ -41,11 +51,13 @@ def test_elsewhere_than_on_a_terminal_each_event_is_one_line_of_json() -> None:
     assert [event["event"] for event in events] == SAID
     assert all(list(event)[:3] == ["timestamp", "level", "event"] for event in events)
     assert (events[0]["job"], events[0]["name"]) == ("j-1", HOSTILE)
-    assert [e.get("logger") for e in events[:4]] == [None, "some.library", None, "some.library"]
-    traces = [event["exception"] for event in events[2:]]
+    assert [e.get("logger") for e in events[:2]] == [None, "some.library"]
+    assert [e.get("logger") for e in events[3:5]] == [None, "some.library"]
+    assert max(map(len, ended.stderr.splitlines())) < 32_000
+    traces = [event["exception"] for event in events[3:]]
     assert all(trace.startswith("Traceback (most recent call last)") for trace in traces)
     assert all("ValueError: a" in trace for trace in traces)
-    assert events[4]["thread"] == "poller"
+    assert events[5]["thread"] == "poller"
     assert b"sesame" not in ended.stderr.replace(b'fails(\\"sesame\\")', b"")
 
 

@@ -55,10 +55,14 @@ class Terminal:
 
     def seen(self) -> str:
         """Return what was shown so far, without colours and cursor movements."""
+        return _ESCAPES.sub("", self.raw()).replace("\r\n", "\n")
+
+    def raw(self) -> str:
+        """Return what was shown so far, as a terminal gets it."""
         with suppress(OSError):  # nothing more now, or the command has closed it
             while some := os.read(self._outer, 65536):
                 self._seen += some
-        return _ESCAPES.sub("", self._seen.decode("utf-8", "replace")).replace("\r\n", "\n")
+        return self._seen.decode("utf-8", "replace")
 
     def ended(self) -> bool:
         """Whether it has; reads on meanwhile, or a full terminal would hold it."""
