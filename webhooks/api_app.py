@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from tasks.errors import StoreAway
 from webhooks import api_routes, health, metrics
 from webhooks.api_errors import Refused, answer
+from webhooks.api_server import admitted
 from webhooks.build import Api
 
 KINDS = {404: "not_found", 405: "method_not_allowed"}
@@ -48,6 +49,7 @@ def _admitted(desk: Api) -> Callable[[], Response | None]:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         told = given.strip().encode("utf-8", "surrogateescape")
         if scheme.lower() == "bearer" and hmac.compare_digest(told, desk.token):
+            admitted()
             return None
         message = "send the header Authorization: Bearer, with the value of REELQUEUE_API_TOKEN"
         return answer(Refused(401, "unauthorized", message), CHALLENGE)

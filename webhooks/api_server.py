@@ -1,5 +1,6 @@
 """The API's gunicorn worker: like the door's, with time for large bodies, and JSON for errors."""
 
+import threading
 from typing import Any
 
 from webhooks import server
@@ -14,13 +15,34 @@ STALL_SECONDS = 30.0
 KINDS = {"400": "invalid_request", "503": "unavailable"}
 """Types of errors by the beginning of a status line; any other says that the head is too large."""
 
+LINGER = 5.0, 110 * 1024 * 1024
+"""Seconds and bytes for which a refused manifest is passed over: a proxy that still sends it would
+not see the answer, but a reset, and tell its client 502."""
+
+BRIEFLY = 0.1, 64 * 1024
+"""The same for who bears no token: many of these must not hold every thread."""
+
+_request = threading.local()
+"""`admitted`: whether that of this thread bears the token."""
+
+
+def admitted() -> None:
+    """Hear that the request of this thread bears the token."""
+    _request.admitted = True
+
 
 class Worker(server.Worker):
     """Serves requests in threads, each for a bounded time."""
 
-    # A refused manifest is passed over: a proxy that still sends it would not see the answer, but
-    # a reset, and tell its client 502.
-    linger = 5.0, 110 * 1024 * 1024
+    @property
+    def linger(self) -> tuple[float, int]:
+        """How long, and for how many bytes, a client whose connection is closed may go on."""
+        return LINGER if _request.admitted else BRIEFLY
+
+    def handle(self, conn: Any) -> Any:  # noqa: ANN401  gunicorn's own types
+        """Serve one request of a connection, in a thread."""
+        _request.admitted = False
+        return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:  # noqa: ANN401  gunicorn's own types
         """Serve a request whose head has come.

@@ -42,12 +42,15 @@ REFUSED = {
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Serves requests in threads, each for a bounded time."""
 
-    linger = LINGER_SECONDS, LINGER_MOST
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  gunicorn's signature
         super().__init__(*args, **kwargs)
         self._begun: dict[Any, float] = {}  # connections with a request, by when it began
         self._stopped: float | None = None
+
+    @property
+    def linger(self) -> tuple[float, int]:
+        """How long, and for how many bytes, a client whose connection is closed may go on."""
+        return LINGER_SECONDS, LINGER_MOST
 
     def notify(self) -> None:
         """Tell the parent that this worker lives (every second), and cut off slow clients."""

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -218,6 +219,16 @@ def test_a_slow_sender_holds_up_nobody(api: Api) -> None:
         wait_until(lambda: len(list((api.data / "incoming").glob("*.jsonl"))) == 6)
         assert api.ask("/v1/batches").status_code == 200
         assert api.submit("meanwhile", manifest([row("a")])).status_code == 201
+
+
+def test_clients_without_the_token_hold_no_thread_after_their_refusal(api: Api) -> None:
+    head = b"POST /v1/batches?name=x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
+    with api.connections(48) as forging:
+        for sock in forging:
+            sock.sendall(head + b"x")
+        begun = time.monotonic()
+        assert api.ask("/healthz").status_code == 200
+        assert time.monotonic() - begun < 3  # three rounds of a moment for sixteen threads
 
 
 @pytest.mark.parametrize(
