@@ -1,15 +1,15 @@
 """What the store hands out and takes in: claims, due tasks, verdicts, and their stored forms."""
 
 import json
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.clock import passing
 from tasks.job import Record, record
 from tasks.lua import Argument
 from tasks.packing import inflated, packed
-from tasks.wire.answer import Item, Kind, parse
+from tasks.wire.answer import STORED_DEPTH, Item, Kind, parse
 from tasks.wire.answer import items as read_items
 from tasks.wire.request import dumps
 
@@ -33,7 +33,7 @@ class Claimed:
     batch: str
     resends: int = 0  # times it was sent again because nothing was clear
     lacking: int | None = None  # results to ask for where the job has the others
-    is_doubtful: bool = False  # it may have been sent in a history that the store has lost
+    is_doubtful: bool = False  # it may have been sent before: it is looked for first
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,22 @@ class Claim:
     token: str
     jobs: tuple[Claimed, ...]
     free: int  # slots left after it
-    taken_at: float  # monotonic seconds, before the claim was asked for
+    taken_at: float  # seconds of clock.py, before the claim was asked for
 
     @property
     def send_by(self) -> float:
-        """Monotonic seconds of half its lease: another may soon hold these jobs."""
+        """Seconds of clock.py at half its lease: another may soon hold these jobs."""
         return self.taken_at + LEASE / 2
 
     @property
     def look_by(self) -> float:
-        """Monotonic seconds until when tasks may be looked for: the rest is for sending."""
+        """Seconds of clock.py until when tasks may be looked for: the rest is for sending."""
         return self.taken_at + LEASE / 4
 
     @property
     def is_old(self) -> bool:
         """Whether nothing may be sent any more."""
-        return time.monotonic() > self.send_by
+        return passing() > self.send_by
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,15 @@ class Verdict:
     def arguments(self) -> list[Argument]:
         """Return it as the scripts read it (prelude_results, answer_from)."""
         cost = "" if self.cost is None else str(self.cost)
-        digests = {item.digest for item in self.items}
+        digests = sorted({item.digest for item in self.items})[:MOST_DIGESTS]
         codes = [item.code for item in self.items if item.kind is Kind.ERROR]
         told = (self.successes, cost, int(self.final), codes[0][:64] if codes else "")
-        return [pack(self.items), *told, *sorted(digests)]
+        return [pack(self.items), *told, *digests]
 
+
+MOST_DIGESTS = 64
+"""Results and errors by which callbacks of an attempt are known again; four and theirs are below
+twenty. The blob holds all."""
 
 SMALL = 1000
 """Bytes below which an answer is stored as it is: to compress it saves a third of a kilobyte, and
@@ -105,7 +109,7 @@ def pack(items: Iterable[Item]) -> bytes:
 
 def unpack(blob: bytes) -> list[Item]:
     """Read what `pack` stored."""
-    return read_items(parse(inflated(blob)))
+    return read_items(parse(inflated(blob), STORED_DEPTH))
 
 
 def failure(code: str, message: str) -> str:

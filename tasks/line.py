@@ -14,6 +14,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from tasks.clock import passing
+
 
 class Line:
     """One exchange on a connection, which is cut when its time is over.
@@ -30,7 +32,7 @@ class Line:
             seconds: Until it is cut.
             stall: Most seconds in which the other side takes nothing of one piece that is sent;
                 None: all the time, for a body that is sent in one.
-            send_by: Monotonic seconds after which no piece is sent any more. Told anew before each
+            send_by: Seconds of clock.py after which no piece is sent. Told anew before each
                 piece, because a process that was stopped wakes with its timers late.
         """
         self.until = monotonic() + seconds
@@ -59,7 +61,7 @@ class Line:
     def check_sending(self) -> None:
         """Raise TimeoutError where it is too late to send anything."""
         self.check()
-        if monotonic() > self._send_by:
+        if passing() > self._send_by:
             raise TimeoutError
 
     def cut(self) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from itertools import chain
 
 import requests
@@ -61,6 +62,19 @@ class _Bearer(AuthBase):
         return request
 
 
+class _Session(requests.Session):
+    """A session that follows nothing and keeps nothing that an answer asks for."""
+
+    def __init__(self, auth: AuthBase) -> None:
+        super().__init__()
+        self.auth = auth
+        # Kept cookies would grow each request, until a server refuses its head.
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return no target: to find one, requests reads a body of any size by itself."""
+
+
 class Provider:
     """A client of one endpoint, safe to share between threads."""
 
@@ -69,8 +83,7 @@ class Provider:
     ) -> None:
         self._url, self._key = base_url, api_key
         self._patience = patience or Patience()
-        self._session = requests.Session()
-        self._session.auth = _Bearer(api_key)
+        self._session = _Session(_Bearer(api_key))
         adapter = Adapter(pool_maxsize=connections, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -83,7 +96,7 @@ class Provider:
 
         Args:
             tasks: Their bytes.
-            send_by: Monotonic seconds after which nothing may be sent any more.
+            send_by: Seconds of clock.py after which nothing may be sent any more.
 
         Raises:
             ProviderAway: `sent` is false only where the request cannot have reached the provider.

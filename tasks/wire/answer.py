@@ -1,6 +1,7 @@
 """What the provider says: one reader for ack, getResponse and callback bodies (contract §3-§6)."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -9,14 +10,27 @@ from typing import Any, NoReturn
 
 from tasks.errors import Category, category
 from tasks.ids import content_digest, result_digest
-from tasks.masks import without_token
+from tasks.masks import without_callback_tokens, without_token
 from tasks.money import nano_from_usd
 
 MOST_DEPTH = 64
 """Deepest nesting read. A real answer has 5 levels; Python's parser gives up near 1,000."""
 
+STORED_DEPTH = MOST_DEPTH + 2
+"""Deepest nesting read of what is stored: an item of its own then stands in an envelope."""
+
+MOST_VALUES = 200_000
+"""Values of one body that are read. A hundred tasks of four results have some 10,000, and Python
+makes an object of each: a body of 64 MB may hold thirty million."""
+
+MOST_ITEMS = 10_000
+"""Items of one body that are read; a hundred tasks have four results each, and errors."""
+
 MOST_EXPONENT = 307
 """Largest power of ten read, either way: beyond it no double holds the number to write it again."""
+
+LONGEST_CODE = 256
+"""Characters of an error's code that are read; the longest that is known has 42 (contract §6)."""
 
 MANY_DIGITS = "a number has too many digits"
 
@@ -70,30 +84,45 @@ class Item:
         return first if isinstance(first, str) else ""
 
 
-def parse(body: bytes) -> Any:  # noqa: ANN401  any JSON value
-    """Read a body strictly: UTF-8 without BOM, no NaN, no twin keys, bounded depth and numbers.
+def parse(body: bytes, depth: int = MOST_DEPTH) -> Any:  # noqa: ANN401  any JSON value
+    """Read a body strictly: UTF-8 without BOM, no NaN, no twin keys, bounded in depth and values.
+
+    Money in it is read with Decimal, and a callback token of ours that it sends back is masked.
 
     Raises:
-        Unreadable: for anything else; money in it is read with Decimal.
+        Unreadable: for anything else.
     """
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets + body.count(b",") > MOST_VALUES:
+        _check_values(body)
     try:
         value = _STRICT.decode(body.decode("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, Unreadable, RecursionError) as exc:
         raise Unreadable(str(exc)[:200]) from exc
     except ValueError as exc:  # Python reads no integers of more than 4,300
         raise Unreadable(MANY_DIGITS) from exc
-    if body.count(b"[") + body.count(b"{") > MOST_DEPTH:
-        _check_depth(value)
-    return value
+    if brackets > depth:
+        _check_depth(value, depth)
+    return without_callback_tokens(value) if b"runware" in body and b"webhooks" in body else value
 
 
-def _check_depth(value: object) -> None:
+def _check_values(body: bytes) -> None:
+    bare = _STRING.sub(b"", body)
+    if sum(map(bare.count, (b"[", b"{", b","))) > MOST_VALUES:
+        raise Unreadable(f"more than {MOST_VALUES:,} values")
+
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+"""A string of JSON, or what is left where one has no end: never looked through twice."""
+
+
+def _check_depth(value: object, most: int) -> None:
     # Level by level over what was read: long texts full of brackets cost nothing.
     level, depth = [value], 0
     while level := [node for node in level if isinstance(node, dict | list)]:
         depth += 1
-        if depth > MOST_DEPTH:
-            raise Unreadable(f"nested deeper than {MOST_DEPTH} levels")
+        if depth > most:
+            raise Unreadable(f"nested deeper than {most} levels")
         level = [
             child for node in level for child in (node.values() if isinstance(node, dict) else node)
         ]
@@ -125,14 +154,17 @@ _STRICT = json.JSONDecoder(
 )
 
 
-def items(body: object) -> list[Item]:
+def items(body: object, most: int = MOST_ITEMS) -> list[Item]:
     """Return the items of any documented or observed body shape.
 
     An envelope with `data` and/or `errors`, the singular `error`, a flat item, or a bare list.
 
     Raises:
-        Unreadable: where the body is neither object nor list.
+        Unreadable: where the body is neither object nor list, or lists more than `most` items.
     """
+    lists = [body.get("data"), body.get("errors")] if isinstance(body, dict) else [body]
+    if sum(len(listed) for listed in lists if isinstance(listed, list)) > most:
+        raise Unreadable(f"more than {most:,} items")  # before one is made of each (15 s)
     if isinstance(body, list):
         return [_item(element, failed=False) for element in body]
     if not isinstance(body, dict):
@@ -170,7 +202,7 @@ def _item(element: object, *, failed: bool) -> Item:
     raw: dict[str, Any] = element if isinstance(element, dict) else {"value": element}
     error = raw.get("error")
     nested: dict[str, Any] = error if isinstance(error, dict) else {}
-    code = _words(raw.get("code") or nested.get("code"))
+    code = _words(raw.get("code") or nested.get("code"))[:LONGEST_CODE]
     message = _words(raw.get("message") or nested.get("message"))
     kind = Kind.ERROR if failed else _kind(raw, code)
     uuid = raw.get("taskUUID")
@@ -213,11 +245,16 @@ def _kind(raw: Mapping[str, Any], code: str) -> Kind:
         return Kind.ERROR
     if status in ("processing", "pending"):  # before the fields: a running item may have text
         return Kind.PROCESSING
-    if raw.get("taskType") not in ("textInference", "getResponse", None):
+    if raw.get("taskType") not in ("textInference", "getResponse", None) and not answered:
         return Kind.OTHER
-    if status == "success" or answered:
+    if status == "success" or (answered and not _is_begun(raw)):
         return Kind.SUCCESS
     return Kind.PROCESSING if isinstance(raw.get("taskUUID"), str) else Kind.OTHER
+
+
+def _is_begun(raw: Mapping[str, Any]) -> bool:
+    """Whether a status that nobody knows stands beside a text that is empty yet."""
+    return bool(raw.get("status")) and not raw.get("text") and not raw.get("finishReason")
 
 
 def _digest(kind: Kind, raw: Mapping[str, Any], code: str, message: str) -> str:

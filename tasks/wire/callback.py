@@ -12,17 +12,10 @@ MOST_ITEMS = 64
 def read(body: bytes) -> Sequence[Item] | None:
     """Return the items of a callback's body; None where it cannot be understood."""
     try:
-        value = parse(body)
-        delivered = [] if _is_crowded(value) else items(value)
+        delivered = items(parse(body), MOST_ITEMS)
     except Unreadable:
         return None
     return delivered if delivered and all(map(_is_ours, delivered)) else None
-
-
-def _is_crowded(value: object) -> bool:
-    """Whether a body lists more than is read, told before an item is made of each (15 s)."""
-    lists = [value.get("data"), value.get("errors")] if isinstance(value, dict) else [value]
-    return sum(len(listed) for listed in lists if isinstance(listed, list)) > MOST_ITEMS
 
 
 def _is_ours(item: Item) -> bool:

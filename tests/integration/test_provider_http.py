@@ -154,6 +154,36 @@ def test_a_redirect_is_not_followed_and_the_key_stays_here(
     assert receiver.bodies == []
 
 
+@pytest.mark.parametrize("where", [b"http://[", b"\xff\xfe", b"//", b"/elsewhere"])
+def test_a_redirect_to_nowhere_is_an_answer_like_any_other(
+    serve: Callable[[Script], Wire], where: bytes
+) -> None:
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n" % where
+    assert ask(serve(answer_with(head)).url).status == 302
+
+
+def test_the_body_of_a_redirect_is_bounded_as_any_other(
+    serve: Callable[[Script], Wire], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 100_000)
+    packed = gzip.compress(b" " * 1_000_000)
+    head = b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n"
+    wire = serve(answer_with(head % len(packed) + b"\r\n" + packed))
+    with pytest.raises(ProviderAway, match="larger than"):
+        ask(wire.url)
+
+
+def test_no_cookie_is_kept_or_sent_back(serve: Callable[[Script], Wire]) -> None:
+    jar = b"".join(b"Set-Cookie: c%d=%s\r\n" % (n, b"x" * 1000) for n in range(20))
+    body = b'{"data":[]}'
+    wire = serve(answer_with(HEAD + jar + b"Content-Length: %d\r\n\r\n" % len(body) + body))
+    client = Provider(wire.url, "secret-key", 2, AMPLE)
+    for _ in range(2):
+        client.submit([b"{}"])
+    client.close()
+    assert not any(b"Cookie" in request for request in wire.requests)
+
+
 def test_a_page_instead_of_an_answer_is_told_as_a_problem(
     serve: Callable[[Script], Wire],
 ) -> None:

@@ -61,12 +61,37 @@ def test_deep_nesting_is_refused_at_once(name: str) -> None:
     assert time.process_time() - started < 1
 
 
-def test_the_deepest_nesting_that_is_read_can_be_written_and_read_again() -> None:
+@pytest.mark.parametrize("levels", [0, 2], ids=["flat", "in an envelope"])
+def test_the_deepest_nesting_that_is_read_can_be_written_and_read_again(levels: int) -> None:
     deep: object = "x"
-    for _ in range(MOST_DEPTH - 3):
+    for _ in range(MOST_DEPTH - 1 - levels):
         deep = [deep]
-    found = read({"data": [success(text=deep)]})
+    body = success(text="seen", more=deep)
+    found = read({"data": [body]} if levels else body)
     assert unpack(pack(found)) == found
+
+
+@pytest.mark.parametrize("value", [b"0", b"{}", b"[]", b"0.5", b'"a"'])
+def test_a_body_of_a_million_values_is_refused_at_once(value: bytes) -> None:
+    body = b'{"data":[' + b",".join([value] * 1_000_000) + b"]}"
+    started = time.process_time()
+    with pytest.raises(Unreadable, match="more than 200,000 values"):
+        parse(body)
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b'\\"' * 400_000], ids=["cut", "at a \\", "escapes"])
+def test_a_string_without_an_end_is_looked_through_once(end: bytes) -> None:
+    body = b'{"text":"' + b"{,[" * 200_000 + end
+    started = time.process_time()
+    with pytest.raises(Unreadable):
+        parse(body)
+    assert time.process_time() - started < 1
+
+
+def test_a_body_of_more_items_than_were_asked_for_is_refused_before_one_is_made() -> None:
+    with pytest.raises(Unreadable, match="more than 10,000 items"):
+        read({"data": [0] * 6_000, "errors": [0] * 6_000})
 
 
 def test_brackets_inside_a_text_are_no_nesting() -> None:
@@ -116,7 +141,7 @@ TOKEN = "canary-token".ljust(43, "x")
 
 
 @pytest.mark.parametrize("equals", ["=", "%3D", "%3d"])
-@pytest.mark.parametrize("place", ["flat", "nested", "code", "field"])
+@pytest.mark.parametrize("place", ["flat", "nested", "code", "field", "below"])
 def test_a_callback_url_that_is_sent_back_is_kept_without_its_token(
     equals: str, place: str
 ) -> None:
@@ -128,9 +153,10 @@ def test_a_callback_url_that_is_sent_back_is_kept_without_its_token(
         "nested": {"error": told},
         "code": {"code": url},
         "field": {**success(), "webhookURL": url},
+        "below": {**success(), "request": {"tasks": [{"webhookURL": url}]}},
     }[place]
     (item,) = items(parse(json.dumps(body).encode()))
-    assert place == "field" or f"e=1800000000&t{equals}***" in item.code + item.message
+    assert place in {"field", "below"} or f"e=1800000000&t{equals}***" in item.code + item.message
     (kept,) = unpack(pack([item]))
     for one in (item, kept):
         assert "canary" not in one.code + one.message + (str(one.raw) if place != "code" else "")
@@ -170,3 +196,9 @@ VALUES = st.recursive(
 @given(st.dictionaries(NAMES, VALUES) | VALUES)
 def test_arbitrary_values_under_the_names_of_the_contract_raise_nothing_else(body: object) -> None:
     survives(json.dumps(body).encode())
+
+
+def test_what_looks_like_a_token_in_a_text_is_left_alone() -> None:
+    text = "see runware?t=short and webhooks at t=" + "x" * 43
+    (item,) = read(success(text=text))
+    assert item.raw["text"] == text

@@ -73,6 +73,7 @@ ITEMS = {
     "empty text": {"taskUUID": OURS, "text": "", "finishReason": "unknown"},
     "an object as text": success(text={"answer": 1}),
     "an unknown status beside a text": success(status="succeeded"),
+    "an unknown taskType beside a text": success(taskType="textGeneration"),
 }
 PENDING = {
     "acknowledgment": {"taskType": "textInference", "taskUUID": OURS},
@@ -83,10 +84,11 @@ PENDING = {
     "null text without status": {"taskUUID": OURS, "text": None},
     "getResponse": running(taskType="getResponse", progress=40),
     "an unknown status without a result": {"taskUUID": OURS, "status": "queued"},
+    "an unknown status beside a text that is empty yet": running(status="queued", text=""),
 }
 OTHERS = {
     "authentication": {"taskType": "authentication", "connectionSessionUUID": OTHER},
-    "an image": success(taskType="imageInference", imageUUID=OTHER),
+    "an image": {"taskType": "imageInference", "taskUUID": OURS, "imageUUID": OTHER},
     "no name and nothing else": {"cost": 1},
 }
 
