@@ -23,7 +23,7 @@ READ = 4_096
 
 MEANINGS = {
     "foreign": "are of another job's task: kept, and never joined",
-    "orphan": "are of jobs that the store does not know",
+    "orphan": "are of jobs or tasks that the store does not know",
     "unreadable": "still cannot be understood",
     "full": "found the attempt's results full",
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
-from tasks import flow, history, ids, timing
+from tasks import flow, history, ids, strangers, timing
 from tasks.claims import Due
 from tasks.context import Context, batches_of
 from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, Road, category
@@ -23,6 +23,9 @@ PLAIN = frozenset(range(400, 500))
 SERVER_FAULTS = frozenset(range(500, 600))
 MOST_UNREAD = 4 * 1024 * 1024
 """Bytes of an answer to a poll that are kept where it cannot be read: as of a callback."""
+
+SILENCE = Answer(OK, (), "", None)
+"""What is said of a task that is not there, however a provider says it."""
 
 Named = Mapping[str, Sequence[Item]]
 """What an answer says, by the taskUUID that it names."""
@@ -44,11 +47,13 @@ class Inquiry:
         context: Whom to ask.
         news: Applies an answer that says something of these tasks, or of none.
         no_news: Applies that of this task, asked for alone, nothing was said.
+        is_over: Whether the deadline of a task has passed.
     """
 
     context: Context
     news: Callable[[Sequence[Due], Answer, Named], None]
     no_news: Callable[[Due], None]
+    is_over: Callable[[Due], bool]
 
     def ask(self, due: Sequence[Due]) -> Heard:
         """Ask for these tasks and apply what is said."""
@@ -59,21 +64,47 @@ class Inquiry:
         except ProviderAway as away:  # each is due again when its hold is over
             missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
             context.log.warning("poll.no_answer", **missed)
+            self._unanswerable(due)
             return Heard.NOTHING
         named = _named(answer, due)
         told_of_any = is_whole(answer.status, answer.items) or any(
             task.task_uuid in named for task in due
         )
+        if not told_of_any and len(due) == 1 and strangers.is_silence(context, answer):
+            answer, told_of_any = SILENCE, True
         if answer.problem or not (told_of_any or answer.status == OK):
             return self._unanswered(due, answer)
         if not told_of_any and (one := self._answered_for(due)):
             return self._ask_halves(_others(due, one), plain=False)
         if told_of_any:
             context.doubts.went_well("uuids", len(due))
+        if named and answer.status == OK:
+            context.witness.saw()
         self.news(due, answer, named)
+        self._beside(due, answer, named)
         told_of = {"tasks": len(due), "named": len(named), "batch": batches_of(due)}
         context.log.info("poll", status=answer.status, **told_of)
         return Heard.NEWS if told_of_any else Heard.REFUSED
+
+    def _beside(self, due: Sequence[Due], answer: Answer, named: Named) -> None:
+        """Ask apart for those that an answer which is no plain one tells nothing of."""
+        if answer.status == OK:
+            return
+        told = [task for task in due if task.task_uuid in named]
+        if 0 < len(told) < len(due):
+            self.ask([task for task in due if task.task_uuid not in named])
+        if answer.status not in VERDICTLESS_STATUSES:
+            return
+        if len(due) == 1:
+            self._unanswerable(due)
+        else:
+            for task in [task for task in told if self.is_over(task)][: history.PROVEN]:
+                self.ask([task])
+
+    def _unanswerable(self, due: Sequence[Due]) -> None:
+        """Of a task past its deadline, asked for alone: is it the one that is not answered for?"""
+        if len(due) == 1 and self.is_over(due[0]) and strangers.are_answered(self.context):
+            self.no_news(due[0])
 
     def _unanswered(self, due: Sequence[Due], answer: Answer) -> Heard:
         """A refused or unreadable answer is no news of any task; what may be one's is halved."""
@@ -83,16 +114,28 @@ class Inquiry:
         codes = [item.code for item in answer.items if item.kind is Kind.ERROR]
         about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
         if answer.status in history.REFUSED or about_us:
-            code = codes[0] if codes else f"http{answer.status}"
-            reason = f"{code}: polling is refused"
-            flow.pause_all(self.context.store, reason, self.context.probe_after)
-        elif len(due) == 1 and answer.status not in VERDICTLESS_STATUSES:
+            return self._refused(due, codes[0] if codes else f"http{answer.status}")
+        if answer.status not in VERDICTLESS_STATUSES:
+            if len(due) > 1:
+                return self._ask_halves(due, plain=answer.status in PLAIN)
             self._keep_unread(due[0], answer)
             self.no_news(due[0])
-        elif answer.status not in VERDICTLESS_STATUSES:
-            return self._ask_halves(due, plain=answer.status in PLAIN)
-        elif answer.status in SERVER_FAULTS and (one := self._answered_for(due)):
+            return Heard.REFUSED
+        if answer.status in SERVER_FAULTS and (one := self._answered_for(due)):
             return self._ask_halves(_others(due, one), plain=False)
+        self._unanswerable(due)
+        return Heard.REFUSED
+
+    def _refused(self, due: Sequence[Due], code: str) -> Heard:
+        """The key or the credit is refused; or, where others are answered for, one task is."""
+        context = self.context
+        if not strangers.are_answered(context):
+            if context.witness.may_pause(context.probe_after):
+                flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
+            return Heard.REFUSED
+        if len(due) > 1:
+            return self._ask_halves(due, plain=False)
+        self._unanswerable(due)
         return Heard.REFUSED
 
     def _keep_unread(self, task: Due, answer: Answer) -> None:

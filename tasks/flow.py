@@ -1,6 +1,8 @@
 """How much may be at the provider, and when to stop sending."""
 
+import math
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
 
@@ -12,6 +14,9 @@ from tasks.verdict_submit import Told
 
 PROBE_AFTER = 60.0
 """Seconds after which a pause for the key or the credit is tried again; a refusal costs nothing."""
+
+VOUCHED = 60.0
+"""Seconds for which a provider that took, or told of, a task is known to know our key."""
 
 
 class Portion:
@@ -56,6 +61,34 @@ class Doubts:
         known = self._failed.get(what)
         self._failed[what] = min(size, known or size)
         return known is not None
+
+
+class Witness:
+    """When the provider last took, or told of, a task that is there."""
+
+    def __init__(self) -> None:
+        self._saw = self._paused = -math.inf  # monotonic seconds
+
+    def saw(self) -> None:
+        """Hear that it did."""
+        self._saw = monotonic()
+
+    def seconds_ago(self) -> float:
+        """Return how long ago that was."""
+        return monotonic() - self._saw
+
+    def may_pause(self, probe_after: float) -> bool:
+        """Whether a refused poll may pause all submissions, for `probe_after` seconds.
+
+        After each pause they are tried before the next; where one went well, what is refused is
+        that task alone.
+        """
+        now = monotonic()
+        vouched = self._saw > self._paused > -math.inf and now - self._saw < VOUCHED
+        if vouched or now - self._paused < 2 * probe_after:
+            return False
+        self._paused = now
+        return True
 
 
 def pause_all(store: Store, reason: str, probe_after: float) -> None:

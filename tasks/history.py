@@ -1,15 +1,16 @@
-"""What the store may have forgotten: a task of a lost history is looked for before it is sent.
+"""What may have been sent already is looked for before it is sent.
 
 A store that came up anew may lack its last second, or all since a backup. Derived ids give the same
 work the same taskUUIDs, but a provider that forgets used ones would sell them again. So what may
-have been sent is asked for first; what is there is treated as a POST without a clear answer.
+have been sent is asked for first; what is there is treated as a POST without a clear answer. The
+same goes for what is sent again after silence: while it waited its task may have come to light.
 """
 
 from collections.abc import Mapping, Sequence
-from time import monotonic
 
-from tasks import flow, refusals
+from tasks import flow, refusals, strangers
 from tasks.claims import Claim, Claimed
+from tasks.clock import passing
 from tasks.context import Context
 from tasks.errors import VERDICTLESS_STATUSES, ProviderAway
 from tasks.provider import Answer
@@ -45,7 +46,7 @@ class _Search:
 
     def ask(self, jobs: Sequence[Claimed]) -> bool:
         """Ask for tasks; returns whether all of them were told of, by silence too."""
-        if monotonic() > self._claim.look_by:  # what is known by now is still to be sent
+        if passing() > self._claim.look_by:  # what is known by now is still to be sent
             return self._later(jobs, 0.0, "no time was left for it")
         try:
             answer = self._context.provider.poll([job.task_uuid for job in jobs])
@@ -53,10 +54,14 @@ class _Search:
             return self._later(jobs, WAIT, str(away))
         if answer.status in REFUSED:
             reason = f"http{answer.status}: polling is refused"
-            flow.pause_all(self._context.store, reason, self._context.probe_after)
+            if self._context.witness.may_pause(self._context.probe_after):
+                flow.pause_all(self._context.store, reason, self._context.probe_after)
             return self._later(jobs, WAIT, reason)
         alone = len(jobs) == 1
-        found = {job.id: _outcome(answer, job.task_uuid, alone=alone) for job in jobs}
+        if alone:
+            found = {jobs[0].id: _outcome_alone(self._context, answer, jobs[0].task_uuid)}
+        else:
+            found = {job.id: _outcome(answer, job.task_uuid) for job in jobs}
         if not alone and answer.status not in VERDICTLESS_STATUSES and self._is_short(jobs, found):
             return self._ask_halves(jobs, answer.status)
         return self._apply(jobs, found)
@@ -86,7 +91,7 @@ class _Search:
         self._later(untold, WAIT, "no news of it")
         with self._context.store.moves() as moves:
             for job in there:
-                why = "sent in a history that the store has lost"
+                why = "there after all" if job.resends else "sent in a history that is lost"
                 moves.lose(job.id, self._claim.token, "", why)
         told = {"tasks": len(jobs), "there": len(there), "silent": len(untold)}
         self._context.log.info("history.asked", **told)
@@ -104,12 +109,19 @@ def asked_alone(context: Context, task_uuid: str) -> Outcome | None:
         answer = context.provider.poll([task_uuid])
     except ProviderAway:
         return None
-    return _outcome(answer, task_uuid, alone=True)
+    return _outcome_alone(context, answer, task_uuid)
 
 
-def _outcome(answer: Answer, task_uuid: str, *, alone: bool) -> Outcome | None:
+def _outcome_alone(context: Context, answer: Answer, task_uuid: str) -> Outcome | None:
+    said = _outcome(answer, task_uuid, alone=task_uuid)
+    if said is None and strangers.is_silence(context, answer):
+        return Outcome.EMPTY
+    return said
+
+
+def _outcome(answer: Answer, task_uuid: str, *, alone: str = "") -> Outcome | None:
     """Return what an answer says of a task; None where it tells nothing, not even silence."""
-    named = by_task(answer.items, alone=task_uuid if alone else "")
+    named = by_task(answer.items, alone=alone)
     whole = is_whole(answer.status, answer.items) and not answer.problem
     told = news(answer.status, named.get(task_uuid, []), whole=whole)
     return None if told is None else of_poll(told, 1, {}, answer.status).outcome

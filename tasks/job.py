@@ -64,6 +64,7 @@ class Record:
     cost: int  # of all attempts
     reserved: int  # the most that one purchase is reckoned to cost
     winner: int | None  # the attempt whose results are the job's, with those it stands beside
+    refusals: int  # POSTs of the current attempt that were refused for now
     resends: int  # POSTs of the current attempt beyond the first
     passed_over: int  # those before which it was lost while the provider took others
     empties: int  # answered polls in a row that knew nothing of the current attempt
@@ -120,6 +121,7 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
         cost=_number(get("m")),
         reserved=_number(get("rv")),
         winner=_moment(get("w")),
+        refusals=_number(get("rf")),
         resends=_number(get("rs")),
         passed_over=_number(get("po")),
         empties=_number(get("em")),

@@ -35,6 +35,9 @@ PRELUDE = ("prelude", "prelude_books", "prelude_moves", "prelude_results", "prel
 VERSION = "@version@"
 """Stands in the library's source for what tells it from that of other code, or namespaces."""
 
+FREEING = frozenset({"prune", "settled", "cancel", "cancel_pass", "cancel_batch"})
+"""Scripts that free memory, or let it be freed: a store that is full runs them all the same."""
+
 FRESH = 0.05
 """Seconds of rest after which a connection is looked at before use; no store starts in less."""
 
@@ -48,9 +51,21 @@ _AWAY = (
     *(redis.ConnectionError, redis.TimeoutError, redis.exceptions.InvalidResponse),
     redis.exceptions.ClusterDownError,
 )
+_DEMOTED = (redis.ReadOnlyError, redis.exceptions.MasterDownError)
 _FULL = (redis.OutOfMemoryError, redis.ReadOnlyError)
 _FORBIDDEN = "ACL failure in script"
 _UNKNOWN = "unknown command"
+
+
+class _Client(redis.Redis):
+    """A client that connects anew where its server was demoted, which closes no connection."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  redis-py's own
+        try:
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except _DEMOTED:
+            self.connection_pool.disconnect(inuse_connections=False)
+            raise
 
 
 def connect(url: str, timeout: float) -> redis.Redis:
@@ -58,7 +73,7 @@ def connect(url: str, timeout: float) -> redis.Redis:
 
     redis-py's own default is to retry, which applies a write twice when an answer was slow.
     """
-    return redis.Redis.from_url(
+    return _Client.from_url(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=min(timeout, 2.0),
@@ -156,10 +171,14 @@ class Scripts:
         connection = self._connection()
         try:
             connection.send_packed_command(connection.pack_commands(commands))
-            return [_answer(connection) for _ in commands]
+            answers = [_answer(connection) for _ in commands]
         except BaseException:
             connection.disconnect()  # nobody is left to take the answers that are still to come
             raise
+        if any(isinstance(answer, _DEMOTED) for answer in answers):
+            connection.disconnect()  # its name may lead to another server by now
+            self._client.connection_pool.disconnect(inuse_connections=False)
+        return answers
 
     def _connection(self) -> Any:  # noqa: ANN401  any class of connections
         """Return this thread's own: to take one from the pool takes longer than all of `_send`."""
@@ -206,8 +225,9 @@ def _each(answer: Any) -> Sequence[Any]:  # noqa: ANN401  scripts answer differe
 
 
 def _function(name: str, script: str) -> str:
-    called = f"function(_, ARGV) return run({name}_, ARGV) end"
-    known_as = f"redis.register_function('{name}_{VERSION}', {called})"
+    called = f"callback = function(_, ARGV) return run({name}_, ARGV) end"
+    flags = "flags = {'allow-oom'}, " if name in FREEING else ""
+    known_as = f"redis.register_function{{function_name = '{name}_{VERSION}', {flags}{called}}}"
     return f"local function {name}_(ARGV)\n{script}\nend\n{known_as}"
 
 

@@ -25,7 +25,7 @@ from tasks.asking import Heard, Named
 from tasks.backoff import exponential
 from tasks.claims import SLOT_MARGIN, Claim, Claimed, Due, Verdict
 from tasks.context import Context, batches_of
-from tasks.errors import MEDIUM_GONE, Meaning, ProviderAway, Road
+from tasks.errors import MEDIUM_GONE, Meaning, ProviderAway, Road, meaning
 from tasks.money import total
 from tasks.move_calls import Moves
 from tasks.provider import Answer
@@ -99,6 +99,8 @@ def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[s
         refusals.no_answer(context, claim, jobs, tasks, away)
         return False
     told = of_submit([job.task_uuid for job in jobs], answer.status, answer.items)
+    if any(said.meaning is Meaning.ACCEPTED for said in told.values()):
+        context.witness.saw()
     refusals.leave_out(context, jobs, told, tasks)
     if any(said.meaning is None for said in told.values()):  # it named nobody: find out whom
         return _send_halves(context, claim, jobs, tasks, answer.status)
@@ -189,7 +191,10 @@ def poll(context: Context) -> int:
     most = context.portion.of(min(setting, int(context.store.limits().get("uuids", setting))))
     sent, due = context.store.claim_due(most)
     inquiry = asking.Inquiry(
-        context, partial(_apply_poll, context, sent), partial(_apply_no_news, context, sent)
+        context,
+        partial(_apply_poll, context, sent),
+        partial(_apply_no_news, context, sent),
+        partial(timing.past_deadline, context.settings, sent),
     )
     if due and inquiry.ask(due) is not Heard.NOTHING:
         context.portion.was_answered(len(due))
@@ -245,12 +250,21 @@ def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status:
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:
         successes, accusations = reading_results.delivered(context.store, job, task.attempt)
-        accusations = [error for error in accusations if is_verdict(error)]
+        accusations = [error for error in accusations if _accuses(job.refusals, error)]
         # One error of several results may be followed by successes that take longer.
         all_told = len(successes) + len(accusations) >= expected
         if accusations and (all_told or timing.silent_for_long(context.settings, sent, task)):
             return judged(tuple(accusations))
     return said
+
+
+def _accuses(refusals: int, error: Item) -> bool:
+    """Whether an error that a callback brought may be the task's end.
+
+    Of a task that was refused before it was taken, a refusal that is told late is none.
+    """
+    is_of_refusal = refusals > 0 and meaning(Road.SUBMIT, error.code) is Meaning.WAIT
+    return is_verdict(error) and not is_of_refusal
 
 
 def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Found) -> None:

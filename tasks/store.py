@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from tasks.claims import LEASE, Claim, Claimed, Due, claimed, due, ms, pack
+from tasks.clock import passing
 from tasks.errors import StoreRefused
 from tasks.keys import Keys
 from tasks.lua import Argument, Scripts, connect, store_errors
@@ -166,7 +167,7 @@ class Store:
 
     def claim(self, most: int, bound: float, place: str, kid: str, lifetime: int) -> Claim:
         """Take up to `most` jobs for the free slots; `bound` is the longest a slot is held."""
-        taken_at, fixed = monotonic(), (ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED))
+        taken_at, fixed = passing(), (ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED))
         token, free, jobs = b"", 0, list[Claimed]()
         while len(jobs) < most:  # piece by piece, so that no script takes long
             asked = min(PIECE, most - len(jobs))

@@ -134,13 +134,20 @@ def again_in(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
     return (until_over if ended else wait)(settings, sent, task, pace)
 
 
+LEFT = frozenset({State.CANCELLED, State.FAILED, State.PARTIAL})
+"""States of jobs of which a task may be at the provider though nobody knows that it ever was."""
+
+
 def needs_no_slot(settings: Settings, sent: int, task: Due) -> bool:
-    """Whether a task that the user gave up was silent for as long as one that is sent again."""
+    """Whether a task that no job hangs on was silent for as long as one that is sent again.
+
+    The user gave it up, or another POST of it was rejected after one without a clear answer.
+    """
     job = task.job
     if task.attempt < job.attempt:  # and asked for again since
         since = job.attempts[task.attempt - 1].unclear_since
         return since is not None and sent >= since + settings.resolve_after * 1000
-    gone = job.state is State.CANCELLED and task.attempt == job.attempt and job.empties >= 1
+    gone = job.state in LEFT and task.attempt == job.attempt and job.empties >= 1
     return gone and silent_for_long(settings, sent, task)
 
 

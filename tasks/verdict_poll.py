@@ -108,7 +108,7 @@ def of_poll(
     successes = tuple(item for item in items if item.kind is Kind.SUCCESS)
     errors = tuple(item for item in items if is_verdict(item))
     running = any(
-        item.kind is Kind.PROCESSING
+        item.kind in {Kind.PROCESSING, Kind.OTHER}  # whatever it is, it is there
         or (item.kind is Kind.ERROR and meaning(Road.POLL, item.code) is Meaning.ACCEPTED)
         for item in items
     )

@@ -39,6 +39,13 @@ PRECEDENCE = (
 """Of several errors of one task that decides which leaves most room for a purchase."""
 
 
+CONFLICT = 409
+"""Status that one task alone may get because its taskUUID is in use: it is looked for."""
+
+MOST_RESULTS = 32
+"""Results of an acknowledgment that are kept at once: eight times a task's; polls tell all."""
+
+
 @dataclass(frozen=True)
 class Told:
     """What the direct answer to a POST says of one task."""
@@ -61,7 +68,7 @@ def of_submit(uuids: Sequence[str], status: int, items: Sequence[Item]) -> dict[
 
 
 def _named(items: Sequence[Item], status: int) -> Told:
-    results = tuple(item for item in items if item.kind is Kind.SUCCESS)
+    results = tuple(item for item in items if item.kind is Kind.SUCCESS)[:MOST_RESULTS]
     if any(item.kind is not Kind.ERROR for item in items):
         return Told(Meaning.ACCEPTED, results=results)
     told = _heaviest(items)
@@ -107,7 +114,7 @@ def _envelope(status: int, items: Sequence[Item], *, alone: bool) -> Told:
         return _of_all(told, status, alone=alone)
     if by_status:
         return by_status
-    if status < 400:  # noqa: PLR2004  a success that names nobody says nothing
+    if status < 400 or (status == CONFLICT and alone):  # noqa: PLR2004  a success says nothing
         return Told(Meaning.UNCLEAR, message="the answer names no task")
     told = Told(Meaning.REJECTED if alone else None, f"http{status}", said)
     if not errors:

@@ -6,6 +6,7 @@
 --       what is kept of a message of the same group that was answered
 -- returns: 'added', 'known' (same content), 'again' (same, and told again), 'differs',
 --          'pruned' (it was here before) or 'cancelling' (the batch is)
+local DAY_MS = 86400000 -- each day has a batch of its own
 local name, id, celery_id = ARGV[1], ARGV[6], ARGV[11]
 local t, batch = now(), redis.call('HGET', KEY.names(), name)
 local known, state, home = unpack(redis.call('HMGET', KEY.job(id), 'd', 's', 'b'))
@@ -25,6 +26,8 @@ if not batch then
   batch = ARGV[2]
   create(batch, name, ARGV[3], t)
   redis.call('HSET', KEY.batch(batch), 'sealed', 1)
+  -- A message comes again whose job, batch and POST a lost history had.
+  if doubted_until(t) > t - DAY_MS then redis.call('HSET', KEY.batch(batch), 'doubt', 1) end
 elseif redis.call('HEXISTS', KEY.batch(batch), 'cancelling') == 1 then
   return 'cancelling'
 end

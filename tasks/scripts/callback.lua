@@ -3,7 +3,7 @@
 -- ARGV: job id, then per item: taskUUID ('' where it names none), kind, digest, cost ('' where not
 --       reported), blob
 -- returns: 'stored', 'known' (nothing new), 'foreign' (names another job's task), 'full' (too much is
---          kept of the attempt: nothing was kept) or 'orphan' (no such job)
+--          kept of the attempt: nothing was kept) or 'orphan' (no such job, or no such task of anybody)
 local MOST = 32 -- results and errors kept of one attempt; four and theirs are below twenty
 
 -- Is there no more room for an item that is not kept yet?
@@ -16,6 +16,11 @@ local function full(job, n, digest)
   return kept >= MOST
 end
 
+-- Is a taskUUID that of any job? If not, it may be of an attempt that the store has lost.
+local function is_known(uuid)
+  return redis.call('EXISTS', KEY.job(uuid), KEY.task(uuid)) > 0
+end
+
 local job = fetch(ARGV[1])
 if not job then -- one that was pruned has had its say
   return redis.call('EXISTS', KEY.tombstone(ARGV[1])) == 1 and 'known' or 'orphan'
@@ -24,7 +29,7 @@ local t, attempts = now(), {}
 local is_first = not next(results_of(job))
 for i = 2, #ARGV, 5 do
   local n = attempt_of(job, ARGV[i])
-  if not n then return 'foreign' end
+  if not n then return is_known(ARGV[i]) and 'foreign' or 'orphan' end
   if not is_first and full(job, n, ARGV[i + 2]) then
     if not ENDED[job.s] then prompt(job, n, t) end
     return 'full'
@@ -63,6 +68,8 @@ local function success(n, digest, cost, blob)
 end
 
 local function failure(n, named, digest, blob)
+  -- Only refused so far, the task was never there: this tells of a refusal, too.
+  if job.s == 'queued' and job.rf and not job.rs and n == tonumber(job.a) then return end
   doubtful[n] = true
   if job['o' .. n] == 'completed' then
     flag(job, 'contradiction')

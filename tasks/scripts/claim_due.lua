@@ -3,6 +3,7 @@
 -- returns: now, poll sequence, then per task: taskUUID, job id, attempt, since when it is due in ms,
 --          record (flat hash)
 local t, taken, held = now(), {}, {}
+doubted_until(t)
 local sequence, till = redis.call('HINCRBY', KEY.meta(), 'polls', 1), t + tonumber(ARGV[2])
 local due = redis.call('ZRANGE', KEY.due(), '-inf', t, 'BYSCORE', 'LIMIT', 0, ARGV[1], 'WITHSCORES')
 for i = 1, #due, 2 do

@@ -8,6 +8,7 @@
 local HISTORY = 64        -- entries kept per job
 local CAUSES = 64         -- error codes that a batch counts apart; the rest is 'other'
 local PROMPT_MS = 1000    -- a job is not polled more often than this, whatever is delivered
+local LEAP = 1000000000   -- polls, or claims, that a lost history had at most
 local COST_MS = 60000     -- a cost that no callback named is asked for so long
 
 -- Of one run: its time, records by id. Of one script: the records it changed, by id the lines that its
@@ -32,6 +33,9 @@ local function doubted_until(t)
   if known == server then return tonumber(since or '0') end
   redis.call('HSET', KEY.meta(), 'run', server)
   if not known then return tonumber(since or '0') end
+  -- What was begun in the lost history has higher numbers than the kept one knows of.
+  redis.call('HINCRBY', KEY.meta(), 'polls', LEAP)
+  redis.call('HINCRBY', KEY.meta(), 'fence', LEAP)
   redis.call('HSET', KEY.meta(), 'doubt', t)
   return t
 end

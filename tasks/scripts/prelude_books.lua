@@ -97,8 +97,8 @@ local function recount_open(batch, by)
   end
 end
 
--- Write what was counted. A batch whose jobs leave the provider may afford more again; one of which
--- jobs ended, or go on, has other open ones than before.
+-- Write what was counted. A batch whose jobs leave the provider, or the queue for good, may afford others
+-- again; one of which jobs ended, or go on, has other open ones than before.
 local function count_up()
   local sums, open, pace, eased = {}, {}, {}, {}
   for i = 1, #counted, 3 do
@@ -114,7 +114,8 @@ local function count_up()
       if to ~= 'cancelled' then add(pace, batch, 1) end
     end
     if ENDED[from] and not ENDED[to] then add(open, batch, 1) end
-    if ACTIVE[from] and not ACTIVE[to] then eased[batch] = true end
+    local has_left = ACTIVE[from] and not ACTIVE[to] or from == 'queued' and ENDED[to]
+    if has_left then eased[batch] = true end
   end
   for batch, own in pairs(sums) do write_sums(KEY.batch(batch), own) end
   write_sums(KEY.counts(), over_all(sums))
@@ -170,6 +171,13 @@ local function tear_out(...)
   end
 end
 
+-- Part of a list. Of a long one `unpack` makes an error.
+local function slice(list, first, last)
+  local part = {}
+  for i = first, last do part[#part + 1] = list[i] end
+  return part
+end
+
 -- Run several scripts as one, each with its own answer; one that goes wrong takes no other with it.
 -- ARGV: per script: name, number of its arguments, these
 local function run_several(scripts, ARGV)
@@ -178,10 +186,12 @@ local function run_several(scripts, ARGV)
   while ARGV[at] do
     local last = at + 1 + tonumber(ARGV[at + 1])
     local moves, counts, sums, told, called, seen = #moved, #counted, #money, #ends, #awaited, #shown
-    local is_well, answer = pcall(scripts[ARGV[at]], {unpack(ARGV, at + 2, last)})
-    if is_well then
+    local is_well, answer = pcall(function()
+      local said = scripts[ARGV[at]](slice(ARGV, at + 2, last))
       write_all()
-    else
+      return said
+    end)
+    if not is_well then
       tear_out(moved, moves, counted, counts, money, sums, ends, told, awaited, called, shown, seen)
       answer = redis.error_reply(type(answer) == 'table' and answer.err or tostring(answer))
     end

@@ -54,7 +54,10 @@ local function move(job, event, t, detail)
       if ACTIVE[to] and not ACTIVE[from] then charge_to(job.b, 'reserved', job.rv) end
       if ACTIVE[from] and not ACTIVE[to] then
         charge_to(job.b, 'reserved', '-' .. job.rv)
-        if job.ro and is_bought_untold(job, to) then charge_to(job.b, 'untold', job.rv) end
+        if job.ro and is_bought_untold(job, to) then
+          charge_to(job.b, 'untold', job.rv)
+          set(job, 'ru', job.rv)
+        end
       end
     end
     set(job, 's', to)

@@ -71,6 +71,11 @@ local function charge(job, n, amounts)
   end
   if old ~= '0' then charge_to(job.b, 'cost', '-' .. old) end
   if sum ~= '0' then charge_to(job.b, 'cost', sum) end
+  if job.ru and sum ~= '0' then -- told after all: it is not kept apart any more
+    charge_to(job.b, 'untold', '-' .. job.ru)
+    forget(job, 'ru')
+    affords_again(job.b)
+  end
   if ENDED[job.s] then recosted(job) end
 end
 

@@ -1,4 +1,6 @@
 -- Not bought, and never will be: submitting -> failed, or partial (prelude_moves, give_up).
+-- One that was sent before, without a clear answer, may be at the provider for all that: it keeps its
+-- slot and is polled until it was silent for long.
 -- ARGV: job id, fencing token, code, failure (JSON), detail
 -- returns: 'moved' or 'stale'
 local job = fetch(ARGV[1])
@@ -9,6 +11,10 @@ end
 local t = now()
 set(job, 'ec', ARGV[3])
 redis.call('SET', KEY.failure(job.id), ARGV[4])
-over(job, tonumber(job.a), t, 'rejected')
+if job.rs then
+  set(job, 'l', t, 'em', 0)
+else
+  over(job, tonumber(job.a), t, 'rejected')
+end
 give_up(job, 'reject', t, ARGV[5])
 return 'moved'

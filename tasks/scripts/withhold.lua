@@ -6,8 +6,8 @@ local batch, t, told = ARGV[1], now(), {}
 if closed(batch) then return closed(batch) end
 for i = 2, #ARGV, 7 do
   local id = ARGV[i]
-  if redis.call('EXISTS', KEY.job(id)) == 1 then
-    told[#told + 1] = 'known'
+  if redis.call('EXISTS', KEY.job(id), KEY.tombstone(id)) > 0 then
+    told[#told + 1] = 'known' -- or bought before, and pruned
   else
     record(batch, t, id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
     listed(batch, {id})

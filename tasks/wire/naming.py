@@ -15,8 +15,8 @@ def by_task(
     """Group items by the task they name; what names none, or is the poll's own, is left out.
 
     An error that may be either's is the task's beside results of it, for these a poll has told; and
-    one of an unknown code where a callback has `accused` the task. That the task asked for is not
-    there, or no longer, needs no name where it was asked for `alone`.
+    one of an unknown code where a callback has `accused` the task. A result, or that the task asked
+    for is not there, or no longer, needs no name where it was asked for `alone`.
     """
     told = {item.task_uuid for item in items if item.kind is Kind.SUCCESS}
     named: dict[str, list[Item]] = {}
@@ -25,6 +25,10 @@ def by_task(
         believed = item.task_uuid in told or (unknown and item.task_uuid in accused)
         if item.task_uuid and (believed or not item.about_poll):
             named.setdefault(item.task_uuid, []).append(item)
-        elif alone and not item.task_uuid and category(item.code) in NOT_THERE:
+        elif alone and not item.task_uuid and _needs_no_name(item):
             named.setdefault(alone, []).append(item)
     return named
+
+
+def _needs_no_name(item: Item) -> bool:
+    return item.kind is Kind.SUCCESS or category(item.code) in NOT_THERE

@@ -122,14 +122,14 @@ def test_a_replay_of_what_came_by_another_road_meanwhile_counts_nothing_twice(
 
 
 def test_what_is_another_jobs_or_nobodys_stays_where_it_is(store: Store, run: Run) -> None:
-    job, nobody = processing(store), str(uuid.uuid4())
-    kept_as_by_an_older_version(store, job, result(str(uuid.uuid4())))
+    job, other, nobody = processing(store), processing(store), str(uuid.uuid4())
+    kept_as_by_an_older_version(store, job, result(other))
     receive(store, nobody, json.dumps(result(nobody)).encode())
 
     told = run("--replay").stderr
 
     assert "1 are of another job's task" in told
-    assert "1 are of jobs that the store does not know" in told
+    assert "1 are of jobs or tasks that the store does not know" in told
     assert {one.job for one in quarantine.kept(store)} == {job, nobody}
 
 

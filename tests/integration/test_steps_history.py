@@ -1,18 +1,20 @@
 """A store that lost its last writes: what was sent in them is looked for, and not bought again."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from core_driver import Rig, agree, copied, fresh_store, row, taken_over
+from core_driver import SECRET, Rig, agree, copied, fresh_store, row, taken_over
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
-from tasks import history, steps
+from tasks import callers, history, ids, steps
 from tasks.claims import LEASE
 from tasks.job import State
 from tasks.store import Store
+from tasks.wire.request import dumps
 
 
 @pytest.fixture
@@ -113,3 +115,43 @@ def test_a_search_that_takes_as_long_as_its_claim_puts_the_rest_back_unasked(
     assert {one.state for one in rig.records()} == {State.QUEUED}
     rig.run()
     assert {task["submissions"] for task in agree(rig, simulator).values()} == {1}
+
+
+def test_a_poll_that_was_under_way_when_a_backup_was_restored_does_not_outlast_later_ones(
+    rig: Rig, simulator: Simulator
+) -> None:
+    rig.queue(told("latency=0.3"))
+    steps.submit(rig.context)
+    backup = copied(rig)
+    rig.store.client.hset(rig.store.keys("meta"), "polls", 5_000)
+    rig.store.client.zadd(rig.store.keys("due"), {rig.only().id: 1})
+    sent, (due,) = rig.store.claim_due(9)
+    taken_over(rig, backup)
+    with rig.store.moves() as moves:
+        moves.snooze(due, sent, 0.1, "running")
+    rig.run()
+    agree(rig, simulator)
+
+
+def test_a_celery_call_that_comes_again_after_a_loss_is_looked_for(
+    rig: Rig, simulator: Simulator
+) -> None:
+    simulator.change(remember="never")
+    body = told()
+    job = ids.job_id(SECRET, "celery", "x")
+    kept = {"custom_id": "x", "shared": "none", "body": body, "columns": {}}
+    call = callers.Call("none", b"{}", job, 1, "digest", 7, dumps(kept), "x")
+
+    def come() -> None:
+        callers.record_call(rig.store, "celery-2026-11-28", 10, call, {"id": "x"})
+
+    rig.jobs.append(job)
+    come()
+    steps.submit(rig.context)
+    emptied(rig)
+    rig.store.client.hset(rig.store.keys("meta"), "run", "another")
+    rig.store.claim_due(9)  # somebody has seen by now that the server is another
+    time.sleep(0.01)
+    come()
+    rig.run()
+    assert simulator.truth(f"/{job}")["purchases"] == 1

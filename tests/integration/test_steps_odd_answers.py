@@ -1,89 +1,25 @@
 """Answers that no decent provider gives, for ever: batches still end, no job sinks another."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from core_driver import Rig, audit, copied, error, fresh_store, resize, row, taken_over
+from odd_provider import accept, data, provider, result, run_on
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
 from tasks import quarantine, reading, reading_results, steps
-from tasks.job import ENDED, State
+from tasks.job import State
 from tasks.store import Store
-
-Answer = Callable[[list[dict[str, Any]]], str | tuple[int, str]]
-Submission = Callable[[list[dict[str, Any]]], tuple[int, str]]
 
 
 @pytest.fixture
 def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
     with fresh_store(valkey, namespace) as opened:
         yield opened
-
-
-def accept(tasks: list[dict[str, Any]]) -> tuple[int, str]:
-    """Acknowledge every task."""
-    acks = [{"taskType": "textInference", "taskUUID": task["taskUUID"]} for task in tasks]
-    return 200, json.dumps({"data": acks})
-
-
-@contextmanager
-def provider(poll: Answer, status: int = 200, submit: Submission = accept) -> Iterator[str]:
-    """Answer submissions and polls as told."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            tasks = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            submitted = tasks[0]["taskType"] == "textInference"
-            told = submit(tasks) if submitted else poll(tasks)
-            code, body = (status, told) if isinstance(told, str) else told
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Write nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def run_on(rig: Rig) -> None:
-    """Work until all jobs have ended, and wait for no task to be due again."""
-    due = rig.store.keys("due")
-
-    def over() -> bool:
-        for member in rig.store.client.zrange(due, 0, -1):
-            rig.store.client.zadd(due, {member: 1}, xx=True)
-        rig.turn()
-        return all(one.state in ENDED for one in rig.records())
-
-    wait_until(over, 15)
-
-
-def result(task: dict[str, Any], text: str = "seen", cost: str = "0.5") -> str:
-    uuid = json.dumps(task["taskUUID"])
-    return (
-        f'{{"taskType":"textInference","taskUUID":{uuid},"status":"success","text":"{text}",'
-        f'"finishReason":"stop","cost":{cost}}}'
-    )
-
-
-def data(*elements: str) -> str:
-    return '{"data":[' + ",".join(elements) + "]}"
 
 
 def test_fewer_results_than_asked_for_are_all_there_are_once_the_deadline_has_passed(

@@ -22,7 +22,7 @@ from simulator_driver import Simulator
 from store_driver import StoreServer
 
 from batches.budget import untold
-from tasks import reading
+from tasks import reading, verbs
 from tasks.job import State
 from tasks.money import NANO
 from tasks.outbox import Outbox, drain
@@ -179,3 +179,34 @@ def test_a_batch_is_never_charged_more_than_its_limit(store: Store, simulator: S
     store.budget(BATCH, 100 * limit, None)
     rig.run()
     agree(rig, simulator)
+
+
+def test_what_was_kept_for_a_cost_that_was_not_told_is_given_back_when_it_is(store: Store) -> None:
+    jobs = queue(store, *[row() for _ in range(4)])
+    reserve(store, jobs, NANO)
+    store.budget(BATCH, 2 * NANO, 0)
+    _, claimed = take(store)
+    assert len(claimed) == 2
+    for one in claimed:
+        store.deliver(one.id, [success(one.id, cost=None)])
+    assert take(store)[1] == ()
+    for one in claimed:
+        end(store, one.id, 0.1)
+    batch = reading.batch(store, BATCH)
+    assert batch
+    assert (batch.cost, batch.untold) == (NANO // 5, 0)
+    assert len(take(store)[1]) == 1, "0.2 are spent, a job may cost 1, the limit is 2"
+    audit(store, jobs)
+
+
+def test_a_job_that_the_limit_stopped_and_the_user_gives_up_makes_room_for_smaller_ones(
+    store: Store,
+) -> None:
+    jobs = queue(store, row(), row(), row())
+    for job, most in zip(jobs, (5, 1, 1), strict=True):
+        reserve(store, [job], most * NANO)
+    store.budget(BATCH, 3 * NANO, 0)
+    assert take(store)[1] == ()
+    verbs.cancel(store, [record(store, jobs[0])])
+    assert [one.id for one in take(store)[1]] == jobs[1:]
+    audit(store, jobs)

@@ -15,10 +15,11 @@ from core_driver import (
     verdict,
 )
 
-from tasks import reading_results, steps
+from tasks import quarantine, reading_results, steps
 from tasks.job import State
 from tasks.store import Store
 from tasks.wire.answer import Kind
+from tasks.wire.request import dumps
 
 NEXT = "00000000-0000-4000-8000-000000000002"
 OTHER = "00000000-0000-4000-8000-000000000003"
@@ -208,10 +209,21 @@ def test_a_job_completed_while_it_waits_for_its_next_attempt_is_not_sent(store: 
 
 
 def test_results_of_another_job_are_refused_whole(store: Store) -> None:
-    job, _ = queue(store, row(), row())
+    job, other = queue(store, row(), row())
     before = contents(store)
-    assert store.deliver(job, [success(job), success(OTHER)]) == "foreign"
+    assert store.deliver(job, [success(job), success(other)]) == "foreign"
     assert contents(store) == before
+
+
+def test_a_task_that_nobody_knows_may_be_of_an_attempt_that_the_store_has_lost(
+    store: Store,
+) -> None:
+    (job,) = queue(store, row())
+    before = contents(store)
+    assert store.deliver(job, [success(OTHER)]) == "orphan"
+    assert contents(store) == before
+    assert steps.receive(store, job, dumps({"taskUUID": OTHER, "text": "paid"})) == "orphan"
+    assert [one.job for one in quarantine.kept(store)] == [job]
 
 
 def test_a_flood_of_results_is_refused_before_it_fills_the_store(store: Store) -> None:

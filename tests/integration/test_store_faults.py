@@ -2,21 +2,58 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 import redis
-from core_driver import audit, bring_to, contents, queue, record, row, success, take
+from core_driver import audit, bring_to, contents, queue, record, resize, row, success, take
 from simulator_driver import ROOT, wait_until
 from store_driver import StoreServer, redis_binary, valkey_binary
 
+from tasks import verbs
 from tasks.errors import StoreAway
 from tasks.job import State
 from tasks.store import Store
+
+
+class Relay:
+    """An address that leads to one server or another, as the name of a store does."""
+
+    def __init__(self, port: int) -> None:
+        self.leads_to = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listening.accept()
+                far = socket.create_connection(("127.0.0.1", self.leads_to))
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=_carry, args=(one, other), daemon=True).start()
+
+
+def _carry(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError), one:
+        while piece := one.recv(65_536):
+            other.sendall(piece)
+    with suppress(OSError):
+        other.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture(
@@ -150,3 +187,44 @@ def test_events_for_flower_that_cannot_be_published_are_not_taken_for_sent(
     )
     assert told.returncode == 1
     assert "errors.StoreAway: " in told.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("ask", [Store.sweep, Store.probe], ids=["script", "command"])
+def test_a_store_that_was_demoted_is_left_for_the_one_its_name_leads_to(
+    own: StoreServer, tmp_path: Path, ask: Callable[[Store], object]
+) -> None:
+    """A planned fail-over closes no connection; the old server answers READONLY for ever."""
+    (tmp_path / "other").mkdir()
+    now = ("--shutdown-timeout", "0")  # no wait for its replica
+    other_server = StoreServer(valkey_binary(), tmp_path / "other", *now)
+    with other_server as other, Relay(own.port) as relay:
+        store = Store.open(f"redis://127.0.0.1:{relay.port}/0", "faults")
+        store.check("simulated", 8)
+        store.probe()
+        other_client = redis.Redis(port=other.port)
+        with redis.Redis(port=own.port) as before:
+            before.replicaof("127.0.0.1", str(other.port))
+        relay.leads_to = other.port
+        before_it = other_client.info("stats")["total_commands_processed"]
+        with pytest.raises(StoreAway):
+            ask(store)
+        ask(store)
+        assert other_client.info("stats")["total_commands_processed"] > before_it
+        other_client.close()
+        store.client.close()
+
+
+def test_a_full_store_can_be_freed(own: StoreServer) -> None:
+    store = opened(own)
+    jobs = queue(store, row()) + queue(store, row(), name="other")
+    resize(store, 1)
+    bring_to(store, jobs[0], State.COMPLETED)
+    store.client.delete(store.keys("ends"))
+    store.client.config_set("maxmemory", "1")
+    with pytest.raises(StoreAway):
+        store.deliver(jobs[1], [success(jobs[1])])
+    assert verbs.cancel(store, [record(store, jobs[1])]) == ["unsent"]
+    (entry,) = store.client.xrange(store.keys("ends"))
+    assert store.scripts.run("settled", store.keys("ends"), "settle", entry[0]) == 1
+    assert store.scripts.run("prune", "batch_batch", 60) == 1
+    store.client.close()

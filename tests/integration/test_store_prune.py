@@ -26,6 +26,7 @@ from batches.queueing import Queueing
 from batches.row import read_row
 from console.main import main
 from tasks import pruning, reading, verbs
+from tasks.claims import failure
 from tasks.job import State
 from tasks.reading import Batch
 from tasks.store import Store
@@ -199,3 +200,12 @@ def test_what_cannot_be_done_removes_nothing(
     result = run(*args)
     assert (result.exit_code, told in result.stderr) == (code, True), result.stderr
     assert reading.batch_named(store, "known")
+
+
+def test_a_pruned_row_whose_file_is_gone_now_is_not_recorded_as_failed(store: Store) -> None:
+    (job,) = completed(store, 1)
+    assert store.scripts.run("prune", BATCH, 60) == 1
+    batch = store.open_batch("batch", BATCH, 1)
+    lost = failure("uploadFailed", "no")
+    assert store.withhold(batch, [(job, 1, 1, "digest", 7, b"{}", lost)]) == ["known"]
+    assert store.enqueue(batch, [(job, 1, 1, "digest", 7, b"{}")]) == ["known"]

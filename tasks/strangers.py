@@ -1,0 +1,67 @@
+"""What is said of a taskUUID that nobody has: the measure of what is said of one asked for alone.
+
+The contract leaves open what a poll for an unknown task is answered (§16). Some providers name it,
+some answer 404, or refuse it; and some may fail for ever over one task alone.
+"""
+
+import uuid
+
+from tasks.context import Context
+from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, category
+from tasks.provider import Answer
+from tasks.wire.answer import Kind
+
+FRESH = 60.0
+"""Seconds for which a provider that told of a task is known to be no gateway in its place."""
+
+OF_THE_POLL = frozenset({Category.AUTH, Category.QUOTA, Category.RATE_LIMIT, Category.SERVER})
+"""Categories that say nothing of a task, whoever hears them."""
+
+NOT_THERE = frozenset({404, 410})
+"""HTTP statuses that may be said of a task; of a whole POST they say that its URL is wrong."""
+
+NOT_FOUND = "notfound"
+"""Part of the codes that only somebody tells who has looked for the task."""
+
+
+def is_silence(context: Context, answer: Answer) -> bool:
+    """Whether an answer for one task says no more than what is said of any that is not there.
+
+    What a gateway may answer for a provider that is away counts only beside fresh news of others.
+    """
+    codes = _codes(answer)
+    if (
+        answer.status in VERDICTLESS_STATUSES
+        or answer.problem
+        or (answer.status, codes) == _NOTHING
+    ):
+        return False
+    if any(category(code) in OF_THE_POLL for code in codes):
+        return False
+    has_looked = bool(codes) and all(NOT_FOUND in code.lower() for code in codes)
+    is_vouched = answer.status in NOT_THERE and context.witness.seconds_ago() < FRESH
+    if not (has_looked or is_vouched):
+        return False
+    told = _asked(context)
+    return told is not None and (told.status, _codes(told)) == (answer.status, codes)
+
+
+def are_answered(context: Context) -> bool:
+    """Whether the provider answers for others, so that what it does not answer for is to blame."""
+    told = _asked(context)
+    return told is not None and told.status not in VERDICTLESS_STATUSES
+
+
+def _asked(context: Context) -> Answer | None:
+    try:
+        return context.provider.poll([str(uuid.uuid4())])
+    except ProviderAway:
+        return None
+
+
+def _codes(answer: Answer) -> tuple[str, ...]:
+    return tuple(item.code for item in answer.items if item.kind is Kind.ERROR)
+
+
+_NOTHING = (200, ())
+"""Status and codes of an answer that says nothing at all: that alone is no silence of a task."""

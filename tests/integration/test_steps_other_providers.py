@@ -1,0 +1,371 @@
+"""Providers with ways of their own: nothing is bought twice, no job sinks another."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from core_driver import Rig, audit, fresh_store, row
+from odd_provider import accept, data, provider, result, run_on
+from simulator_driver import wait_until
+from store_driver import StoreServer
+
+from tasks import reading, steps, verbs
+from tasks.job import State
+from tasks.store import Store
+
+Tasks = list[dict[str, Any]]
+CAPACITY = "concurrentRequestLimitExceeded"
+LOST = (502, "<html>Bad gateway</html>")
+
+
+@pytest.fixture
+def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
+    with fresh_store(valkey, namespace) as opened:
+        yield opened
+
+
+def errors(tasks: Tasks, code: str) -> str:
+    told = [{"code": code, "message": "no", "taskUUID": task["taskUUID"]} for task in tasks]
+    return json.dumps({"errors": told})
+
+
+def turned(rig: Rig) -> None:
+    """Work once on all that will be due at some time."""
+    due = rig.store.keys("due")
+    for member in rig.store.client.zrange(due, 0, -1):
+        rig.store.client.zadd(due, {member: 1}, xx=True)
+    rig.turn()
+
+
+def settled(rig: Rig, state: State) -> bool:
+    turned(rig)
+    return rig.only().state is state
+
+
+# -- a resend, and what was told of a refusal
+
+
+def test_a_task_that_came_to_light_while_its_resend_waited_is_not_bought_again(
+    store: Store,
+) -> None:
+    """It remembers taskUUIDs while they run only, and shows nothing of what runs."""
+    running, done, bought = dict[str, float](), set[str](), Counter[str]()
+
+    def look() -> None:
+        for task_uuid in [name for name, until in running.items() if time.monotonic() > until]:
+            done.add(task_uuid)
+            del running[task_uuid]
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        look()
+        for task in tasks:
+            if task["taskUUID"] not in running:
+                bought[task["taskUUID"]] += 1
+                running[task["taskUUID"]] = time.monotonic() + 0.8
+        return LOST if sum(bought.values()) == 1 else accept(tasks)
+
+    def poll(tasks: Tasks) -> str:
+        look()
+        return data(*(result(task) for task in tasks if task["taskUUID"] in done))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        (job,) = rig.queue(row())
+        steps.submit(rig.context)
+        verbs.hold(store, "batch_batch", "by the user")
+        wait_until(lambda: settled(rig, State.QUEUED))  # silent for long, so it is to be sent again
+        wait_until(lambda: look() or job in done)
+        verbs.resume(store, "batch_batch")
+        wait_until(lambda: settled(rig, State.COMPLETED))
+        assert bought == {job: 1}
+        assert rig.only().cost == 500_000_000
+
+
+@pytest.mark.parametrize("when", ["before its answer", "while it waits", "once it was taken"])
+def test_a_refusal_that_a_callback_tells_too_is_no_failure_of_what_was_taken(
+    store: Store, when: str
+) -> None:
+    posts = list[list[str]]()
+
+    def tell(job: str) -> None:
+        body = {"taskUUID": job, "status": "error", "code": CAPACITY, "message": "no"}
+        steps.receive(store, job, json.dumps(body).encode())
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append([task["taskUUID"] for task in tasks])
+        if len(posts) > 1:
+            return accept(tasks)
+        if when == "before its answer":
+            tell(tasks[0]["taskUUID"])
+        return 429, errors(tasks, CAPACITY)
+
+    with provider(lambda _: data(), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60, REELQUEUE_RESOLVE_AFTER=50)
+        (job,) = rig.queue(row())
+        steps.submit(rig.context)
+        if when == "while it waits":
+            tell(job)
+        wait_until(lambda: settled(rig, State.PROCESSING))
+        if when == "once it was taken":
+            tell(job)
+        for _ in range(8):
+            turned(rig)
+        assert posts == [[job], [job]]
+        assert (rig.only().state, rig.only().attempt) == (State.PROCESSING, 1)
+
+
+@pytest.mark.parametrize("code", ["duplicateUUID", "mediaExpired"])
+def test_a_resend_that_is_rejected_ends_the_job_and_not_the_watch_on_the_first_post(
+    store: Store, code: str
+) -> None:
+    posts, shown = list[int](), list[bool]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append(len(tasks))
+        return LOST if len(posts) == 1 else (400, errors(tasks, code))
+
+    def poll(tasks: Tasks) -> str:
+        return data(*(result(task) for task in tasks)) if shown else data()
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row())
+        wait_until(lambda: settled(rig, State.FAILED))
+        shown.append(True)
+        wait_until(lambda: settled(rig, State.COMPLETED))
+        assert rig.only().cost == 500_000_000
+
+
+def test_the_slot_of_a_rejected_resend_is_free_once_nothing_was_told_of_it_for_long(
+    store: Store,
+) -> None:
+    posts = list[int]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append(len(tasks))
+        return LOST if len(posts) == 1 else (400, errors(tasks, "duplicateUUID"))
+
+    with provider(lambda _: data(), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row())
+        wait_until(lambda: settled(rig, State.FAILED))
+        assert store.window()[1] == 1
+        wait_until(lambda: turned(rig) or store.window()[1] == 0)
+
+
+def test_a_bare_conflict_of_one_task_is_looked_for(store: Store) -> None:
+    posts = list[int]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append(len(tasks))
+        return 409, '{"message":"already exists"}'
+
+    with provider(lambda tasks: data(*map(result, tasks)), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row())
+        run_on(rig)
+        assert (rig.only().state, posts) == (State.COMPLETED, [1])
+
+
+# -- shapes of results
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_a_text_that_is_empty_under_an_unknown_status_is_no_result_yet(
+    store: Store, status: str
+) -> None:
+    asked = list[int]()
+
+    def poll(tasks: Tasks) -> str:
+        asked.append(len(tasks))
+        if len(asked) > 2:
+            return data(*map(result, tasks))
+        begun = {"taskType": "textInference", "status": status, "text": "", "cost": 0}
+        return json.dumps({"data": [{**begun, "taskUUID": task["taskUUID"]} for task in tasks]})
+
+    with provider(poll) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        (job,) = rig.queue(row())
+        run_on(rig)
+        assert (rig.texts(job, 1), rig.only().cost) == (["seen"], 500_000_000)
+
+
+def test_a_result_that_names_no_task_is_that_of_the_one_that_was_asked_for_alone(
+    store: Store,
+) -> None:
+    paid = '{"data":[{"status":"success","text":"paid","cost":0.5}]}'
+    with provider(lambda tasks: paid if len(tasks) == 1 else data()) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        (job,) = rig.queue(row())
+        run_on(rig)
+        assert (rig.texts(job, 1), rig.only().cost) == (["paid"], 500_000_000)
+
+
+def test_an_item_of_an_unknown_kind_under_our_task_is_no_silence(store: Store) -> None:
+    posts = list[int]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append(len(tasks))
+        return LOST
+
+    def poll(tasks: Tasks) -> str:
+        told = {"taskType": "progress", "percent": 40}
+        return json.dumps({"data": [{**told, "taskUUID": task["taskUUID"]} for task in tasks]})
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60, REELQUEUE_RESOLVE_AFTER=0.1)
+        rig.queue(row())
+        until = time.monotonic() + 1
+        wait_until(lambda: turned(rig) or time.monotonic() > until)
+        assert (rig.only().state, posts) == (State.PROCESSING, [1])
+
+
+def test_thousands_of_results_of_one_task_cost_no_other_its_own(store: Store) -> None:
+    def poll(tasks: Tasks) -> str:
+        spoilt = [task for task in tasks if task["taskUUID"] == odd]
+        many = [result(task, f"text {n}", "0.0001") for task in spoilt for n in range(4000)]
+        return data(*many, *(result(task) for task in tasks if task not in spoilt))
+
+    with provider(poll) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        odd, *_ = rig.queue(*(row(f"Row {n}") for n in range(5)))
+        run_on(rig)
+        assert {one.state for one in rig.records()} == {State.COMPLETED}
+        assert "surplus" in rig.records()[0].flags
+        audit(store, rig.jobs)
+        assert reading.batches(store)[0].done
+
+
+def test_thousands_of_results_in_an_acknowledgment_are_no_trouble(store: Store) -> None:
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        return 200, data(*(result(task, f"text {n}") for task in tasks for n in range(4000)))
+
+    with provider(lambda tasks: data(*map(result, tasks)), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row())
+        run_on(rig)
+        assert rig.only().state is State.COMPLETED
+
+
+# -- one task that is never answered for
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, ""),
+        (500, "internalServerError"),
+        (429, "rateLimitExceeded"),
+        (402, "insufficientCredits"),
+        (503, "upstreamFlaked"),
+        (400, "taskNotFound"),
+        (403, ""),
+    ],
+)
+def test_a_task_that_spoils_every_answer_holds_up_no_other_and_ends_itself(
+    store: Store, status: int, code: str
+) -> None:
+    def poll(tasks: Tasks) -> str | tuple[int, str]:
+        spoilt = [task for task in tasks if task["taskUUID"] == bad]
+        if spoilt:
+            return status, errors(spoilt, code) if code else "{}"
+        return data(*map(result, tasks))
+
+    with provider(poll) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
+        bad, *_ = rig.queue(*(row(f"Row {n}") for n in range(4)))
+        run_on(rig)
+        first, *others = (one.state for one in rig.records())
+        assert (first, {*others}) == (State.EXPIRED, {State.COMPLETED})
+        assert reading.batches(store)[0].done
+
+
+def test_a_task_that_is_refused_alone_does_not_stop_the_queue(store: Store) -> None:
+    posts = list[int]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append(len(tasks))
+        return LOST if len(posts) == 1 else accept(tasks)
+
+    def poll(tasks: Tasks) -> str | tuple[int, str]:
+        refused = any(task["taskUUID"] == bad for task in tasks)
+        return (403, errors([], "forbidden")) if refused else data(*map(result, tasks))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
+        (bad,) = rig.queue(row())
+        rig.turn()
+        rig.queue(row("a"), row("b"), name="other")
+        run_on(rig)
+        assert [one.state for one in rig.records()[1:]] == [State.COMPLETED] * 2
+
+
+def test_when_nobody_is_answered_for_no_deadline_ends_a_job(store: Store) -> None:
+    with provider(lambda _: (500, "{}")) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.1)
+        rig.queue(row(), row("Another"))
+        until = time.monotonic() + 1
+        wait_until(lambda: turned(rig) or time.monotonic() > until)
+        assert {one.state for one in rig.records()} == {State.PROCESSING}
+
+
+# -- a task that is not there
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (404, '{"errors":[{"code":"notFound","message":"no such task"}]}'),
+        (200, '{"data":[],"errors":[{"code":"notFound","message":"no such task"}]}'),
+    ],
+)
+def test_what_is_said_of_a_task_that_nobody_has_is_silence(
+    store: Store, answer: tuple[int, str]
+) -> None:
+    known = set[str]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        known.update(task["taskUUID"] for task in tasks)
+        return accept(tasks)
+
+    def poll(tasks: Tasks) -> str | tuple[int, str]:
+        if any(task["taskUUID"] not in known for task in tasks):
+            return answer
+        return data(*map(result, tasks))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row(), row("Another"))
+        store.client.hset(store.keys("meta"), "run", "another")  # the store came up anew
+        run_on(rig)
+        assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+def test_a_bare_404_is_silence_only_where_others_are_answered_for(store: Store) -> None:
+    known, posts = set[str](), list[int]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append(len(tasks))
+        if len(posts) == 1:
+            return LOST
+        known.update(task["taskUUID"] for task in tasks)
+        return accept(tasks)
+
+    def poll(tasks: Tasks) -> str | tuple[int, str]:
+        if any(task["taskUUID"] not in known for task in tasks):
+            return 404, '{"message":"not found"}'
+        return data(*map(result, tasks))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row())
+        steps.submit(rig.context)
+        until = time.monotonic() + 1
+        wait_until(lambda: turned(rig) or time.monotonic() > until)
+        assert rig.only().state is State.RESOLVING, "it may be a gateway that says so"
+        rig.queue(row("a"), name="other")
+        run_on(rig)
+        assert {one.state for one in rig.records()} == {State.COMPLETED}
