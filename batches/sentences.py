@@ -49,9 +49,8 @@ def _problem(path: list[str], error: Mapping[str, Any]) -> str:
         return "is no field of this model"
     if error["type"] == "string_unicode":
         return "holds half a character (a lone surrogate)"
-    said = str(error["msg"])
-    if not path or said.startswith("Value error, a data URI"):
-        return said.removeprefix("Value error, ")
+    if not path or (error["type"] == "value_error" and path[0] == "inputs"):  # says the fix itself
+        return str(error["msg"]).removeprefix("Value error, ")
     return f"must be {_takes(path)}"
 
 

@@ -74,6 +74,13 @@ def test_an_error_says_what_the_column_takes(column: str, value: object, problem
     )
 
 
+def test_a_data_uri_of_an_image_that_is_none_says_what_is_wrong_with_it() -> None:
+    assert one(image="data:image/png;base64,AAAA") == (
+        "line 7, image ('data:image/png;base64,AAAA'): "
+        "must hold base64 of an image after the comma, at least 64 characters"
+    )
+
+
 def test_roles_and_contents_of_a_conversation_are_told_by_their_place() -> None:
     turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": ""}, 5]
     assert [text.split(": must")[0] for text in told(messages=turns)] == [
