@@ -1,10 +1,10 @@
 """Local media: which kind a file is, and where a row's file lies."""
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -20,6 +20,9 @@ EXTENSIONS = {
 }
 _KINDS = {ending: kind for kind, endings in EXTENSIONS.items() for ending in endings.split()}
 
+_URL_PATH = re.compile(r"[^:/?#]+:(?://[^/?#]*)?([^?#]*)")
+"""RFC 3986, appendix B: finds the path of a URL behind any host, also one that cannot be read."""
+
 LONGEST_PATH = 1024
 """Characters; what is longer is no path but, say, damaged base64."""
 
@@ -30,7 +33,8 @@ class NoFile(ValueError):
 
 def kind_of(name: str) -> str | None:
     """Return `video`, `image`, `audio` or `document` by a path's or URL's ending, else None."""
-    path = urlsplit(name).path if _is_url(name) else name
+    match = _URL_PATH.match(name) if _is_url(name) else None
+    path = match[1] if match else name
     return _KINDS.get(PurePosixPath(path).suffix[1:].lower())
 
 

@@ -10,6 +10,7 @@ import re
 import warnings
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -61,6 +62,10 @@ def _media(value: str) -> str:
         return value
     if value[:5].lower() == "data:":
         raise ValueError("a data URI is taken for images only; send the bare base64 or a URL")
+    if _is_spelled_as_url(value):
+        raise ValueError(
+            "is no URL that can be read: take stray brackets and symbols out of its host"
+        )
     raise ValueError("must be an http(s) URL, a media UUID or base64")
 
 
@@ -74,8 +79,20 @@ def _image(value: str) -> str:
 
 
 def _is_url(value: str) -> bool:
+    return _is_spelled_as_url(value) and _has_readable_host(value)
+
+
+def _is_spelled_as_url(value: str) -> bool:
     # No control characters, no lone surrogates: no URL has them, and logs would.
     return _URL.fullmatch(value) is not None and value.isprintable()
+
+
+def _has_readable_host(value: str) -> bool:
+    try:
+        urlsplit(value)
+    except ValueError:  # brackets around no IPv6 address, a sign that stands for `/`, `?`, `#`, `@`
+        return False
+    return True
 
 
 def _is_base64(value: str) -> bool:

@@ -112,6 +112,8 @@ def test_a_program_with_our_code_gets_the_typed_exception_which_can_be_pickled(
         ((), {"prompt": "x", "maxTokens": "many"}, "maxTokens"),
         ((), {"prompt": "x", "taskUUID": "mine"}, "taskUUID"),
         ((), {"prompt": "x", "video": "/etc/passwd"}, "video"),
+        ((), {"prompt": "x", "video": "https://[abc/7.mp4"}, "video"),
+        ((), {"prompt": "x", "url": "https://[abc/7.mp4"}, "url"),
         ((), {"prompt": "x", "custom_id": "a\nb"}, "custom_id"),
         ((), {"prompt": "x", "temperature": float("nan")}, "temperature"),
         ((), {"prompt": "x", "camera": {"at": [float("inf")]}}, "camera"),

@@ -131,6 +131,8 @@ BAD = {
     "a file of the server's": (manifest([row("a", video="/etc/passwd")]), 1),
     "a file as a URL": (manifest([row("a", video="file:///etc/passwd")]), 1),
     "a file that exists here": (manifest([row("a", document="README.md")]), 1),
+    "a host that cannot be read": (manifest([row("a"), row("b", video="https://[abc/7.mp4")]), 2),
+    "a url that is not sent": (b'{"prompt": "?", "url": "https://[abc/7.mp4"}', 1),
     "a home folder": (manifest([row("a", image="~/a.png")]), 1),
 }
 

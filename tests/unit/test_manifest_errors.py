@@ -74,6 +74,26 @@ def test_an_error_says_what_the_column_takes(column: str, value: object, problem
     )
 
 
+NOT_READ = "is no URL that can be read: take stray brackets and symbols out of its host"
+
+
+@pytest.mark.parametrize("column", ["video", "image", "audio", "document"])
+@pytest.mark.parametrize("host", ["[abc", "abc]", "ex\u2100mple.com"])
+def test_a_url_whose_host_cannot_be_read_is_told_whatever_the_medium(
+    column: str, host: str
+) -> None:
+    url = f"https://{host}/7.mp4"
+    assert one(**{column: url}) == f"line 7, {column} ('{url}'): {NOT_READ}"
+    assert one(**{f"{column}s": [url]}) == f"line 7, {column}s.0 ('{url}'): {NOT_READ}"
+    assert one(inputs={f"{column}s": [url]}).endswith(NOT_READ)
+
+
+def test_such_a_url_in_a_column_that_is_not_sent_is_told_as_any_other() -> None:
+    assert one(url="https://[abc/7.jpg").startswith(
+        "line 7, url: is not sent, and the row has no medium: rename it image, or"
+    )
+
+
 def test_a_data_uri_of_an_image_that_is_none_says_what_is_wrong_with_it() -> None:
     assert one(image="data:image/png;base64,AAAA") == (
         "line 7, image ('data:image/png;base64,AAAA'): "

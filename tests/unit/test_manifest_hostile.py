@@ -24,7 +24,8 @@ PIECES = st.sampled_from(
     [
         *(b"custom_id,prompt,video\n", b"a,What?,\n", b'"', b",", b"\t", b"\r", b"\r\n", b"\0"),
         *(b'{"custom_id": "a", "prompt": "x"}\n', b"{", b"[" * 2000, b'"\\ud800"', b"\xff\xfe"),
-        *(b"https://x.example/a.mp4\n", b"maxTokens = 9\n", b"{camera}", "é🎬".encode()),
+        *(b"https://x.example/a.mp4\n", b"https://[x/a.mp4\n", b'{"url": "https://[x"}\n'),
+        *(b"maxTokens = 9\n", b"{camera}", "é🎬".encode()),
     ]
 )
 CONTENTS = st.lists(PIECES | st.binary(max_size=20), max_size=12).map(b"".join)

@@ -284,6 +284,15 @@ def test_each_url_of_a_list_is_a_row_of_the_kind_it_ends_in(tmp_path: Path) -> N
     assert [row.columns for row in found] == [{"url": url} for url in urls]
 
 
+def test_a_url_of_a_list_whose_host_cannot_be_read_is_an_error_of_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    urls = ["https://x.example/1.mp4", "https://[abc/7.mp4", "https://ex\u2100mple.com/8.png"]
+    path.write_text("\n".join(urls), encoding="utf-8")
+    text = refusal(path)
+    assert "line 2, video ('https://[abc/7.mp4'): is no URL that can be read: take" in text
+    assert "line 3, image ('https://ex\u2100mple.com/8.png'): is no URL that can be read" in text
+
+
 def test_a_url_that_says_no_kind_is_told_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "list.urls"
     path.write_text("https://youtu.be/x\nnot a url.mp4\n")

@@ -17,6 +17,7 @@ GOOD = [
     URL,
     "HTTP://example.org",
     "https://münchen.example/straße.mp4?x=1#t=5",
+    "http://[2001:db8::7]:8080/[7].mp4",
     MEDIUM,  # any version: the provider drew it
     MEDIUM.upper(),
     BASE64,
@@ -30,6 +31,9 @@ BAD = [
     "https://",
     "https:///clip.mp4",
     f"{URL}\n",
+    "https://[abc/7.mp4",
+    "https://abc]/7.mp4",
+    "https://ex\u2100mple.org/7.mp4",  # a sign that stands for a/c
     "https://example.org/a b.mp4",
     "https://example.org/\x00",
     "https://example.org/\ud800",
