@@ -59,40 +59,51 @@ _NO_TYPO = 3
 """Names up to this length are like anything."""
 _LONG = 6
 """Letters from which two may differ: `stage` is no misspelt `image`, `tempurature` is one."""
+_MOST_WRONG = 2
+_LONGEST = 2 * max(map(len, _PLAIN))
+"""Characters of a name that may be a field's."""
+_REMEMBERED = 65_536
+"""Names of which is remembered what they are like; a hostile file may have others in each row."""
 
 
-@lru_cache(maxsize=4096)  # a hostile file may have other names in each row
 def meant(name: str) -> str:
     """Return the request field that a name is written like; empty where there is none.
 
     That is another spelling (`max_tokens`), or up to two wrong letters (`vidoe`; one in short
     names). A field's name with a word beside it (`video_id`) is no misspelling.
     """
-    if name in REQUEST or name in OUTPUT or name in IGNORED or len(name) > _longest():
-        return ""
+    known = name in REQUEST or name in OUTPUT or name in IGNORED
+    return "" if known or len(name) > _LONGEST else _written_like(name)
+
+
+@lru_cache(_REMEMBERED)
+def _written_like(name: str) -> str:
     plain = _plain(name)
     if plain in _PLAIN:
         return _PLAIN[plain]
     words = _words(name)
     beside = {word.rstrip("s") for word in words if len(words) > 1}
-    near = [(_distance(plain, f), f) for f in _PLAIN if f.rstrip("s") not in beside]
+    near = [
+        (_distance(plain, field), field)
+        for field in _PLAIN
+        if abs(len(plain) - len(field)) <= _MOST_WRONG and field.rstrip("s") not in beside
+    ]
     if len(plain) <= _NO_TYPO or not near:
         return ""
     distance, field = min(near)
-    allowed = 2 if min(len(plain), len(field)) >= _LONG else 1
+    allowed = _MOST_WRONG if min(len(plain), len(field)) >= _LONG else 1
     return _PLAIN[field] if distance <= allowed else ""
 
 
-@lru_cache(maxsize=4096)  # a hostile file may have other names in each row
 def is_alias(name: str) -> bool:
     """Whether a column is called as people call the one with the medium."""
+    return len(name) <= _LONGEST and _is_alias(name)
+
+
+@lru_cache(_REMEMBERED)
+def _is_alias(name: str) -> bool:
     words = [word for word in _words(name) if word not in MEDIA and word not in MEDIA.values()]
-    known = "".join(words) in ALIASES or (words and ALIASES.issuperset(words))
-    return len(name) <= _longest() and bool(known)
-
-
-def _longest() -> int:
-    return 2 * max(map(len, _PLAIN))
+    return "".join(words) in ALIASES or (bool(words) and ALIASES.issuperset(words))
 
 
 def _plain(name: str) -> str:

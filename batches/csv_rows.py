@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -74,10 +75,11 @@ def _header(line: int, cells: Sequence[str]) -> list[str]:
         for name in names
         if _DATA.fullmatch(name)
     ]
-    twice = {name for name in names if name and names.count(name) > 1} if not errors else set()
+    counts = Counter(names) if not errors else Counter[str]()
     errors += [
         RowError(line, "header", shown(name), "names two columns; rename one")
-        for name in sorted(twice)
+        for name in sorted(counts)
+        if name and counts[name] > 1
     ]
     other = next((mark for mark in ";\t|," if len(names) == 1 and mark in names[0]), None)
     if other and not errors:

@@ -5,6 +5,7 @@ import io
 import json
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -170,6 +171,17 @@ def test_any_rows_are_the_same_as_csv_and_as_json_lines(
     as_json = read(tmp_path / "rows.jsonl", lines.encode(encoding))
     assert [_content(row) for row in as_csv] == [_content(row) for row in as_json]
     assert [row.custom_id for row in as_csv] == [row["custom_id"] for row in rows]
+
+
+def test_a_row_of_thousands_of_columns_takes_little_once_their_names_are_known(file: Path) -> None:
+    cells, taken = ",".join(["1"] * 5000), []
+    for count in (1, 10):
+        names = ",".join(f"sensor_{count}_{n:04}" for n in range(5000))
+        rows = [f"row-{n},What?,{cells}" for n in range(count)]
+        start = process_time()
+        assert len(read(file, "\n".join([f"custom_id,prompt,{names}", *rows]))) == count
+        taken.append(process_time() - start)
+    assert taken[1] < 5 * taken[0]
 
 
 def _cell(value: object) -> str:
