@@ -62,7 +62,8 @@ def counted(rows: Iterable[Row], known: int, sample: int, input_tokens: int | No
             costs more.
     """
     found = Counted()
-    picked = {number * known // max(1, sample) for number in range(min(sample, known))}
+    count = min(sample, known)
+    picked = {number * known // count for number in range(count)}
     long = input_tokens is not None and input_tokens > LONG_PROMPT
     for number, row in enumerate(rows):
         results = row.body.get("numberResults", 1)

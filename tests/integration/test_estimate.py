@@ -45,6 +45,11 @@ def test_the_whole_is_counted_and_the_sample_is_spread_over_it() -> None:
     assert [one.custom_id for one in found.sample] == ["1", "251", "501", "751"]
 
 
+@pytest.mark.parametrize("sample", [7, 8, 100])
+def test_of_fewer_rows_than_may_be_asked_about_none_is_left_out(sample: int) -> None:
+    assert counted(rows(7), 7, sample, None).sample == rows(7)
+
+
 def test_a_row_without_max_tokens_counts_with_the_providers_default() -> None:
     (one,) = [read_row(1, {"custom_id": "a", "prompt": "What?"})[0]]
     assert counted([one], 1, 0, None).most_output == 4096 * PRICE
