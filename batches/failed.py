@@ -5,14 +5,15 @@ from typing import Any
 
 from batches.columns import MEDIA
 from tasks import reading, reading_requests, reading_results
-from tasks.job import ENDED, State
+from tasks.job import ENDED, Record, State
 from tasks.reading_requests import Request
 from tasks.store import Store
+from tasks.wire.answer import Kind
 from tasks.wire.request import MODEL
 
 LACKING = ENDED - {State.COMPLETED}
-PAGE = 500
-"""Jobs read at once."""
+PAGE = 100
+"""Jobs read at once; each may hold several results of half a megabyte."""
 _ONE = {many: one for one, many in MEDIA.items()}
 
 
@@ -31,11 +32,20 @@ def failed_rows(
     for jobs in reading.rows(store, batch_id, PAGE):
         known = [one for one in reading.records(store, jobs) if one and one.state in LACKING]
         requests = reading_requests.each_request(store, [(one.id, batch_id) for one in known])
-        failures = reading_results.failures(store, [one.id for one in known])
-        for record, request, error in zip(known, requests, failures, strict=True):
+        for record, request, error in zip(known, requests, _errors(store, known), strict=True):
             note(request.local_files)
             told = ": ".join(filter(None, error)) or record.state.value
             yield {**manifest_row(request), "_error": told}
+
+
+def _errors(store: Store, jobs: Sequence[Record]) -> Iterator[tuple[str, str]]:
+    """Yield code and message of what failed each job, or of the first error beside its results."""
+    some = [job for job in jobs if job.winner]
+    beside = dict(zip((job.id for job in some), reading_results.answers(store, some), strict=True))
+    failures = reading_results.failures(store, [job.id for job in jobs])
+    for job, failure in zip(jobs, failures, strict=True):
+        told = ((one.code, one.message) for one in beside.get(job.id, ()) if one.kind is Kind.ERROR)
+        yield next(told, failure)
 
 
 def manifest_row(request: Request) -> dict[str, Any]:

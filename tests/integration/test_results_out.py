@@ -21,6 +21,7 @@ from batches.table_json import json_line
 from batches.table_kinds import Kind, kinds
 from tasks import reading, reading_requests
 from tasks.ids import content_digest
+from tasks.job import State
 from tasks.store import Store
 from tasks.wire.answer import parse
 
@@ -138,3 +139,19 @@ def test_failed_rows_are_a_manifest_that_asks_for_the_same(
     assert failed[0] == {**rows[1], "_error": failed[0]["_error"]}
     again = submitted(store, tmp_path, "again", *failed)
     assert asked(store, again) == asked(store, batch)[1:]
+
+
+def test_a_failed_row_of_a_partial_job_tells_the_error_that_the_table_has(
+    store: Store, simulator: Simulator, tmp_path: Path
+) -> None:
+    prompt = "Look. [[sim: errors=1]]"
+    row = {"custom_id": "a", "prompt": prompt, "numberResults": 2}
+    batch = submitted(store, tmp_path, "b", row)
+    rig = Rig(store, simulator.v1)
+    rig.jobs = [job for page in reading.rows(store, batch) for job in page]
+    rig.run()
+    assert rig.only().state is State.PARTIAL
+    lacking = next(one for one in table(store, batch, simulated=True) if one["error_code"])
+    (failed,) = failed_rows(store, batch)
+    assert failed["_error"] == f"{lacking['error_code']}: {lacking['error_message']}"
+    assert failed["_error"].startswith("timeoutProvider: ")
