@@ -218,7 +218,7 @@ _OPTIONS = (
     ),
     click.option(
         "--preview",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, 1_000_000),
         metavar="N",
         help="Print the first N requests as they would be sent, and queue nothing.",
     ),

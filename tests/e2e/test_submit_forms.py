@@ -118,13 +118,14 @@ def test_a_pattern_is_a_batch_by_the_name_of_its_folder(place: Place) -> None:
         (["x.csv", "--set", "maxTokens=0"], 1, "--set maxTokens (0): must be a whole number"),
         (["x.csv", "--passenger", "seed"], 2, "seed is a field of the request"),
         (["x.csv", "--media-root", "none"], 2, "Directory 'none' does not exist"),
+        (["x.csv", "--preview", "9" * 20], 2, "is not in the range 1<=x<=1000000"),
         (["x.csv"], 1, "cannot read x.csv: No such file or directory"),
     ],
 )
 def test_a_command_that_cannot_be_meant_is_refused_with_the_fix(
     args: list[str], code: int, told: str, place: Place
 ) -> None:
-    done = place.run("submit", *args, "--preview", "1")
+    done = place.run("submit", "--preview", "1", *args)
     assert (done.returncode, done.stdout) == (code, "")
     assert told in done.stderr
     assert not place.data.exists() or not any(Path(place.data).iterdir())
