@@ -71,8 +71,8 @@ def overshot(batch: Batch) -> str:
         return ""
     over = usd(batch.cost - batch.limit)
     return (
-        f"it cost {over} USD more than --max-cost {usd(batch.limit)}: inputs were larger than "
-        "expected, or the provider billed what it had not told"
+        f"it cost {over} USD more than --max-cost {usd(batch.limit)}: that was set below what had "
+        "been spent, inputs were larger than expected, or the provider billed what it had not told"
     )
 
 

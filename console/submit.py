@@ -16,7 +16,9 @@ from console.manifest_options import Asked, budget_options, manifest_options
 from console.running import stop_on_signals
 from console.uploading import remarks, sent, shown, uploads_to
 from console.watch import goes_on, watch_batch
+from tasks import reading
 from tasks.money import usd
+from tasks.reading import Batch
 from tasks.settings import Settings, load
 from tasks.store import Store
 
@@ -142,8 +144,8 @@ def queue_manifest(
         with shown(out, checked.rows, uploads, stop) as heard:
             queued = queueing.queue(manifest.rows(), heard)
     known = f", {plan.known} known before" if plan.known else ""
-    if budget:
-        out.print(limited(budget), markup=False)
+    if budget and (batch := reading.batch(store, queued.batch_id)):
+        out.print(limited(budget, batch), markup=False)
     jobs = _count(plan.new - queued.withheld, "job")
     out.print(f"batch {name}: {jobs} queued{known} ({queued.batch_id})")
     if uploads and uploads.tally.is_any:
@@ -153,8 +155,15 @@ def queue_manifest(
     return queued.batch_id
 
 
-def limited(budget: Budget) -> str:
+def limited(budget: Budget, batch: Batch) -> str:
     """Return what a limit means for the batch."""
+    sent = batch.reserved + batch.untold
+    if batch.cost + sent > budget.most:
+        more = f", and what was sent of it may cost {usd(sent)} USD more" if sent else ""
+        return (
+            f"the batch has already cost {usd(batch.cost)} USD{more}: "
+            f"no more of it is sent under --max-cost {usd(budget.most)}"
+        )
     told = f"the batch is stopped before it can cost more than {usd(budget.most)} USD"
     if budget.input_tokens is None:
         return f"{told}; its first jobs go one at a time, until it is known what an input costs"

@@ -35,5 +35,14 @@ def test_a_batch_stops_at_its_limit_says_so_and_goes_on_once_it_is_raised(
         assert raised.returncode == 0, raised.stderr
         assert "12 known before" in raised.stderr
         assert len(place.results("clips")) == len(ROWS)
+        lowered = place.run("submit", file, "--max-cost", limit, "--watch", timeout=60)
+        assert lowered.returncode == 0, lowered.stderr
+        cost = place.status("clips")["cost"]
+        told = " ".join(lowered.stderr.split())
+        assert (
+            f"has already cost {cost} USD: no more of it is sent under --max-cost {limit}" in told
+        )
+        assert "before it can cost more" not in told
+        assert f"more than --max-cost {limit}: that was set below what had been spent" in told
         running.stop()
     assert provider.totals()["purchases"] >= len(ROWS)

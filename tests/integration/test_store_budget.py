@@ -23,6 +23,11 @@ from store_driver import StoreServer
 
 from batches.budget import untold
 from tasks import reading, verbs
+
+
+from batches.budget import budget, overshot, untold
+from console.submit import limited
+from tasks import reading
 from tasks.job import State
 from tasks.money import NANO
 from tasks.outbox import Outbox, drain
@@ -110,6 +115,27 @@ def test_a_raised_limit_lets_the_batch_go_on(store: Store) -> None:
     assert len(take(store)[1]) == 1
     store.budget(BATCH, 3 * NANO, 0)
     assert len(take(store)[1]) == 2
+
+
+def test_a_limit_below_what_is_spent_and_reserved_is_told_as_what_it_is(store: Store) -> None:
+    jobs = queue(store, *[row() for _ in range(3)])
+    reserve(store, jobs, NANO // 10)
+    store.budget(BATCH, NANO, 0)
+    token, (first, *_) = take(store)
+    with store.moves() as moves:
+        moves.acknowledge(first.id, token, 60.0, "")
+    end(store, first.id, 0.08)
+    lower = budget("0.05", 1)
+    store.budget(BATCH, lower.most, lower.bound)
+    batch = reading.batch(store, BATCH)
+    assert batch
+    assert limited(lower, batch) == (
+        "the batch has already cost 0.08 USD, and what was sent of it may cost 0.2 USD more: "
+        "no more of it is sent under --max-cost 0.05"
+    )
+    assert overshot(batch).startswith(
+        "it cost 0.03 USD more than --max-cost 0.05: that was set below what had been spent, "
+    )
 
 
 def test_what_a_result_of_no_told_cost_may_have_cost_stays_reserved(store: Store) -> None:
