@@ -45,6 +45,8 @@ class Check:
         self._columns = _Alike()
         self._warned = _Alike()
         self._without_id = _Alike()
+        self._without_medium = _Alike()
+        self._has_media = False
         self._odd = {name: [0, 0] for name in self._slots()}  # rows with, first line without
 
     def _slots(self) -> frozenset[str]:
@@ -77,6 +79,7 @@ class Check:
         self.done.rows += 1
         self.done.results += row.body.get("numberResults", 1)
         self.done.files += len(row.files)
+        self._note_medium(row)
         for text in warnings:
             self._warned.is_new(text, line)
         return row
@@ -87,6 +90,12 @@ class Check:
         custom_id = given.get("custom_id", str(line))
         if isinstance(custom_id, str) and is_printable(custom_id):
             self._twins.add(custom_id, line)
+
+    def _note_medium(self, row: Row) -> None:
+        if row.body.get("inputs"):
+            self._has_media = True
+        else:
+            self._without_medium.is_new("", row.line)
 
     def _note_slots(self, line: int, given: dict[str, object]) -> None:
         if not self._odd or not given.keys().isdisjoint(("prompt", "messages")):
@@ -142,6 +151,10 @@ class Check:
             self.done.warnings.append(
                 f"{unit} {line}: {rows} no custom_id, so the {unit} number is used: inserting "
                 f"{unit}s shifts it, and the rows behind count as new or changed"
+            )
+        for _, line, more in self._without_medium.all() if self._has_media else ():
+            self.done.warnings.append(
+                f"{unit} {line}: has no medium, though other rows have one{_also(more)}"
             )
         for text, line, more in self._warned.all():
             self.done.warnings.append(f"{unit} {line}: {text}{_also(more)}")

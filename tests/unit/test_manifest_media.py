@@ -284,6 +284,24 @@ def test_each_url_of_a_list_is_a_row_of_the_kind_it_ends_in(tmp_path: Path) -> N
     assert [row.columns for row in found] == [{"url": url} for url in urls]
 
 
+def test_rows_without_a_medium_beside_rows_with_one_are_one_warning(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.csv"
+    url = "https://x.example/a.mp4"
+    path.write_text(f"custom_id,video,image\na,{url},\nb,,\nc,,{url}\nd,,\n")
+    checked = at(path).check()
+    told = "line 3: has no medium, though other rows have one (also on 1 more)"
+    assert (checked.rows, checked.warnings) == (4, [told])
+    path.write_text("custom_id,video\na,\nb,\n")
+    assert at(path).check().warnings == []
+
+
+def test_a_medium_of_the_defaults_is_one_of_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.csv"
+    path.write_text("custom_id,video,image\na,,\nb,https://x.example/b.mp4,\n")
+    rules = Rules(Defaults({"inputs": {"images": [UUID]}}, ASKED.defaults.prompt))
+    assert manifest_at(path, rules).check().warnings == []
+
+
 def test_a_url_of_a_list_whose_host_cannot_be_read_is_an_error_of_its_line(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     urls = ["https://x.example/1.mp4", "https://[abc/7.mp4", "https://ex\u2100mple.com/8.png"]
