@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batches.names import jobs_named, paged
-from tasks import reading, reading_requests, reading_results, verbs
+from batches.supply import lacks_upload
+from tasks import payload, reading, reading_requests, reading_results, verbs
 from tasks.errors import Error, category
 from tasks.job import Record, State
 from tasks.reading import Batch
@@ -17,6 +18,8 @@ from tasks.wire.answer import Kind
 
 PARKED = "parked"
 """Shown beside the states: resolving, and not looked for by itself any more."""
+WITHOUT_FILES = "without their files"
+"""The same: ended unsent for want of local files, which only their manifest can bring."""
 RETRIABLE = frozenset({State.FAILED, State.PARTIAL, State.EXPIRED, State.CANCELLED, PARKED})
 FAILED = frozenset({State.FAILED, State.EXPIRED})
 LACKING = FAILED | {State.PARTIAL}
@@ -40,10 +43,13 @@ class Seen:
     record: Record
     code: str  # of its last error; empty without one
     lacking: int  # results that are not here
+    lacks_files: bool = False
 
     @property
     def stands(self) -> str:
-        """Its state, or PARKED."""
+        """Its state, PARKED or WITHOUT_FILES."""
+        if self.lacks_files:
+            return WITHOUT_FILES
         parked = self.record.state is State.RESOLVING and PARKED in self.record.flags
         return PARKED if parked else self.record.state.value
 
@@ -52,7 +58,7 @@ class Seen:
 class Choice:
     """Which of some jobs are meant; empty sets of codes and classes leave nobody out."""
 
-    stands: frozenset[str] = FAILED  # states, or PARKED
+    stands: frozenset[str] = FAILED  # as `Seen.stands` has them
     codes: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
 
@@ -143,11 +149,13 @@ def plan(
 def _seen(store: Store, page: Sequence[Record]) -> list[Seen]:
     """Look at jobs; what those with results lack, and the error of that, stand in the answer."""
     some = [job for job in page if job.winner or job.state is State.PARTIAL]
-    seen = {job.id: Seen(job, job.error_code, job.expected) for job in page}
+    unsent = {job.id for job in page if lacks_upload(job) and payload.lacks_files(store, job.id)}
+    seen = {job.id: Seen(job, job.error_code, job.expected, job.id in unsent) for job in page}
     for job, items in zip(some, reading_results.answers(store, some), strict=True):
         here = sum(item.kind is Kind.SUCCESS for item in items)
         told = next((item.code for item in items if item.kind is Kind.ERROR), "")
-        seen[job.id] = Seen(job, job.error_code or told, max(0, job.expected - here))
+        lacking = max(0, job.expected - here)
+        seen[job.id] = Seen(job, job.error_code or told, lacking, job.id in unsent)
     return list(seen.values())
 
 

@@ -57,12 +57,19 @@ class Supplied:
         return not (self.problem or (self.lacked and self.record.digest == as_it_stands))
 
 
+_ENDED_BY = frozenset({State.FAILED, State.PARTIAL})
+"""States that an error ends a job in."""
+
+
 def lacks_files(job: Record) -> bool:
     """Whether a job of local files ended for want of them."""
-    if job.state not in {State.FAILED, State.PARTIAL}:
-        return False
+    return lacks_upload(job) or (job.state in _ENDED_BY and job.error_code in MEDIUM_GONE)
+
+
+def lacks_upload(job: Record) -> bool:
+    """Whether a job of local files was not sent, because one of them could not be uploaded."""
     bought = job.attempts[-1].outcome not in {"", "rejected"}  # the provider has that code too
-    return job.error_code in MEDIUM_GONE or (job.error_code == UPLOAD_FAILED and not bought)
+    return job.state in _ENDED_BY and job.error_code == UPLOAD_FAILED and not bought
 
 
 def _filled(body: Mapping[str, Any], media: Mapping[str, str]) -> Mapping[str, Any]:

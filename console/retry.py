@@ -69,10 +69,12 @@ def retry(
     plan = orders.plan(store, orders.pages(store, batch, ids), choice, settings.max_attempts)
     if not plan.jobs:
         _say(f"nothing to retry{where(batch)}{_standing(plan)}")
+        _say_of_files(plan)
         return
     _announce(plan, batch)
     if ids and plan.others:
         _say(f"Left as they are{_standing(plan)}")
+    _say_of_files(plan)
     confirm(f"Retry {jobs_of(plan.jobs)}?", yes=yes)
     out = progress_console()
     with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
@@ -108,6 +110,14 @@ def _announce(plan: Plan, batch: Batch | None) -> None:
         )
     if plan.seeded:
         _say(f"{plan.seeded:,} of them: missing results under a fixed seed; texts may be alike.")
+
+
+def _say_of_files(plan: Plan) -> None:
+    if lacking := plan.others[orders.WITHOUT_FILES]:
+        _say(
+            f"{jobs_of(lacking)} left alone, for a local file could not be uploaded: submit the "
+            "same manifest again, which uploads and retries"
+        )
 
 
 def _standing(plan: Plan) -> str:

@@ -23,8 +23,11 @@ from core_driver import (
 from store_driver import StoreServer
 
 from batches.advice import advice
+from batches.journal import Journal
+from batches.queueing import Queueing
+from batches.row import Rules, read_row
 from console.main import main
-from tasks import ids, reading_requests, verbs
+from tasks import ids, reading_requests, reading_results, verbs
 from tasks.job import State
 from tasks.store import Store
 
@@ -166,6 +169,35 @@ def test_a_retry_says_that_the_earlier_task_may_still_be_billed(store: Store, ru
     (job,) = queue(store, row(numberResults=2), name="mix")
     bring_to(store, job, State.EXPIRED)
     assert "may still finish an earlier task of 1 of them" in run("retry", "mix").stderr
+
+
+def test_rows_whose_files_were_not_uploaded_are_left_to_their_manifest(
+    store: Store, run: Run, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("media").resolve()
+    (folder / "a.mp4").write_bytes(b"x")
+    rules = Rules(roots=(folder,))
+    media = {"local": "a.mp4", "linked": "https://x.example/a.mp4"}
+    rows = [
+        read_row(1, {"custom_id": name, "prompt": "What?", "video": video}, rules)[0]
+        for name, video in media.items()
+    ]
+    Queueing(store, Journal(folder), SECRET, "mix").queue(rows, lambda _: None)
+    token, claimed = take(store)
+    local, linked = (job.id for job in claimed)
+    with store.moves() as moves:
+        for job in (local, linked):
+            moves.reject(job, token, "uploadFailed", "a.mp4 was refused")
+    done = run("retry", "mix")
+    assert done.exit_code == 0
+    left = "1 job left alone, for a local file could not be uploaded: submit the same manifest"
+    assert "1 job of batch mix:" in done.stderr
+    assert left in done.stderr
+    assert states(store, [local, linked]) == [State.FAILED, State.QUEUED]
+    assert reading_results.failures(store, [local]) == [("uploadFailed", "a.mp4 was refused")]
+    named = run("retry", "mix", "--id", "local").stderr
+    assert "nothing to retry of batch mix: 1 without their files" in named
+    assert left in named
 
 
 def test_a_parked_job_is_released_by_the_users_word(store: Store, run: Run) -> None:
