@@ -1,6 +1,7 @@
 -- Remove the first hundred jobs of a batch that is over; with its last, the batch.
 -- What stays of a job until its callback tokens expire is a tombstone: a late callback finds that it
--- was there, and the same row is not bought again. All-time cost stays in `counts`.
+-- was there, and the same row is not bought again. Of a job that nobody outside has heard of nothing
+-- stays, and its row can be queued again. All-time cost stays in `counts`.
 -- ARGV: batch id, least seconds a tombstone stays
 -- returns: jobs removed, 'gone' (no such batch), or why nothing was: 'open' (jobs are, or will be),
 --          'unsettled' (an ending may be), 'running' (the provider may be working on one)
@@ -13,6 +14,16 @@ if known[2] ~= '1' or known[3] ~= '0' or known[5] then return 'open' end
 local oldest = redis.call('XRANGE', KEY.ends(), '-', '+', 'COUNT', 1)[1]
 if oldest and tonumber(string.match(oldest[1], '^%d+')) <= tonumber(known[4] or t) then return 'unsettled' end
 
+-- May somebody come with a job's id? Its token and its task leave the store with its claim, and what is
+-- told of it without one is of a history that was lost. A Celery message may be delivered once more.
+local function is_known_outside(job)
+  if job.cy or job.se then return true end
+  for n = 1, tonumber(job.a) do
+    if job['u' .. n] or job['e' .. n] or told_of(job, n) then return true end
+  end
+  return false
+end
+
 local jobs = {}
 for _, job in ipairs(redis.call('LRANGE', KEY.rows(id), 0, PAGE - 1)) do
   local found = fetch(job)
@@ -20,8 +31,10 @@ for _, job in ipairs(redis.call('LRANGE', KEY.rows(id), 0, PAGE - 1)) do
   jobs[#jobs + 1] = found
 end
 for _, job in ipairs(jobs) do
-  local stays = math.max(tonumber(ARGV[2]), tonumber(job.ke or '0') - math.floor(t / 1000))
-  redis.call('SET', KEY.tombstone(job.id), id .. '|' .. (job.m or '0'), 'EX', stays)
+  if is_known_outside(job) then
+    local stays = math.max(tonumber(ARGV[2]), tonumber(job.ke or '0') - math.floor(t / 1000))
+    redis.call('SET', KEY.tombstone(job.id), id .. '|' .. (job.m or '0'), 'EX', stays)
+  end
   for n = 1, tonumber(job.a) do
     for _, kind in ipairs({'s', 'v', 'x'}) do
       for _, digest in ipairs(digests(job, kind, n)) do drop(job, kind, n, digest) end

@@ -21,13 +21,9 @@ from core_driver import (
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
-from batches.budget import untold
-from tasks import reading, verbs
-
-
 from batches.budget import budget, overshot, untold
 from console.submit import limited
-from tasks import reading
+from tasks import reading, verbs
 from tasks.job import State
 from tasks.money import NANO
 from tasks.outbox import Outbox, drain

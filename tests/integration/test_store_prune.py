@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
@@ -10,6 +11,7 @@ from core_driver import (
     SECRET,
     asked,
     bring_to,
+    error,
     fresh_store,
     queue,
     record,
@@ -25,7 +27,8 @@ from batches.problems import BadManifest
 from batches.queueing import Queueing
 from batches.row import read_row
 from console.main import main
-from tasks import pruning, reading, verbs
+from tasks import ids, pruning, reading, verbs
+from tasks.callers import Call, record_call
 from tasks.claims import failure
 from tasks.job import State
 from tasks.reading import Batch
@@ -64,6 +67,12 @@ def the_batch(store: Store, name: str = "batch") -> Batch:
 def completed(store: Store, count: int, name: str = "batch") -> list[str]:
     """Queue and complete a batch, and settle it."""
     jobs: list[str] = queue(store, *[row(f"{name} {n}") for n in range(count)], name=name)
+    complete(store, jobs)
+    return jobs
+
+
+def complete(store: Store, jobs: list[str]) -> None:
+    """Claim and complete all that waits, and settle it."""
     store.client.hset(store.keys("meta"), "window", 10_000)
     while (claimed := take(store))[1]:
         token, some = claimed
@@ -74,7 +83,14 @@ def completed(store: Store, count: int, name: str = "batch") -> list[str]:
         for job in jobs:
             moves.join(asked(store, job), 0, 1.0, "", verdict(success(job), final=True))
     store.client.delete(store.keys("ends"), store.keys("shown"))
-    return jobs
+
+
+def give_up(store: Store, batch: str) -> None:
+    """Cancel a batch, and settle it."""
+    verbs.cancel_batch(store, batch)
+    while (step := verbs.cancel_pass(store, batch)) and not step.over:
+        pass
+    store.client.delete(store.keys("ends"), store.keys("shown"))
 
 
 def test_not_one_key_of_it_stays_but_tombstones(store: Store) -> None:
@@ -145,10 +161,7 @@ def test_the_same_manifest_again_buys_nothing_while_it_is_remembered(
     rows = [read_row(n, {"custom_id": str(n), "prompt": "What?"})[0] for n in (1, 2)]
     queueing = Queueing(store, Journal(tmp_path), SECRET, "clips")
     queued = queueing.queue(rows, lambda _: None)
-    verbs.cancel_batch(store, queued.batch_id)
-    while (step := verbs.cancel_pass(store, queued.batch_id)) and not step.over:
-        pass
-    store.client.delete(store.keys("ends"))
+    complete(store, [ids.job_id(SECRET, queued.batch_id, one.custom_id) for one in rows])
     list(pruning.pages(store, the_batch(store, "clips")))
     with pytest.raises(BadManifest, match="2 of its rows were bought"):
         queueing.plan(rows, len(rows))
@@ -157,6 +170,45 @@ def test_the_same_manifest_again_buys_nothing_while_it_is_remembered(
     for key in store.client.keys(store.keys("tombstone", "*")):
         store.client.delete(key)  # their time is over
     assert queueing.plan(rows, len(rows)).new == 2
+
+
+def test_rows_that_were_never_sent_are_queued_again_after_their_batch_was_pruned(
+    store: Store, tmp_path: Path
+) -> None:
+    rows = [read_row(n, {"custom_id": str(n), "prompt": "What?"})[0] for n in (1, 2)]
+    queueing = Queueing(store, Journal(tmp_path), SECRET, "clips")
+    batch = queueing.queue(rows, lambda _: None).batch_id
+    jobs = [ids.job_id(SECRET, batch, one.custom_id) for one in rows]
+    fields = {field for job in jobs for field in store.client.hkeys(store.keys("job", job))}
+    assert fields.isdisjoint((b"k", b"kp", b"ke"))  # that a token is made of
+    give_up(store, batch)
+    list(pruning.pages(store, the_batch(store, "clips")))
+    assert not [key for key in keys(store) if key.startswith(store.keys("tombstone", ""))]
+    assert queueing.plan(rows, len(rows)).new == 2
+    assert queueing.queue(rows, lambda _: None).added == 2
+    assert [job.id for job in take(store)[1]] == jobs
+
+
+def test_of_a_batch_that_was_pruned_the_rows_that_were_sent_are_remembered_alone(
+    store: Store,
+) -> None:
+    jobs = queue(store, row())
+    bring_to(store, jobs[0], State.FAILED)
+    jobs += queue(store, row(), row())
+    store.deliver(jobs[1], [error(jobs[1])])  # sent in a history that the store has lost
+    verbs.cancel(store, [record(store, job) for job in jobs])
+    store.client.delete(store.keys("ends"), store.keys("slots"))
+    assert list(pruning.pages(store, the_batch(store))) == [3]
+    assert [pruning.pruned(store, [job]) for job in jobs] == [1, 1, 0]
+    assert [store.deliver(job, [success(job)]) for job in jobs] == ["known", "known", "orphan"]
+
+
+def test_a_celery_message_that_comes_again_after_its_job_was_pruned_is_known(store: Store) -> None:
+    call = Call("none", b"{}", str(uuid4()), 1, "digest", 7, b"{}", celery_id="mine")
+    assert record_call(store, "batch", 1, call, {}) == "added"
+    give_up(store, the_batch(store).id)
+    list(pruning.pages(store, the_batch(store)))
+    assert record_call(store, "batch", 1, call, {}) == "pruned"
 
 
 def test_the_sweep_prunes_what_is_over_for_longer_than_the_retention(store: Store) -> None:
