@@ -47,7 +47,8 @@ def find(value: str, roots: Sequence[Path]) -> tuple[str, Path, int] | None:
             one of them.
 
     Returns:
-        The placeholder that stands for it in the request, its path without links, and its bytes.
+        The placeholder that stands for it in the request and keeps the name that the user gave it,
+        its path without links, and its bytes.
         None where the value is no path: a URL, UUID or base64, or nothing that could be sent.
 
     Raises:
@@ -57,12 +58,28 @@ def find(value: str, roots: Sequence[Path]) -> tuple[str, Path, int] | None:
         return None
     if not is_printable(value):
         raise NoFile("is no printable path; rename the file")
-    path = _resolved(value, roots)
-    root = next((root for root in roots if path.is_relative_to(root)), None)
-    if root is None:
+    given, path = _resolved(value, roots)
+    if not _is_below(path, roots):
         raise NoFile("leads outside the manifest's folder; allow its folder with --media-root DIR")
-    name = path.relative_to(root).as_posix() if root == roots[0] else path.as_posix()
-    return f"file:{name}", path, _size(path)
+    return f"file:{_name(given, path, roots)}", path, _size(path)
+
+
+def _name(given: Path, path: Path, roots: Sequence[Path]) -> str:
+    """Return a file's path as it was given, in the manifest's folder from there on.
+
+    A link keeps its own name, so a file that is replaced by one has the name that it had. A path
+    that comes to a root through links is told without them, and so is one with a `..` that does
+    not lead where it reads.
+    """
+    named = Path("/" + os.path.normpath(given).lstrip("/"))  # it keeps two slashes at the start
+    if named != path and not (_is_below(named, roots) and Path(os.path.realpath(named)) == path):
+        named = path
+    is_beside = named.is_relative_to(roots[0])
+    return (named.relative_to(roots[0]) if is_beside else named).as_posix()
+
+
+def _is_below(path: Path, roots: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
 
 
 def _is_url(value: str) -> bool:
@@ -79,10 +96,11 @@ def _is_sent_as_it_is(value: str) -> bool:
     return True
 
 
-def _resolved(value: str, roots: Sequence[Path]) -> Path:
+def _resolved(value: str, roots: Sequence[Path]) -> tuple[Path, Path]:
+    """Return the path at which a file is found, with links in it and without."""
     for root in roots:
         try:
-            return Path(os.path.realpath(root / value, strict=True))
+            return root / value, Path(os.path.realpath(root / value, strict=True))
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as exc:  # links in a circle, a folder that may not be entered

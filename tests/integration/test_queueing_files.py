@@ -370,6 +370,27 @@ def test_a_file_that_went_away_after_the_check_fails_its_row_alone(desk: Desk) -
     assert desk.states() == [State.COMPLETED] * 2
 
 
+def test_a_file_that_was_lacking_may_be_replaced_by_a_link(desk: Desk) -> None:
+    clips = desk.folder / "clips"
+    clips.mkdir()
+    (clips / "a.mp4").write_bytes(b"a video")
+    (desk.folder / "jobs.jsonl").write_text('{"video": "clips/a.mp4", "prompt": "What?"}\n')
+    manifest = manifest_at(desk.folder / "jobs.jsonl", media_roots=())
+    manifest.check()
+    (clips / "a.mp4").rename(clips / "cut.mp4")
+    assert desk.command().queue(manifest.rows(), lambda _count: None).withheld == 1
+    (clips / "a.mp4").symlink_to("cut.mp4")
+    manifest.check()
+    assert desk.submit(*manifest.rows()).again == 1
+    assert desk.request().files == {"videos": ["file:clips/a.mp4"]}
+    desk.work()
+    assert desk.states() == [State.COMPLETED]
+    (clips / "a.mp4").unlink()
+    (clips / "cut.mp4").rename(clips / "a.mp4")
+    manifest.check()
+    assert desk.submit(*manifest.rows()).added == 0
+
+
 SETTINGS = {"REELQUEUE_INSTALLATION_SECRET": SECRET.decode()}
 
 

@@ -1,5 +1,6 @@
 """Local media, folders, patterns and lists of URLs."""
 
+import json
 import os
 from pathlib import Path
 
@@ -97,9 +98,40 @@ def test_a_link_may_lead_about_in_the_folder_but_not_out_of_it(clips: Path, tmp_
     (clips / "out.mp4").symlink_to("../secret.mp4")
     path = clips / "jobs.tsv"
     path.write_text("video\nin.mp4")
-    assert [list(row.files) for row in rows(path)] == [["file:b.mp4"]]
+    (row,) = rows(path)
+    assert row.files == {"file:in.mp4": LocalFile(clips.resolve() / "b.mp4", 5)}
     path.write_text("video\nout.mp4")
     assert "line 2, video ('out.mp4'): leads outside" in refusal(path)
+
+
+def test_a_file_keeps_the_name_that_it_was_given_whatever_links_it_is_reached_by(
+    clips: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    (other / "below").mkdir(parents=True)
+    (other / "b.mp4").write_bytes(b"other")
+    (clips / "linked").symlink_to(other / "below")
+    (clips / "here.mp4").symlink_to(other / "b.mp4")
+    (tmp_path / "door").symlink_to(clips)
+    path = tmp_path / "door" / "jobs.jsonl"
+    media = [
+        "./b.mp4",
+        "here.mp4",
+        "linked/../b.mp4",
+        f"{tmp_path}/door/deep/d.mp4",
+        f"/{clips}/b.mp4",
+    ]
+    path.write_text(f'{{"custom_id": "a", "videos": {json.dumps(media)}}}')
+    (row,) = rows(path, other)
+    assert row.body["inputs"]["videos"] == [
+        "file:b.mp4",
+        "file:here.mp4",
+        f"file:{other.resolve()}/b.mp4",  # not b.mp4, which it reads like
+        "file:deep/d.mp4",
+        "file:b.mp4",
+    ]
+    found = [file.path for file in row.files.values()]
+    assert found == [clips / "b.mp4", other / "b.mp4", other / "b.mp4", clips / "deep" / "d.mp4"]
 
 
 @pytest.mark.parametrize(

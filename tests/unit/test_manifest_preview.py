@@ -43,13 +43,15 @@ def test_a_local_file_is_shown_as_the_upload_it_will_be(tmp_path: Path) -> None:
     names = ["é.mp4", "b.mp4"]
     for name in names:
         (tmp_path / name).write_bytes(b"x")
-    given = {"custom_id": "a", "prompt": "x", "videos": [URL, *names]}
+    (tmp_path / "linked.mp4").symlink_to("b.mp4")
+    given = {"custom_id": "a", "prompt": "x", "videos": [URL, *names, "linked.mp4"]}
     found, _ = read_row(1, given, Rules(roots=(tmp_path.resolve(),)))
     (shown,) = map(json.loads, previewed([found], 1, Place()))
     assert shown["inputs"]["videos"] == [
         URL,
         "(media UUID of é.mp4 when it is uploaded)",
         "(media UUID of b.mp4 when it is uploaded)",
+        "(media UUID of linked.mp4 when it is uploaded)",
     ]
 
 
