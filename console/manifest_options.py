@@ -1,5 +1,6 @@
 """What `submit`, `run` and `estimate` ask about a manifest: the argument and options they share."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +47,14 @@ class Asked:
     def is_stream(self) -> bool:
         """Whether it can be read only once."""
         return self.file == _STDIN or self.file.is_fifo() or self.file.is_char_device()
+
+    def is_read_from(self, path: Path) -> bool:
+        """Whether the manifest is the file at `path`, under whatever name, or as its input."""
+        try:
+            read = os.fstat(0) if self.file == _STDIN else self.file.stat()
+            return os.path.samestat(read, path.stat())
+        except OSError:  # one of them is not there
+            return False
 
     @property
     def batch_name(self) -> str:

@@ -59,7 +59,7 @@ def run(asked: Asked, budget: Budget | None, output: Path) -> None:
         return
     settings = load()
     name = asked.batch_name
-    _check_writable(output)
+    _check_writable(output, asked)
     with asked.opened(settings) as manifest:
         checked = checked_whole(manifest, progress_console())  # before anything is started
         queued, code = _run(settings, manifest, checked, name, output, budget=budget)
@@ -114,14 +114,16 @@ def _told_unless(written: threading.Event, output: Path) -> Iterator[None]:
             progress_console().print(f"No table was written to {output}.", markup=False)
 
 
-def _check_writable(output: Path) -> None:
-    """See that a file can be written where the table will be.
+def _check_writable(output: Path, asked: Asked) -> None:
+    """See that a file can be written where the table will be, and that it is not the manifest.
 
     Raises:
-        Error: it cannot.
+        Error: it cannot, or it is.
     """
     if output.is_dir():
         raise Error(f"cannot write {output}: it is a folder")
+    if asked.is_read_from(output):
+        raise Error(f"cannot write {output}: it is the manifest itself; name another file")
     try:
         with tempfile.TemporaryFile(dir=output.parent):
             pass

@@ -1,10 +1,11 @@
 """`reelqueue run`: all in one, here without PUBLIC_URL and with a store of the user's."""
 
 import json
+import subprocess
 
 import pytest
 from simulator_driver import Simulator, wait_until
-from stack_driver import Place, assert_true, by_uuid, real
+from stack_driver import COMMAND, Place, assert_true, by_uuid, real
 from store_driver import StoreServer
 from terminal_driver import Terminal
 
@@ -71,3 +72,28 @@ def assert_polled_once(place: Place, provider: Simulator) -> None:
     assert_true(rows, provider)
     truth = by_uuid(provider)
     assert not any(truth[row["task_uuid"]]["webhook_statuses"] for row in rows)
+
+
+@pytest.mark.parametrize("output", ["films.jsonl", "link.jsonl"])
+def test_a_run_that_would_write_its_table_over_its_manifest_starts_nothing(
+    place: Place, output: str
+) -> None:
+    manifest = place.cwd / place.manifest("films", *ROWS)
+    (place.cwd / "link.jsonl").symlink_to(manifest)
+    before = manifest.read_bytes()
+    for file in ("films.jsonl", "-"):
+        with manifest.open("rb") as piped:
+            done = subprocess.run(
+                [COMMAND, "run", file, "--name", "films", "-o", output],
+                env=place.env,
+                cwd=place.cwd,
+                stdin=piped,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert f"{output}: it is the manifest itself; name another file" in done.stderr
+        assert manifest.read_bytes() == before
+    assert not place.data.exists()
