@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,8 @@ def aside(path: Path) -> Iterator[Path]:
     """Yield a path to write to, beside `path`; at the end it is flushed to disk and renamed.
 
     It is locked as long as it is written, so what a killed process has left is known by its
-    lock, which nobody holds, and is removed first.
+    lock, which nobody holds, and is removed first. A file that is replaced leaves its permissions
+    to the new one.
 
     Raises:
         OSError: nothing at `path` has changed.
@@ -24,8 +26,13 @@ def aside(path: Path) -> Iterator[Path]:
     try:
         with part.open("wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else None
+            if mode is not None:
+                os.fchmod(file.fileno(), 0o600)  # until it is whole nobody else needs it
             yield part
             os.fsync(file.fileno())
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The table as a file: plain numbers, every character, whole or not at all."""
 
 import json
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -131,3 +132,24 @@ def test_a_link_to_a_table_stays_one(tmp_path: Path) -> None:
         assert link.is_symlink()
         assert target.read_bytes() == b'{"n": %d}\n' % number
     assert [*(tmp_path / "far").iterdir()] == [target]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_a_table_has_the_permissions_of_the_file_that_it_replaces(
+    tmp_path: Path, mode: int
+) -> None:
+    path, seen = tmp_path / "out.jsonl", list[int]()
+    path.touch()
+    path.chmod(mode)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        seen.extend(permissions(part) for part in tmp_path.glob(".out.jsonl.*.part"))
+        yield {"n": 1}
+
+    write(rows(), path)
+    assert path.read_bytes() == b'{"n": 1}\n'
+    assert (permissions(path), seen) == (mode, [0o600])
+
+
+def permissions(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
