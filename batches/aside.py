@@ -1,5 +1,6 @@
 """A file that is written aside: it takes its place when it is whole, or leaves nothing."""
 
+import errno
 import fcntl
 import os
 import re
@@ -15,11 +16,14 @@ def aside(path: Path) -> Iterator[Path]:
 
     It is locked as long as it is written, so what a killed process has left is known by its
     lock, which nobody holds, and is removed first. A file that is replaced leaves its permissions
-    to the new one.
+    to the new one. A pipe or a device is not replaced: it is yielded itself, to be written to.
 
     Raises:
         OSError: nothing at `path` has changed.
     """
+    if is_stream(path):
+        yield path
+        return
     path = Path(os.path.realpath(path))  # a link stays one
     _remove_left(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -36,6 +40,21 @@ def aside(path: Path) -> Iterator[Path]:
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is a pipe, or a device as a terminal is; not where nothing is there yet.
+
+    Raises:
+        OSError: it is a socket or a disk, or cannot be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISSOCK(mode) or stat.S_ISBLK(mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
 def _remove_left(path: Path) -> None:

@@ -1,12 +1,13 @@
 """A table into a file: JSON Lines, CSV, TSV or Parquet by its name, whole or not at all."""
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from batches.aside import aside
+from batches.aside import aside, is_stream
 from batches.table_csv import BOM, csv_lines
 from batches.table_json import json_line
 from batches.table_kinds import Kind
@@ -60,6 +61,8 @@ class Style:
 def write_table(rows: Rows, kinds: Kinds, path: Path, style: Style) -> int:
     """Write a table beside `path` and rename: a reader sees the old one or the new, whole.
 
+    A pipe or a device is written to as it comes.
+
     Returns:
         The number of rows.
 
@@ -67,6 +70,8 @@ def write_table(rows: Rows, kinds: Kinds, path: Path, style: Style) -> int:
         OSError: nothing at `path` has changed.
         Error: the batch grew meanwhile; the same.
     """
+    if style.format_ is Format.PARQUET and is_stream(path):
+        raise OSError(errno.ESPIPE, "Parquet needs a regular file, and it is none", str(path))
     count = 0
 
     def counted() -> Iterator[Mapping[str, Any]]:

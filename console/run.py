@@ -122,6 +122,8 @@ def _check_writable(output: Path, asked: Asked) -> None:
     """
     if output.is_dir():
         raise Error(f"cannot write {output}: it is a folder")
+    if output.exists() and not output.is_file():  # a pipe that nobody reads would hold the end
+        raise Error(f"cannot write {output}: it is no regular file; `results -o` writes to a pipe")
     if asked.is_read_from(output):
         raise Error(f"cannot write {output}: it is the manifest itself; name another file")
     try:

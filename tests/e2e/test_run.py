@@ -1,6 +1,7 @@
 """`reelqueue run`: all in one, here without PUBLIC_URL and with a store of the user's."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -96,4 +97,13 @@ def test_a_run_that_would_write_its_table_over_its_manifest_starts_nothing(
         assert done.returncode == 1
         assert f"{output}: it is the manifest itself; name another file" in done.stderr
         assert manifest.read_bytes() == before
+    assert not place.data.exists()
+
+
+def test_a_run_whose_table_would_wait_for_a_reader_starts_nothing(place: Place) -> None:
+    os.mkfifo(place.cwd / "pipe.jsonl")
+    done = place.run("run", place.manifest("films", *ROWS), "-o", "pipe.jsonl")
+    assert done.returncode == 1
+    assert "cannot write pipe.jsonl: it is no regular file" in done.stderr
+    assert (place.cwd / "pipe.jsonl").is_fifo()
     assert not place.data.exists()

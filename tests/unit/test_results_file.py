@@ -1,10 +1,14 @@
 """The table as a file: plain numbers, every character, whole or not at all."""
 
 import json
+import os
+import pty
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -153,3 +157,47 @@ def test_a_table_has_the_permissions_of_the_file_that_it_replaces(
 
 def permissions(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["pipe.jsonl", "link.jsonl"])
+def test_a_pipe_gets_the_table_and_stays_one(tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    (tmp_path / "link.jsonl").symlink_to(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert write([{"n": 1}, {"n": 2}], tmp_path / name) == 2
+    assert os.read(reader, 100) == b'{"n": 1}\n{"n": 2}\n'
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert {entry.name for entry in tmp_path.iterdir()} == {"pipe.jsonl", "link.jsonl"}
+
+
+def test_a_terminal_gets_the_table_and_stays_one(tmp_path: Path) -> None:
+    outer, inner = pty.openpty()
+    link = tmp_path / "out.jsonl"
+    link.symlink_to(os.ttyname(inner))
+    write([{"n": 1}], link)
+    assert os.read(outer, 100) == b'{"n": 1}\r\n'
+    assert link.is_char_device()
+    os.close(inner)
+    os.close(outer)
+
+
+def test_a_socket_in_its_place_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the names of sockets are short
+    path = Path("out.jsonl")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        with pytest.raises(OSError, match="no regular file"):
+            write(iter([{"n": 0}]), path)
+        assert path.is_socket()
+
+
+def test_parquet_is_written_to_no_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "out.parquet"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="Parquet needs a regular file"):
+        write_table(iter([]), dict, pipe, Style(Format.PARQUET))
+    assert pipe.is_fifo()
