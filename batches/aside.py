@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextmanager
@@ -28,8 +29,7 @@ def aside(path: Path) -> Iterator[Path]:
     _remove_left(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with _locked(part) as file:
             mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else None
             if mode is not None:
                 os.fchmod(file.fileno(), 0o600)  # until it is whole nobody else needs it
@@ -57,6 +57,23 @@ def is_stream(path: Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
+@contextmanager
+def _locked(part: Path) -> Iterator[BinaryIO]:
+    """Open a file and lock it; again where it was taken for a left one, and removed, in between."""
+    while True:
+        with part.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(file, part):
+                yield file
+                return
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
+
+
 def _remove_left(path: Path) -> None:
     part = re.compile(rf"\.{re.escape(path.name)}\.\d+\.part", re.DOTALL)
     with suppress(OSError):  # the folder may be written, and not read
@@ -69,4 +86,5 @@ def remove_unlocked(path: Path) -> None:
     """Remove a file that nobody is writing aside; of others' files nothing is done."""
     with suppress(OSError), path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
+        if _is_at(file, path):  # not where it was finished in between
+            path.unlink()

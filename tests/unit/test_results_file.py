@@ -1,5 +1,6 @@
 """The table as a file: plain numbers, every character, whole or not at all."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -17,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batches.aside import remove_unlocked
 from batches.table_file import Format, Style, write_table
 from batches.table_json import json_line
 
@@ -201,3 +204,22 @@ def test_parquet_is_written_to_no_pipe(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="Parquet needs a regular file"):
         write_table(iter([]), dict, pipe, Style(Format.PARQUET))
     assert pipe.is_fifo()
+
+
+def test_a_file_that_another_takes_for_a_left_one_before_it_is_locked_is_begun_again(
+    tmp_path: Path,
+) -> None:
+    path, part = tmp_path / "out.jsonl", tmp_path / f".out.jsonl.{os.getpid()}.part"
+
+    def rows() -> Iterator[dict[str, Any]]:
+        remove_unlocked(part)  # as whoever writes the same table at the same time does
+        yield {"n": 1}
+
+    with ThreadPoolExecutor() as pool:
+        with part.open("wb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            writing = pool.submit(write, rows(), path)
+            time.sleep(0.3)  # until it waits for the lock; if it does not yet, all is well anyhow
+            part.unlink()
+        assert writing.result(20) == 1
+    assert path.read_bytes() == b'{"n": 1}\n'
