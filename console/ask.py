@@ -16,7 +16,8 @@ from batches.contents import Unusable
 from batches.defaults import BadSetting, settings_from
 from batches.table_json import json_line
 from console import orphan
-from console.context import FATAL, INTERRUPTED, end_well_on_signals, progress_console, told
+from console.codes import FATAL, INTERRUPTED
+from console.context import end_well_on_signals, progress_console, told
 from console.logs import clean
 from console.tables import SIMULATED
 from tasks.environment import CHECKOUT, inherited

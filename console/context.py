@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 import click
 from rich.console import Console
 
+from console.codes import FATAL
 from console.orphan import is_running
 from tasks import guard
 from tasks.environment import store_is_given
@@ -20,17 +21,12 @@ from tasks.store import Store
 P = ParamSpec("P")
 R = TypeVar("R")
 
-FATAL, SOME_FAILED, OVER_BUDGET, INTERRUPTED = 1, 3, 4, 130
-"""Exit codes beside 0 and click's 2 (DESIGN §7)."""
 PATIENCE = 8.0
 """Seconds for which a store that may be restarting is waited for."""
 
 
 def told(verb: Callable[P, R]) -> Callable[P, R]:
-    """End a verb that raises one of our errors, or meets a bad file, with a sentence and code 1.
-
-    Ctrl-C outside a verb that handles it ends with code 130.
-    """
+    """End a verb that raises one of our errors, or meets a bad file, with a sentence and code 1."""
 
     @wraps(verb)
     def command(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -42,9 +38,6 @@ def told(verb: Callable[P, R]) -> Callable[P, R]:
             raise
         except OSError as exc:
             problem = f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)
-        except KeyboardInterrupt:
-            click.echo("reelqueue: interrupted", err=True)
-            raise SystemExit(INTERRUPTED) from None
         click.echo(f"reelqueue: {problem}", err=True)
         raise SystemExit(FATAL)
 

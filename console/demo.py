@@ -9,7 +9,8 @@ import click
 from batches.manifest import manifest_at
 from batches.results import table
 from batches.table_file import Format, Style, write_table
-from console.context import INTERRUPTED, data_console, opened, progress_console, told
+from console.codes import INTERRUPTED
+from console.context import data_console, opened, progress_console, told
 from console.ready import free_port
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import Stack, plan

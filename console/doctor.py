@@ -6,7 +6,8 @@ import click
 from pydantic import SecretStr
 
 from batches.forecast import exactly
-from console.context import FATAL, opened, told
+from console.codes import FATAL
+from console.context import opened, told
 from console.tables import plain
 from tasks import guard, health, quarantine
 from tasks.environment import origin, store_is_given

@@ -1,8 +1,13 @@
 """The `reelqueue` command."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import click
+
+from console.codes import INTERRUPTED
 
 VERBS = {
     **{verb: verb for verb in ("demo", "ask", "run", "up", "estimate", "submit")},
@@ -13,12 +18,39 @@ VERBS = {
 """Verbs in the order in which a newcomer needs them, and the modules of this house they are in."""
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End with a sentence and code 130 where Ctrl-C comes, at a question too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    except click.Abort as exc:
+        if not isinstance(exc.__context__, KeyboardInterrupt):
+            raise  # the answer is no
+        click.echo(err=True)  # ends the question's line
+    else:
+        return
+    click.echo("reelqueue: interrupted", err=True)
+    raise SystemExit(INTERRUPTED)
+
+
 class Verbs(click.Group):
     """Loads a verb when it is asked for: all of them take half a second, most a third less."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """Return the verbs in order."""
         return list(VERBS)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401  click's
+        """Read the command line up to the verb, for which --help loads all of them."""
+        with _interruptible():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's
+        """Load the verb, and run it."""
+        with _interruptible():
+            return super().invoke(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a verb; of a name that is none all are loaded, for click tells which is near."""

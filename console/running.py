@@ -11,7 +11,8 @@ from typing import TextIO, TypeVar
 from filelock import FileLock, Timeout
 
 from console import orphan
-from console.context import INTERRUPTED, progress_console
+from console.codes import INTERRUPTED
+from console.context import progress_console
 from console.stack import Stack
 from console.supervise import ChildFailed, Supervisor
 from tasks.errors import ConfigurationError, Error

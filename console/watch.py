@@ -7,10 +7,8 @@ import click
 
 from batches.budget import overshot, stopped, untold
 from batches.view import describe_look, failed, sentence
+from console.codes import INTERRUPTED, OVER_BUDGET, SOME_FAILED
 from console.context import (
-    INTERRUPTED,
-    OVER_BUDGET,
-    SOME_FAILED,
     data_console,
     find,
     open_store,

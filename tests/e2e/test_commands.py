@@ -1,10 +1,13 @@
 """The verbs beside a running `up`: what they say, where, and with which exit code."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from simulator_driver import Simulator, wait_until
-from stack_driver import Place, by_uuid
+from stack_driver import COMMAND, Place, by_uuid
 from terminal_driver import Terminal
 
 FINE = {"prompt": "What happens?", "video": "https://example.com/clip.mp4"}
@@ -157,9 +160,31 @@ def test_rows_are_added_to_a_batch_after_a_yes_on_a_terminal_alone(
         wait_until(lambda: "at the end of its table, 1 already known. Go on?" in asking.seen())
         asking.type("n\n")
         wait_until(asking.ended)
+        assert asking.process.returncode == 1
+    with Terminal(running, "submit", more, "--name", known) as asking:
+        wait_until(lambda: "Go on?" in asking.seen())
+        asking.type("\x03")
+        wait_until(asking.ended)
+        assert asking.process.returncode == 130
+        assert asking.seen().endswith("\nreelqueue: interrupted\n")
     assert running.status(known)["request_counts"]["total"] == 1
     done = running.run("submit", more, "--name", known, "--watch")
     assert done.returncode == 0
     told = "batch known exists: adding 1 row at the end of its table, 1 already known"
     assert told in done.stderr
     assert running.status(known)["request_counts"]["total"] == 2
+
+
+def test_ctrl_c_while_a_verb_is_being_loaded_ends_it_as_at_any_other_time(place: Place) -> None:
+    argv = [sys.executable, "-X", "importtime", COMMAND, "submit", "-", "--name", "late"]
+    with subprocess.Popen(
+        argv, env=place.env, cwd=place.cwd, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as command:
+        assert command.stderr
+        for line in command.stderr:  # each module as it is loaded; the verb's first is rich
+            if "| " in line and "rich" in line:
+                break
+        command.send_signal(signal.SIGINT)
+        told = command.stderr.read()
+    assert command.returncode == 130
+    assert told.endswith("reelqueue: interrupted\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.context import INTERRUPTED
+from console.codes import INTERRUPTED
 from console.running import Stop, run_with
 from console.stack import Stack
 from console.supervise import Child
