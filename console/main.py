@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from console import streams
 from console.codes import INTERRUPTED
 
 VERBS = {
@@ -45,6 +46,7 @@ class Verbs(click.Group):
     def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401  click's
         """Read the command line up to the verb, for which --help loads all of them."""
         with _interruptible():
+            streams.make_ready()
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's

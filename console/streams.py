@@ -1,0 +1,40 @@
+"""Standard input, output and errors as every verb may take them for granted."""
+
+import os
+import sys
+from io import RawIOBase, TextIOWrapper
+from pathlib import Path
+from typing import IO, cast
+
+import click
+
+
+class Closed(RawIOBase):
+    """Where output goes that nobody can get: it is not lost without a word."""
+
+    def writable(self) -> bool:
+        """Say yes, so that it is tried."""
+        return True
+
+    def write(self, _data: object) -> int:
+        """Refuse.
+
+        Raises:
+            click.ClickException: always; it ends the command with its sentence and code 1.
+        """
+        raise click.ClickException("standard output is closed, and there is something to write")
+
+
+def make_ready() -> None:
+    """Put something in the place of streams that are closed, and let every character be written.
+
+    What a stream's encoding lacks is written as `\\N`.
+    """
+    # In their order, so that each gets its own number, which no file or socket takes from now on.
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  as long as the process
+    if sys.stdout is None:
+        os.open(os.devnull, os.O_WRONLY)
+        sys.stdout = TextIOWrapper(cast("IO[bytes]", Closed()), "utf-8", write_through=True)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  the same
