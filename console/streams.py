@@ -38,3 +38,6 @@ def make_ready() -> None:
         sys.stdout = TextIOWrapper(cast("IO[bytes]", Closed()), "utf-8", write_through=True)
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  the same
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -115,9 +115,9 @@ class Scripts:
         self._client: Any = client  # redis-py leaves its commands half typed
         self._own = threading.local()
         folder = files("tasks.scripts")
-        prelude = [folder.joinpath(f"{name}.lua").read_text() for name in PRELUDE]
+        prelude = [folder.joinpath(f"{name}.lua").read_text("utf-8") for name in PRELUDE]
         scripts = {
-            entry.name.removesuffix(".lua"): entry.read_text()
+            entry.name.removesuffix(".lua"): entry.read_text("utf-8")
             for entry in folder.iterdir()
             if entry.name.endswith(".lua") and not entry.name.startswith("prelude")
         }

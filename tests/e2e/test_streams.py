@@ -58,3 +58,22 @@ def test_a_closed_stream_is_an_empty_one_but_what_is_written_is_not_lost_without
 def test_data_is_written_though_nobody_gets_the_remarks(running: Place, known: str) -> None:
     done = in_a_shell(running, f'"$R" results {known} <&- 2>&-')
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "encoding"),
+    [("submit --help", "latin-1"), ("watch streams --once", "ascii"), ("ask --help", "euc_jp")],
+)
+def test_what_an_encoding_lacks_is_written_as_an_escape(
+    running: Place, known: str, line: str, encoding: str
+) -> None:
+    assert known
+    done = in_a_shell(running, f'"$R" {line} >/dev/null', PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_place_without_any_language_serves_as_well(running: Place, known: str) -> None:
+    none = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = in_a_shell(running, f'"$R" list && "$R" results {known}', **none)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "streams" in done.stdout
