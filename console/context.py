@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 import click
 from rich.console import Console
 
+from batches.journal import BATCH_NAME
 from console.codes import FATAL
 from console.orphan import is_running
 from tasks import guard
@@ -132,7 +133,7 @@ def find(store: Store, name: str) -> Batch:
     Raises:
         Error: there is none; the text lists what there is.
     """
-    batch = batch_named(store, name)
+    batch = batch_named(store, name) if BATCH_NAME.fullmatch(name) else None
     if batch is None:
         raise Error(f"there is no batch '{name}'; `reelqueue list` shows what there is")
     return batch

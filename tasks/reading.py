@@ -6,6 +6,7 @@ reading_requests.py has what jobs ask for, reading_results.py what came of them.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tasks.ids import is_task_uuid
 from tasks.job import Record, State, record
 from tasks.lua import store_errors
 from tasks.store import Store
@@ -78,7 +79,9 @@ def known(store: Store, ids: Sequence[str]) -> list[str]:
 
 
 def job_of(store: Store, task_uuid: str) -> str | None:
-    """Return the id of the job that a taskUUID belongs to."""
+    """Return the id of the job that a taskUUID belongs to; of another text nobody is asked."""
+    if not is_task_uuid(task_uuid):
+        return None
     with store_errors():
         if store.client.exists(store.keys("job", task_uuid)):
             return task_uuid

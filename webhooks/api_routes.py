@@ -12,7 +12,7 @@ from batches import story, view
 from batches.journal import BATCH_NAME
 from batches.results import table
 from batches.table_json import json_line
-from tasks import ids, reading, verbs
+from tasks import reading, verbs
 from tasks.reading import Batch
 from webhooks.api_errors import Refused
 from webhooks.api_intake import take
@@ -95,7 +95,7 @@ def job(job_id: str) -> Response:
     desk = _desk()
 
     def read() -> dict[str, Any] | None:
-        known = reading.job_of(desk.store, job_id) if ids.is_task_uuid(job_id) else None
+        known = reading.job_of(desk.store, job_id)
         record = reading.records(desk.store, [known])[0] if known else None
         if record is None:
             return None
