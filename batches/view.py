@@ -140,6 +140,13 @@ def occurring(states: Mapping[Any, int], of: tuple[State, ...]) -> list[str]:
     return [f"{states[state]:,} {state}" for state in of if states[state]]
 
 
+def half_recorded(batch: Batch) -> str:
+    """Return what to do about a batch that lacks rows of its manifest; empty where it is whole."""
+    if batch.sealed or batch.cancelling:
+        return ""
+    return "not all of its rows are recorded yet; the same submit again completes it"
+
+
 def needs_word(parked: int, name: str) -> str:
     """Return what to do about parked jobs."""
     need, jobs = ("needs", "job") if parked == 1 else ("need", "jobs")

@@ -2,6 +2,8 @@
 
 import click
 
+from batches.budget import stopped
+from batches.view import half_recorded
 from console.context import find, open_store, progress_console, told
 from console.tables import plain
 from tasks import reading, verbs
@@ -31,7 +33,12 @@ def resume(name: str | None, *, everything: bool) -> None:
 def _one(store: Store, name: str) -> None:
     batch = find(store, name)
     did = verbs.resume(store, batch.id)
-    _say(f"batch {batch.name} {'goes on' if did else 'was not paused'}")
+    if batch.is_spent:  # which no resume ends
+        _say(f"batch {batch.name} is {stopped(batch)}")
+    else:
+        _say(f"batch {batch.name} {'goes on' if did else 'was not paused'}")
+    if half_recorded(batch):
+        _say(half_recorded(batch))
     reason = store.paused().get(verbs.EVERYTHING) or verbs.held(store)
     if reason:
         _say(f"all batches are paused, this one too: {plain(reason)}; reelqueue resume --all")

@@ -9,7 +9,7 @@ from rich.text import Text
 from batches.advice import advice
 from batches.budget import overshot, stopped, untold
 from batches.forecast import about, exactly, pace, projected, seconds_left
-from batches.view import counters, needs_word, stopped_in
+from batches.view import counters, half_recorded, needs_word, stopped_in
 from batches.waiting import waits_for
 from console.tables import plain
 from tasks.money import NANO, usd
@@ -70,8 +70,8 @@ def alerts(look: Look) -> list[str]:
         told.append(NOBODY)
     if batch.cancelling:
         told.append("it is being cancelled")
-    elif not batch.sealed:
-        told.append("not all of its rows are recorded yet; the same submit again completes it")
+    if half_recorded(batch):
+        told.append(half_recorded(batch))
     if batch.parked:
         told.append(needs_word(batch.parked, batch.name))
     return told

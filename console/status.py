@@ -9,8 +9,9 @@ import click
 from rich import box
 from rich.table import Table
 
+from batches.budget import stopped
 from batches.forecast import roughly
-from batches.view import describe, needs_word, sentence
+from batches.view import describe, half_recorded, needs_word, sentence
 from console.context import data_console, find, is_simulated, open_store, progress_console, told
 from console.tables import SIMULATED, cell, plain
 from tasks import health, reading, verbs
@@ -45,6 +46,10 @@ def _remarks(batch: Batch, store: Store) -> Iterator[str]:
     reason = verbs.held(store) or store.paused().get("*") or batch.paused
     if reason and batch.open:
         yield f"PAUSED: {plain(reason)}"
+    if batch.is_spent:
+        yield stopped(batch)
+    if half_recorded(batch):
+        yield half_recorded(batch)
     if batch.parked:
         yield needs_word(batch.parked, batch.name)
     if batch.open and not store.has_ticker():

@@ -29,6 +29,7 @@ from batches.row import Rules, read_row
 from console.main import main
 from tasks import ids, reading_requests, reading_results, verbs
 from tasks.job import State
+from tasks.money import NANO
 from tasks.store import Store
 
 Run = Callable[..., Result]
@@ -53,7 +54,7 @@ def run(valkey: StoreServer, namespace: str) -> Run:
     def run_one(*args: str) -> Result:
         done = CliRunner(env=env).invoke(main, args)
         assert done.exception is None or isinstance(done.exception, SystemExit)
-        assert done.stdout == "" or args[0] == "job"
+        assert done.stdout == "" or args[0] in {"job", "status"}
         return done
 
     return run_one
@@ -279,6 +280,34 @@ def test_resume_all_ends_what_the_provider_paused(store: Store, run: Run) -> Non
     store.pause("batch_mix", "no credit", 3600)
     assert "all batches go on" in run("resume", "--all").stderr
     assert len(take(store)[1]) == 1
+
+
+def test_a_batch_that_its_limit_stops_is_told_so_by_status_and_by_resume(
+    store: Store, run: Run
+) -> None:
+    (job,) = queue(store, row(), name="mix")
+    store.client.hset(store.keys("job", job), "rv", NANO)
+    store.budget("batch_mix", NANO // 4, NANO // 4)
+    assert take(store)[1] == ()
+    why = "stopped by --max-cost 0.25: 0 USD spent, and the next job may cost up to 1.25. Go on:"
+    assert f"\n  {why} submit the same manifest again" in run("status", "mix").stdout
+    run("pause", "mix")
+    for _ in ("paused", "not paused"):
+        told = run("resume", "mix").stderr
+        assert told.startswith(f"batch mix is {why}")
+        assert "goes on" not in told
+        assert "was not paused" not in told
+
+
+def test_a_batch_whose_submission_broke_off_is_told_so_by_status_and_by_resume(
+    store: Store, run: Run
+) -> None:
+    store.open_batch("mix", "batch_mix", 1)
+    told = "not all of its rows are recorded yet; the same submit again completes it\n"
+    assert f"\n  {told}" in run("status", "mix").stdout
+    assert f"\n{told}" in run("resume", "mix").stderr
+    verbs.cancel_batch(store, "batch_mix")
+    assert "not all of its rows" not in run("status", "mix").stdout
 
 
 def test_priority_tells_the_old_one(store: Store, run: Run) -> None:
