@@ -14,7 +14,10 @@ from filelock import FileLock
 from tasks.ids import new_batch_id
 
 BATCH_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-"""What a batch may be called; its id is of the same letters."""
+"""What a batch may be called on the command line and in a URL, by its name or its id."""
+NEW_NAME = re.compile(r"(?!batch_[0-9a-f]{20}\Z)[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""A name that a batch may be given: none that is taken for an option, a folder or an id."""
+NAME_RULE = "1 to 64 of A-Z a-z 0-9 . _ -, with neither . nor - first, and not as ids are"
 
 
 class Journal:

@@ -15,7 +15,7 @@ from batches.budget import MOST_INPUT_TOKENS, BadBudget, Budget, budget
 from batches.columns import REQUEST
 from batches.defaults import BadSetting, defaults, read_text, settings_from
 from batches.folder import is_pattern, split_pattern
-from batches.journal import BATCH_NAME, Journal
+from batches.journal import NAME_RULE, NEW_NAME, Journal
 from batches.manifest import Manifest, manifest_at
 from batches.preview import Place, previewed
 from batches.row import Rules
@@ -69,8 +69,8 @@ class Asked:
             raise Error("standard input has no name that the batch could have: give --name")
         folder = self._folder
         found = folder.resolve().name if folder else self.file.stem
-        if not BATCH_NAME.fullmatch(found):
-            raise Error(f"'{found}' is no batch name (1 to 64 of A-Z a-z 0-9 . _ -): give --name")
+        if not NEW_NAME.fullmatch(found):
+            raise Error(f"'{found}' is no batch name ({NAME_RULE}): give --name")
         return found
 
     @property
@@ -139,8 +139,8 @@ def _secret(settings: Settings) -> bytes | None:
 def _checked_name(
     _context: click.Context, _option: click.Parameter, name: str | None
 ) -> str | None:
-    if name is not None and not BATCH_NAME.fullmatch(name):
-        raise click.BadParameter("1 to 64 of A-Z a-z 0-9 . _ -")
+    if name is not None and not NEW_NAME.fullmatch(name):
+        raise click.BadParameter(NAME_RULE)
     return name
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from flask import Blueprint, Response, current_app, g, request, url_for
 
 from batches import story, view
-from batches.journal import BATCH_NAME
+from batches.journal import BATCH_NAME, NAME_RULE, NEW_NAME
 from batches.results import table
 from batches.table_json import json_line
 from tasks import reading, verbs
@@ -30,9 +30,8 @@ routes = Blueprint("api", __name__)
 def submit() -> Response:
     """Check a manifest whole and queue its rows; the same again adds nothing."""
     desk, name = _desk(), request.args.get("name", "")
-    if not BATCH_NAME.fullmatch(name):
-        message = "name the batch: ?name=, 1 to 64 of A-Z a-z 0-9 . _ -"
-        raise Refused(400, "invalid_request", message)
+    if not NEW_NAME.fullmatch(name):
+        raise Refused(400, "invalid_request", f"name the batch: ?name=, {NAME_RULE}")
     desk.gate.run(desk.store.probe)  # before anybody sends 100 MB for nothing
     with received(desk.incoming) as file:
         taken = take(desk, file, name)

@@ -109,6 +109,22 @@ def test_a_pattern_is_a_batch_by_the_name_of_its_folder(place: Place) -> None:
     assert "'a b' is no batch name" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["-x", "--", ".", "..", ".x", "batch_0123456789abcdef0123"])
+def test_no_batch_is_given_a_name_that_a_verb_would_take_for_something_else(
+    place: Place, name: str
+) -> None:
+    (place.cwd / f"{name}.jsonl").write_text('{"custom_id": "a", "prompt": "What?"}\n')
+    done = place.run("submit", f"--name={name}", f"./{name}.jsonl", "--preview", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "with neither . nor - first, and not as ids are" in done.stderr
+    done = place.run("submit", f"./{name}.jsonl", "--preview", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"'{name}' is no batch name" in done.stderr
+    assert "give --name" in done.stderr
+    done = place.run("submit", "--name=_x.1-", f"./{name}.jsonl", "--preview", "1")
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("args", "code", "told"),
     [

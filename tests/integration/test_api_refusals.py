@@ -105,7 +105,12 @@ def test_a_limit_that_is_none_is_refused(api: Api, limit: str) -> None:
     assert told(api.ask(f"/v1/batches?limit={limit}")) == (400, "invalid_request")
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "é", "x" * 65, "a:b", "a%00", "*"])
+ID = "batch_0123456789abcdef0123"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a/b", "é", "x" * 65, "a:b", "a%00", "*", "-x", "..", ID]
+)
 def test_a_name_that_is_none_is_refused(api: Api, name: str) -> None:
     assert told(api.submit(name, manifest([row("a")]))) == (400, "invalid_request")
 

@@ -310,6 +310,16 @@ def test_a_batch_whose_submission_broke_off_is_told_so_by_status_and_by_resume(
     assert "not all of its rows" not in run("status", "mix").stdout
 
 
+@pytest.mark.parametrize("name", ["-x", "--", "..", "batch_0123456789abcdef0123"])
+def test_batches_of_names_that_are_given_no_more_are_found_by_theirs(
+    store: Store, run: Run, name: str
+) -> None:
+    queue(store, row(), name=name)
+    assert run("status", "--", name).stdout.startswith(f"{name} in_progress")
+    assert f"batch {name} is paused" in run("pause", "--reason", "why", "--", name).stderr
+    assert f"1 job of batch {name} cancelled" in run("cancel", "--", name).stderr
+
+
 def test_priority_tells_the_old_one(store: Store, run: Run) -> None:
     queue(store, row(), name="mix")
     assert "batch mix has priority 10, had 1" in run("priority", "mix", "10").stderr
