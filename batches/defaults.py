@@ -31,17 +31,22 @@ class Defaults:
     prompt: Prompt | None = None
 
 
-def defaults(file: Path | None, options: Mapping[str, Any]) -> Defaults:
+def defaults(
+    file: Path | None, options: Mapping[str, Any], prompt_file: Path | None = None
+) -> Defaults:
     """Return the defaults of a batch, checked as a row is; options win over the file.
 
     Args:
         file: A JSON or TOML object of request fields.
         options: Request fields from the command line.
+        prompt_file: A text that is the prompt, as if it were among the options.
 
     Raises:
         BadManifest: with everything that is wrong, each under its option or file.
     """
     layers = [(str(file), _read(file))] if file else []
+    if prompt_file:
+        layers.append((str(prompt_file), {"prompt": _read_text(prompt_file)}))
     layers.append(("", options))
     body: dict[str, Any] = {}
     problems: list[str] = []
@@ -99,7 +104,7 @@ def _told(origin: str, error: RowError) -> str:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    text = read_text(file)
+    text = _read_text(file)
     try:
         if file.suffix.lower() == ".toml":
             fields: object = tomllib.loads(text, parse_float=Decimal)
@@ -115,7 +120,7 @@ def _read(file: Path) -> Mapping[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def read_text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     """Return a prompt's or defaults' file: UTF-8, a BOM and the line end at its end left out.
 
     Raises:

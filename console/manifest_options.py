@@ -13,7 +13,7 @@ import click
 
 from batches.budget import MOST_INPUT_TOKENS, BadBudget, Budget, budget
 from batches.columns import REQUEST
-from batches.defaults import BadSetting, defaults, read_text, settings_from
+from batches.defaults import BadSetting, defaults, settings_from
 from batches.folder import is_pattern, split_pattern
 from batches.journal import NAME_RULE, NEW_NAME, Journal
 from batches.manifest import Manifest, manifest_at
@@ -110,13 +110,12 @@ class Asked:
 
     def _rules(self) -> Rules:
         options = dict(self.settings)
-        if self.prompt_file is not None:
-            options["prompt"] = read_text(self.prompt_file)
         if self.prompt is not None:
             options["prompt"] = self.prompt
         if self.system_prompt is not None:
             options["systemPrompt"] = self.system_prompt
-        return Rules(defaults(self.defaults, options), frozenset(self.passengers))
+        given = defaults(self.defaults, options, self.prompt_file)
+        return Rules(given, frozenset(self.passengers))
 
     def show(self, manifest: Manifest, settings: Settings, limit: Budget | None) -> None:
         """Print the first requests, one a line, as they would be sent."""

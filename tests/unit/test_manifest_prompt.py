@@ -184,6 +184,22 @@ def test_a_number_in_toml_that_nothing_holds_is_told_with_the_file(
         defaults(file, {})
 
 
+def test_a_prompt_that_is_empty_is_told_with_the_file_it_is_from(tmp_path: Path) -> None:
+    file = tmp_path / "question.txt"
+    file.write_text("\n")
+    with pytest.raises(BadManifest, match=r"question\.txt, prompt \(''\): must be text, not empty"):
+        defaults(None, {}, file)
+
+
+def test_a_prompt_from_a_file_wins_over_defaults_as_one_on_the_command_line_does(
+    tmp_path: Path,
+) -> None:
+    file, question = tmp_path / "defaults.json", tmp_path / "question.txt"
+    file.write_text('{"messages": [{"role": "user", "content": "no"}], "maxTokens": 9}')
+    question.write_text("\ufeffWhat is {camera}?\n", encoding="utf-8")
+    assert defaults(file, {}, question) == defaults(file, {"prompt": "What is {camera}?"})
+
+
 def test_defaults_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(BadManifest, match="No such file or directory"):
         defaults(tmp_path / "none.json", {})
