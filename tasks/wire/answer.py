@@ -245,7 +245,7 @@ def _kind(raw: Mapping[str, Any], code: str) -> Kind:
         return Kind.ERROR
     if status in ("processing", "pending"):  # before the fields: a running item may have text
         return Kind.PROCESSING
-    if raw.get("taskType") not in ("textInference", "getResponse", None) and not answered:
+    if raw.get("taskType") not in ("textInference", "getResponse", None):
         return Kind.OTHER
     if status == "success" or (answered and not _is_begun(raw)):
         return Kind.SUCCESS

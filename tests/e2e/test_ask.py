@@ -46,14 +46,6 @@ def body_of(task_uuid: str, service: Simulator) -> dict[str, Any]:
     return body
 
 
-class RawTerminal(Terminal):
-    """A terminal that tells colours and cursor movements too."""
-
-    def raw(self) -> str:
-        self.seen()
-        return self._seen.decode()
-
-
 @pytest.mark.parametrize("road", ["stream", "sync"])
 def test_the_text_alone_goes_to_standard_output_by_both_roads(
     road: str, desk: Place, service: Simulator
@@ -191,7 +183,7 @@ def test_what_a_terminal_obeys_is_taken_out_and_a_pipe_gets_the_text_as_it_is(
     desk: Place,
 ) -> None:
     assert "\x1b[31mred" in ask(desk, HOSTILE).stdout
-    with RawTerminal(desk, "ask", HOSTILE) as shown:
+    with Terminal(desk, "ask", HOSTILE) as shown:
         wait_until(shown.ended)
         raw = shown.raw()
     assert "\x1b[2m**Simulated" in raw

@@ -182,8 +182,8 @@ def test_the_door_counts_what_it_did_with_each_delivery(
     own_door: Callable[..., Door], tmp_path: Path
 ) -> None:
     with own_door() as door:
-        job = door.job(2)
-        for body in (result(job), result(job), b"no JSON", result(str(uuid.uuid4()))):
+        job, other = door.job(2), door.job()
+        for body in (result(job), result(job), b"no JSON", result(other)):
             door.post(job, body)
         door.post(job, result(job), query="k=forged")
         door.post(job, b"x", headers={"Content-Encoding": "gzip"})

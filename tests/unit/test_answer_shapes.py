@@ -73,7 +73,6 @@ ITEMS = {
     "empty text": {"taskUUID": OURS, "text": "", "finishReason": "unknown"},
     "an object as text": success(text={"answer": 1}),
     "an unknown status beside a text": success(status="succeeded"),
-    "an unknown taskType beside a text": success(taskType="textGeneration"),
 }
 PENDING = {
     "acknowledgment": {"taskType": "textInference", "taskUUID": OURS},
@@ -88,7 +87,7 @@ PENDING = {
 }
 OTHERS = {
     "authentication": {"taskType": "authentication", "connectionSessionUUID": OTHER},
-    "an image": {"taskType": "imageInference", "taskUUID": OURS, "imageUUID": OTHER},
+    "an image": success(taskType="imageInference", imageUUID=OTHER),
     "no name and nothing else": {"cost": 1},
 }
 
