@@ -97,13 +97,18 @@ def parse(body: bytes, depth: int = MOST_DEPTH) -> Any:  # noqa: ANN401  any JSO
         _check_values(body)
     try:
         value = _STRICT.decode(body.decode("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, Unreadable, RecursionError) as exc:
+    except RecursionError as exc:
+        raise Unreadable(_TOO_DEEP.format(depth)) from exc
+    except (json.JSONDecodeError, UnicodeDecodeError, Unreadable) as exc:
         raise Unreadable(str(exc)[:200]) from exc
     except ValueError as exc:  # Python reads no integers of more than 4,300
         raise Unreadable(MANY_DIGITS) from exc
     if brackets > depth:
         _check_depth(value, depth)
     return without_callback_tokens(value) if b"runware" in body and b"webhooks" in body else value
+
+
+_TOO_DEEP = "nested deeper than {} levels"
 
 
 def _check_values(body: bytes) -> None:
@@ -122,7 +127,7 @@ def _check_depth(value: object, most: int) -> None:
     while level := [node for node in level if isinstance(node, dict | list)]:
         depth += 1
         if depth > most:
-            raise Unreadable(f"nested deeper than {most} levels")
+            raise Unreadable(_TOO_DEEP.format(most))
         level = [
             child for node in level for child in (node.values() if isinstance(node, dict) else node)
         ]
