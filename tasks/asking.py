@@ -20,6 +20,7 @@ from tasks.wire.answer import Item, Kind
 from tasks.wire.naming import by_task
 
 PLAIN = frozenset(range(400, 500))
+TOO_MANY = 429
 SERVER_FAULTS = frozenset(range(500, 600))
 MOST_UNREAD = 4 * 1024 * 1024
 """Bytes of an answer to a poll that are kept where it cannot be read: as of a callback."""
@@ -55,8 +56,8 @@ class Inquiry:
     no_news: Callable[[Due], None]
     is_over: Callable[[Due], bool]
 
-    def ask(self, due: Sequence[Due]) -> Heard:
-        """Ask for these tasks and apply what is said."""
+    def ask(self, due: Sequence[Due], *, plainly: bool = False) -> Heard:
+        """Ask for these tasks and apply what is said; `plainly`: nothing more is asked for it."""
         context = self.context
         try:
             post = partial(context.provider.poll, [task.task_uuid for task in due])
@@ -79,20 +80,20 @@ class Inquiry:
         if told_of_any:
             context.doubts.went_well("uuids", len(due))
         if named and answer.status == OK:
-            context.witness.saw()
+            context.witness.told()
         self.news(due, answer, named)
-        self._beside(due, answer, named)
+        if answer.status != OK and not plainly:
+            self._beside(due, answer, named)
         told_of = {"tasks": len(due), "named": len(named), "batch": batches_of(due)}
         context.log.info("poll", status=answer.status, **told_of)
         return Heard.NEWS if told_of_any else Heard.REFUSED
 
     def _beside(self, due: Sequence[Due], answer: Answer, named: Named) -> None:
-        """Ask apart for those that an answer which is no plain one tells nothing of."""
-        if answer.status == OK:
-            return
+        """Ask apart, once, for those that an answer with another status tells nothing of."""
         told = [task for task in due if task.task_uuid in named]
-        if 0 < len(told) < len(due):
-            self.ask([task for task in due if task.task_uuid not in named])
+        may_ask = answer.status != TOO_MANY or any(map(self.is_over, due))
+        if 0 < len(told) < len(due) and may_ask:
+            self.ask(_others(due, *told), plainly=True)
         if answer.status not in VERDICTLESS_STATUSES:
             return
         if len(due) == 1:
@@ -121,7 +122,8 @@ class Inquiry:
             self._keep_unread(due[0], answer)
             self.no_news(due[0])
             return Heard.REFUSED
-        if answer.status in SERVER_FAULTS and (one := self._answered_for(due)):
+        is_fault = answer.status in SERVER_FAULTS or any(map(self.is_over, due))
+        if is_fault and (one := self._answered_for(due)):
             return self._ask_halves(_others(due, one), plain=False)
         self._unanswerable(due)
         return Heard.REFUSED
@@ -129,13 +131,15 @@ class Inquiry:
     def _refused(self, due: Sequence[Due], code: str) -> Heard:
         """The key or the credit is refused; or, where others are answered for, one task is."""
         context = self.context
-        if not strangers.are_answered(context):
-            if context.witness.may_pause(context.probe_after):
-                flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
+        if one := self._answered_for(due):
+            return self._ask_halves(_others(due, one), plain=False)
+        if len(due) > 1:  # it was asked for alone, and refused
             return Heard.REFUSED
-        if len(due) > 1:
-            return self._ask_halves(due, plain=False)
-        self._unanswerable(due)
+        if strangers.are_answered(context):
+            if self.is_over(due[0]):
+                self.no_news(due[0])
+        elif context.witness.may_pause(context.probe_after):
+            flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
         return Heard.REFUSED
 
     def _keep_unread(self, task: Due, answer: Answer) -> None:
@@ -198,5 +202,6 @@ def _named(answer: Answer, due: Sequence[Due]) -> Named:
     return by_task(answer.items, accused, alone=alone)
 
 
-def _others(due: Sequence[Due], one: Due) -> list[Due]:
-    return [task for task in due if task is not one]
+def _others(due: Sequence[Due], *some: Due) -> list[Due]:
+    known = {task.task_uuid for task in some}
+    return [task for task in due if task.task_uuid not in known]

@@ -9,7 +9,7 @@ from tasks.clock import passing
 from tasks.job import Record, record
 from tasks.lua import Argument
 from tasks.packing import inflated, packed
-from tasks.wire.answer import STORED_DEPTH, Item, Kind, parse
+from tasks.wire.answer import Item, Kind, parse
 from tasks.wire.answer import items as read_items
 from tasks.wire.request import dumps
 
@@ -29,7 +29,7 @@ class Claimed:
     kid: str
     expiry: int  # seconds since the epoch
     task_uuid: str
-    refusals: int  # times this attempt was refused for now
+    refusals: int  # times this attempt was refused for now, or put back
     batch: str
     resends: int = 0  # times it was sent again because nothing was clear
     lacking: int | None = None  # results to ask for where the job has the others
@@ -109,7 +109,7 @@ def pack(items: Iterable[Item]) -> bytes:
 
 def unpack(blob: bytes) -> list[Item]:
     """Read what `pack` stored."""
-    return read_items(parse(inflated(blob), STORED_DEPTH))
+    return read_items(parse(inflated(blob), stored=True))
 
 
 def failure(code: str, message: str) -> str:

@@ -105,7 +105,8 @@ _CODES = {
     # timeoutProvider is the documented one, and a gap of the official table.
     Category.TIMEOUT: "providerTimeout providerGatewayTimeout timeoutProvider",
     Category.MEDIUM: "mediaNotFound mediaExpired modelNotFound unknownModel",
-    Category.UNKNOWN_TASK: "taskNotFound taskFailedOrNotFound",
+    # The third is the kind of the first two, which others may have as a code.
+    Category.UNKNOWN_TASK: "taskNotFound taskFailedOrNotFound notFound",
     Category.GONE: "taskExpired taskCancelled",
     Category.PROVIDER: "providerError providerUnavailable providerBadGateway "
     "providerInternalError inferenceError processingFailed taskFailed downloadFailed "

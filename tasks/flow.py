@@ -64,18 +64,22 @@ class Doubts:
 
 
 class Witness:
-    """When the provider last took, or told of, a task that is there."""
+    """When the provider last told of a task by poll, and when it last took one."""
 
     def __init__(self) -> None:
-        self._saw = self._paused = -math.inf  # monotonic seconds
+        self._told = self._took = self._paused = -math.inf  # monotonic seconds
 
-    def saw(self) -> None:
-        """Hear that it did."""
-        self._saw = monotonic()
+    def told(self) -> None:
+        """Hear that a poll told of a task."""
+        self._told = monotonic()
 
-    def seconds_ago(self) -> float:
-        """Return how long ago that was."""
-        return monotonic() - self._saw
+    def took(self) -> None:
+        """Hear that a submission was taken."""
+        self._took = monotonic()
+
+    def told_lately(self) -> bool:
+        """Whether polls reach the provider itself, and not something that stands in its place."""
+        return monotonic() - self._told < VOUCHED
 
     def may_pause(self, probe_after: float) -> bool:
         """Whether a refused poll may pause all submissions, for `probe_after` seconds.
@@ -83,8 +87,8 @@ class Witness:
         After each pause they are tried before the next; where one went well, what is refused is
         that task alone.
         """
-        now = monotonic()
-        vouched = self._saw > self._paused > -math.inf and now - self._saw < VOUCHED
+        now, saw = monotonic(), max(self._told, self._took)
+        vouched = saw > self._paused > -math.inf and now - saw < VOUCHED
         if vouched or now - self._paused < 2 * probe_after:
             return False
         self._paused = now

@@ -20,6 +20,10 @@ from tasks.wire.naming import by_task
 WAIT = 2.0
 """Seconds until a task is looked for again where the provider told nothing of it."""
 
+MOST_LOOKS = 15
+"""Times a job is put back; then its task is taken for one that may be there, and polled. That ends
+by itself, by news, silence or the deadline; what waits to be sent would wait for ever."""
+
 PROVEN = 3
 """Tasks of one answer whose silence is proven: some provider may answer for the first ones only."""
 
@@ -52,12 +56,15 @@ class _Search:
             answer = self._context.provider.poll([job.task_uuid for job in jobs])
         except ProviderAway as away:
             return self._later(jobs, WAIT, str(away))
+        alone = len(jobs) == 1
+        if not alone and answer.status in VERDICTLESS_STATUSES and self._is_spoilt(jobs):
+            return self._ask_halves(jobs, answer.status)
         if answer.status in REFUSED:
             reason = f"http{answer.status}: polling is refused"
-            if self._context.witness.may_pause(self._context.probe_after):
+            is_its_own = alone and strangers.are_answered(self._context)
+            if not is_its_own and self._context.witness.may_pause(self._context.probe_after):
                 flow.pause_all(self._context.store, reason, self._context.probe_after)
             return self._later(jobs, WAIT, reason)
-        alone = len(jobs) == 1
         if alone:
             found = {jobs[0].id: _outcome_alone(self._context, answer, jobs[0].task_uuid)}
         else:
@@ -65,6 +72,11 @@ class _Search:
         if not alone and answer.status not in VERDICTLESS_STATUSES and self._is_short(jobs, found):
             return self._ask_halves(jobs, answer.status)
         return self._apply(jobs, found)
+
+    def _is_spoilt(self, jobs: Sequence[Claimed]) -> bool:
+        """Whether one of several is answered for alone: another spoils the answer to all."""
+        one = self._context.random.choice(jobs)
+        return asked_alone(self._context, one.task_uuid) is not None
 
     def _is_short(self, jobs: Sequence[Claimed], found: Mapping[str, Outcome | None]) -> bool:
         """Whether an answer leaves tasks out; what it is silent of may be there all the same."""
@@ -99,7 +111,12 @@ class _Search:
 
     def _later(self, jobs: Sequence[Claimed], wait: float, why: str) -> bool:
         why = f"looked for before it is sent: {why}"
-        refusals.refuse_all(self._context, self._claim, jobs, wait, why)
+        given_up = [job for job in jobs if wait and job.refusals >= MOST_LOOKS]
+        with self._context.store.moves() as moves:
+            for job in given_up:
+                moves.lose(job.id, self._claim.token, "", why)
+        rest = [job for job in jobs if job not in given_up]
+        refusals.put_back(self._context, self._claim, rest, wait, why)
         return False
 
 

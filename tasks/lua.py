@@ -35,7 +35,9 @@ PRELUDE = ("prelude", "prelude_books", "prelude_moves", "prelude_results", "prel
 VERSION = "@version@"
 """Stands in the library's source for what tells it from that of other code, or namespaces."""
 
-FREEING = frozenset({"prune", "settled", "cancel", "cancel_pass", "cancel_batch"})
+FREEING = frozenset(
+    {"prune", "settled", "sweep", "unquarantine", "cancel", "cancel_pass", "cancel_batch"}
+)
 """Scripts that free memory, or let it be freed: a store that is full runs them all the same."""
 
 FRESH = 0.05

@@ -6,10 +6,11 @@ from typing import Any
 LEAST_KEY = 16
 """Characters of a key that is masked: a shorter one is no real one, and may be a word of a text."""
 
-_CALLBACK = re.compile(
-    r"(\brunware(?:\?|%3F)\S{0,2000}?\bt(?:=|%3D))[\w-]{43}(?![\w-])", re.IGNORECASE
-)
-"""A callback URL with its whole token (tasks/token.py): a text that has one is none by chance."""
+_WHOLE = re.compile(r"\bt(=|%3D)[\w-]{43}(?![\w-])", re.IGNORECASE)
+"""A whole token (tasks/token.py), as it stands at the end of a callback URL."""
+
+_URL = 1_000
+"""Characters before a token in which its callback URL has its path: it has some two hundred."""
 
 _TOKEN = re.compile(r"\bt(=|%3D)[\w-]{8,}", re.IGNORECASE)
 
@@ -23,12 +24,17 @@ def without_callback_tokens(value: Any) -> Any:  # noqa: ANN401  any JSON value
     """Return a JSON value with the token of each whole callback URL in its texts masked."""
     match value:
         case str():
-            return _CALLBACK.sub(r"\1***", value)
+            return _WHOLE.sub(_masked, value)
         case dict():
             return {name: without_callback_tokens(one) for name, one in value.items()}
         case list():
             return [without_callback_tokens(one) for one in value]
     return value
+
+
+def _masked(found: re.Match[str]) -> str:
+    before = found.string[max(0, found.start() - _URL) : found.start()]
+    return f"t{found[1]}***" if "webhooks/runware" in before else found[0]
 
 
 def without_key(body: bytes, key: str) -> bytes:

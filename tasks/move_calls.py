@@ -21,6 +21,10 @@ class Moves:
         """Not bought; the same taskUUID again after `wait` seconds."""
         self._add("refuse", job, token, ms(wait), code[:64], detail[:120])
 
+    def put_back(self, job: str, token: str, wait: float, detail: str) -> None:
+        """No POST of it was sent; to be sent after `wait` seconds."""
+        self._add("refuse", job, token, ms(wait), "", detail[:120])
+
     def reject(self, job: str, token: str, code: str, message: str) -> None:
         """Not bought, and never will be."""
         self._add("reject", job, token, code[:64], failure(code, message), code[:64])

@@ -83,7 +83,7 @@ def no_answer(
     context.log.warning("submit.no_answer", **told)
     if not away.sent:
         wait = exponential(jobs[0].refusals, 1.0, 30.0, context.random)
-        refuse_all(context, claim, jobs, wait, str(away))
+        put_back(context, claim, jobs, wait, str(away))
         return
     _doubt_size(context, jobs, tasks)
     with context.store.moves() as moves:
@@ -92,13 +92,13 @@ def no_answer(
     context.store.fit(0, 0, len(jobs), context.settings.window_max, full=False)
 
 
-def refuse_all(
+def put_back(
     context: Context, claim: Claim, jobs: Sequence[Claimed], wait: float, detail: str
 ) -> None:
-    """Put jobs back that were not bought, to be sent after `wait` seconds."""
+    """Put jobs back of which no POST was sent, to be sent after `wait` seconds."""
     with context.store.moves() as moves:
         for job in jobs:
-            moves.refuse(job.id, claim.token, wait, "", detail)
+            moves.put_back(job.id, claim.token, wait, detail)
 
 
 def pause(context: Context, answer: Answer, job: Claimed, said: Told) -> None:

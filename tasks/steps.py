@@ -25,7 +25,8 @@ from tasks.asking import Heard, Named
 from tasks.backoff import exponential
 from tasks.claims import SLOT_MARGIN, Claim, Claimed, Due, Verdict
 from tasks.context import Context, batches_of
-from tasks.errors import MEDIUM_GONE, Meaning, ProviderAway, Road, meaning
+from tasks.errors import MEDIUM_GONE, Category, Meaning, ProviderAway, Road, category
+from tasks.job import Record
 from tasks.money import total
 from tasks.move_calls import Moves
 from tasks.provider import Answer
@@ -90,7 +91,7 @@ def submit(context: Context) -> int:
 def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[str, bytes]) -> bool:
     """Send one chunk and apply the answer task by task; true where all of it was accepted."""
     if claim.is_old:  # another may hold these jobs soon
-        refusals.refuse_all(context, claim, jobs, 0.0, "claim too old to be sent")
+        refusals.put_back(context, claim, jobs, 0.0, "claim too old to be sent")
         return False
     try:
         post = partial(context.provider.submit, [tasks[job.id] for job in jobs], claim.send_by)
@@ -100,7 +101,7 @@ def _send(context: Context, claim: Claim, jobs: Sequence[Claimed], tasks: dict[s
         return False
     told = of_submit([job.task_uuid for job in jobs], answer.status, answer.items)
     if any(said.meaning is Meaning.ACCEPTED for said in told.values()):
-        context.witness.saw()
+        context.witness.took()
     refusals.leave_out(context, jobs, told, tasks)
     if any(said.meaning is None for said in told.values()):  # it named nobody: find out whom
         return _send_halves(context, claim, jobs, tasks, answer.status)
@@ -250,7 +251,7 @@ def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status:
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:
         successes, accusations = reading_results.delivered(context.store, job, task.attempt)
-        accusations = [error for error in accusations if _accuses(job.refusals, error)]
+        accusations = [error for error in accusations if _accuses(job, error)]
         # One error of several results may be followed by successes that take longer.
         all_told = len(successes) + len(accusations) >= expected
         if accusations and (all_told or timing.silent_for_long(context.settings, sent, task)):
@@ -258,12 +259,13 @@ def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status:
     return said
 
 
-def _accuses(refusals: int, error: Item) -> bool:
+def _accuses(job: Record, error: Item) -> bool:
     """Whether an error that a callback brought may be the task's end.
 
-    Of a task that was refused before it was taken, a refusal that is told late is none.
+    Of a task that was refused before it was taken, that refusal, told late, is none.
     """
-    is_of_refusal = refusals > 0 and meaning(Road.SUBMIT, error.code) is Meaning.WAIT
+    unknown = category(error.code) is Category.UNKNOWN  # the refusal's was told by its status
+    is_of_refusal = job.refusals > 0 and (error.code == job.error_code or unknown)
     return is_verdict(error) and not is_of_refusal
 
 

@@ -5,14 +5,12 @@ some answer 404, or refuse it; and some may fail for ever over one task alone.
 """
 
 import uuid
+from functools import partial
 
 from tasks.context import Context
-from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, category
+from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, Road, category
 from tasks.provider import Answer
 from tasks.wire.answer import Kind
-
-FRESH = 60.0
-"""Seconds for which a provider that told of a task is known to be no gateway in its place."""
 
 OF_THE_POLL = frozenset({Category.AUTH, Category.QUOTA, Category.RATE_LIMIT, Category.SERVER})
 """Categories that say nothing of a task, whoever hears them."""
@@ -30,16 +28,12 @@ def is_silence(context: Context, answer: Answer) -> bool:
     What a gateway may answer for a provider that is away counts only beside fresh news of others.
     """
     codes = _codes(answer)
-    if (
-        answer.status in VERDICTLESS_STATUSES
-        or answer.problem
-        or (answer.status, codes) == _NOTHING
-    ):
+    if answer.status in VERDICTLESS_STATUSES or answer.problem:
         return False
     if any(category(code) in OF_THE_POLL for code in codes):
         return False
     has_looked = bool(codes) and all(NOT_FOUND in code.lower() for code in codes)
-    is_vouched = answer.status in NOT_THERE and context.witness.seconds_ago() < FRESH
+    is_vouched = answer.status in NOT_THERE and context.witness.told_lately()
     if not (has_looked or is_vouched):
         return False
     told = _asked(context)
@@ -54,14 +48,11 @@ def are_answered(context: Context) -> bool:
 
 def _asked(context: Context) -> Answer | None:
     try:
-        return context.provider.poll([str(uuid.uuid4())])
+        ask = partial(context.provider.poll, [str(uuid.uuid4())])
+        return context.measured(Road.POLL, ask)
     except ProviderAway:
         return None
 
 
 def _codes(answer: Answer) -> tuple[str, ...]:
     return tuple(item.code for item in answer.items if item.kind is Kind.ERROR)
-
-
-_NOTHING = (200, ())
-"""Status and codes of an answer that says nothing at all: that alone is no silence of a task."""

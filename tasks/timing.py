@@ -134,10 +134,6 @@ def again_in(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
     return (until_over if ended else wait)(settings, sent, task, pace)
 
 
-LEFT = frozenset({State.CANCELLED, State.FAILED, State.PARTIAL})
-"""States of jobs of which a task may be at the provider though nobody knows that it ever was."""
-
-
 def needs_no_slot(settings: Settings, sent: int, task: Due) -> bool:
     """Whether a task that no job hangs on was silent for as long as one that is sent again.
 
@@ -147,8 +143,9 @@ def needs_no_slot(settings: Settings, sent: int, task: Due) -> bool:
     if task.attempt < job.attempt:  # and asked for again since
         since = job.attempts[task.attempt - 1].unclear_since
         return since is not None and sent >= since + settings.resolve_after * 1000
-    gone = job.state in LEFT and task.attempt == job.attempt and job.empties >= 1
-    return gone and silent_for_long(settings, sent, task)
+    rejected = job.state in {State.FAILED, State.PARTIAL} and job.resends > 0
+    gone = (rejected or job.state is State.CANCELLED) and task.attempt == job.attempt
+    return gone and job.empties >= 1 and silent_for_long(settings, sent, task)
 
 
 def is_awaited(task: Due) -> bool:

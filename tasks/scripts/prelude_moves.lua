@@ -56,7 +56,7 @@ local function move(job, event, t, detail)
         charge_to(job.b, 'reserved', '-' .. job.rv)
         if job.ro and is_bought_untold(job, to) then
           charge_to(job.b, 'untold', job.rv)
-          set(job, 'ru', job.rv)
+          set(job, 'ru' .. job.a, job.rv)
         end
       end
     end
@@ -85,9 +85,9 @@ local function held(job, token)
 end
 
 -- The claim's POST bought nothing, but its job has ended meanwhile, and may wait for the next attempt
--- already: no task of it is running.
+-- already: no task of it is running, unless an earlier POST bought one.
 local function unbought(job, token)
-  if not job or job.t ~= token then return end
+  if not job or job.t ~= token or job.rs then return end
   local n = tonumber(job.a)
   if job.s == 'queued' and n > 1 and not job['u' .. n] then
     n = n - 1
@@ -134,7 +134,7 @@ local function next_attempt(job, uuid)
   redis.call('SET', KEY.task(uuid), job.id .. ':' .. n)
   if job.l and not job['e' .. job.a] then set(job, 'l' .. job.a, '') end
   set(job, 'a', n, 'i' .. n, uuid)
-  for _, field in ipairs({'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'ce', 'se'}) do forget(job, field) end
+  for _, field in ipairs({'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'pb', 'ce', 'se'}) do forget(job, field) end
   unflag(job, 'parked')
 end
 
@@ -211,7 +211,7 @@ end
 -- results are kept, costed and flagged. 'sent', 'unsent', or 'ended' where it has ended before.
 local function cancel(job, t, bound)
   local n = tonumber(job.a)
-  local uuid, may_run = task_uuid(job, n), ACTIVE[job.s] or job.se
+  local uuid, may_run = task_uuid(job, n), ACTIVE[job.s] or job.se or job.rs
   local is_unclear = may_run and job.s ~= 'processing' and not job.l
   if not move(job, 'cancel', t, 'by the user') then return 'ended' end
   if is_unclear then set(job, 'l', t, 'em', 0) end

@@ -59,6 +59,11 @@ local function charge(job, n, amounts)
     for _, amount in ipairs(amounts) do redis.call('HINCRBY', key, field, amount) end
     sum = redis.call('HGET', key, field)
   end
+  if job['ru' .. n] and (job['c' .. n] or sum ~= '0') then -- told after all: it is kept no more
+    charge_to(job.b, 'untold', '-' .. job['ru' .. n])
+    forget(job, 'ru' .. n)
+    affords_again(job.b)
+  end
   if sum == old then return end
   set(job, field, sum)
   if old == '0' and not job.m then
@@ -71,11 +76,6 @@ local function charge(job, n, amounts)
   end
   if old ~= '0' then charge_to(job.b, 'cost', '-' .. old) end
   if sum ~= '0' then charge_to(job.b, 'cost', sum) end
-  if job.ru and sum ~= '0' then -- told after all: it is not kept apart any more
-    charge_to(job.b, 'untold', '-' .. job.ru)
-    forget(job, 'ru')
-    affords_again(job.b)
-  end
   if ENDED[job.s] then recosted(job) end
 end
 

@@ -1,6 +1,6 @@
 -- Not bought, and never will be: submitting -> failed, or partial (prelude_moves, give_up).
 -- One that was sent before, without a clear answer, may be at the provider for all that: it keeps its
--- slot and is polled until it was silent for long.
+-- slot until it was silent for long, and is polled until its bound has passed.
 -- ARGV: job id, fencing token, code, failure (JSON), detail
 -- returns: 'moved' or 'stale'
 local job = fetch(ARGV[1])
@@ -12,7 +12,8 @@ local t = now()
 set(job, 'ec', ARGV[3])
 redis.call('SET', KEY.failure(job.id), ARGV[4])
 if job.rs then
-  set(job, 'l', t, 'em', 0)
+  local bound = redis.call('ZSCORE', KEY.slots(), task_uuid(job, tonumber(job.a))) or t
+  set(job, 'l', t, 'em', 0, 'cu', bound)
 else
   over(job, tonumber(job.a), t, 'rejected')
 end

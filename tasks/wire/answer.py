@@ -16,8 +16,8 @@ from tasks.money import nano_from_usd
 MOST_DEPTH = 64
 """Deepest nesting read. A real answer has 5 levels; Python's parser gives up near 1,000."""
 
-STORED_DEPTH = MOST_DEPTH + 2
-"""Deepest nesting read of what is stored: an item of its own then stands in an envelope."""
+ENVELOPE = 2
+"""Levels that `tasks.claims.pack` puts around an item."""
 
 MOST_VALUES = 200_000
 """Values of one body that are read. A hundred tasks of four results have some 10,000, and Python
@@ -84,17 +84,21 @@ class Item:
         return first if isinstance(first, str) else ""
 
 
-def parse(body: bytes, depth: int = MOST_DEPTH) -> Any:  # noqa: ANN401  any JSON value
+def parse(body: bytes, *, stored: bool = False) -> Any:  # noqa: ANN401  any JSON value
     """Read a body strictly: UTF-8 without BOM, no NaN, no twin keys, bounded in depth and values.
 
     Money in it is read with Decimal, and a callback token of ours that it sends back is masked.
+    What is `stored` was read before, and stands in an envelope since.
 
     Raises:
         Unreadable: for anything else.
     """
+    depth, values = MOST_DEPTH, MOST_VALUES
+    if stored:
+        depth, values = depth + ENVELOPE, values + MOST_ITEMS
     brackets = body.count(b"[") + body.count(b"{")
-    if brackets + body.count(b",") > MOST_VALUES:
-        _check_values(body)
+    if brackets + body.count(b",") > values:
+        _check_values(body, values)
     try:
         value = _STRICT.decode(body.decode("utf-8"))
     except RecursionError as exc:
@@ -111,14 +115,15 @@ def parse(body: bytes, depth: int = MOST_DEPTH) -> Any:  # noqa: ANN401  any JSO
 _TOO_DEEP = "nested deeper than {} levels"
 
 
-def _check_values(body: bytes) -> None:
+def _check_values(body: bytes, most: int) -> None:
     bare = _STRING.sub(b"", body)
-    if sum(map(bare.count, (b"[", b"{", b","))) > MOST_VALUES:
-        raise Unreadable(f"more than {MOST_VALUES:,} values")
+    if sum(map(bare.count, (b"[", b"{", b","))) > most:
+        raise Unreadable(f"more than {most:,} values")
 
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
-"""A string of JSON, or what is left where one has no end: never looked through twice."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string of JSON, or what is left where one has no end: never looked through twice, and without
+a memory of where it could have ended (each escape would cost 44 bytes)."""
 
 
 def _check_depth(value: object, most: int) -> None:

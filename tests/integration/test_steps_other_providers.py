@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from core_driver import Rig, audit, fresh_store, row
+from core_driver import Rig, audit, error, fresh_store, resize, row
 from odd_provider import accept, data, provider, result, run_on
 from simulator_driver import wait_until
 from store_driver import StoreServer
@@ -84,14 +84,17 @@ def test_a_task_that_came_to_light_while_its_resend_waited_is_not_bought_again(
         assert rig.only().cost == 500_000_000
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(429, CAPACITY), (429, "tooManyTasks"), (402, "insufficientCredits")]
+)
 @pytest.mark.parametrize("when", ["before its answer", "while it waits", "once it was taken"])
 def test_a_refusal_that_a_callback_tells_too_is_no_failure_of_what_was_taken(
-    store: Store, when: str
+    store: Store, when: str, status: int, code: str
 ) -> None:
     posts = list[list[str]]()
 
     def tell(job: str) -> None:
-        body = {"taskUUID": job, "status": "error", "code": CAPACITY, "message": "no"}
+        body = {"taskUUID": job, "status": "error", "code": code, "message": "no"}
         steps.receive(store, job, json.dumps(body).encode())
 
     def submit(tasks: Tasks) -> tuple[int, str]:
@@ -100,7 +103,7 @@ def test_a_refusal_that_a_callback_tells_too_is_no_failure_of_what_was_taken(
             return accept(tasks)
         if when == "before its answer":
             tell(tasks[0]["taskUUID"])
-        return 429, errors(tasks, CAPACITY)
+        return status, errors(tasks, code)
 
     with provider(lambda _: data(), submit=submit) as url:
         rig = Rig(store, url, REELQUEUE_DEADLINE=60, REELQUEUE_RESOLVE_AFTER=50)
@@ -115,6 +118,23 @@ def test_a_refusal_that_a_callback_tells_too_is_no_failure_of_what_was_taken(
             turned(rig)
         assert posts == [[job], [job]]
         assert (rig.only().state, rig.only().attempt) == (State.PROCESSING, 1)
+
+
+def test_another_failure_that_a_callback_tells_of_what_was_refused_once_is_believed(
+    store: Store,
+) -> None:
+    posts = list[int]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append(len(tasks))
+        return (429, errors(tasks, CAPACITY)) if len(posts) == 1 else accept(tasks)
+
+    with provider(lambda _: data(), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        (job,) = rig.queue(row())
+        wait_until(lambda: settled(rig, State.PROCESSING))
+        store.deliver(job, [error(job, "providerRateLimitExceeded")])
+        wait_until(lambda: turned(rig) or rig.only().attempt == 2)
 
 
 @pytest.mark.parametrize("code", ["duplicateUUID", "mediaExpired"])
@@ -154,6 +174,25 @@ def test_the_slot_of_a_rejected_resend_is_free_once_nothing_was_told_of_it_for_l
         wait_until(lambda: settled(rig, State.FAILED))
         assert store.window()[1] == 1
         wait_until(lambda: turned(rig) or store.window()[1] == 0)
+        assert store.client.zcard(store.keys("due")) == 1, "until its bound it is looked for"
+
+
+def test_a_resend_that_the_user_gives_up_while_it_waits_is_looked_for(store: Store) -> None:
+    shown = list[bool]()
+
+    def poll(tasks: Tasks) -> str:
+        return data(*(result(task) for task in tasks)) if shown else data()
+
+    with provider(poll, submit=lambda _: LOST) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row())
+        steps.submit(rig.context)
+        verbs.hold(store, "batch_batch", "by the user")
+        wait_until(lambda: settled(rig, State.QUEUED))
+        assert verbs.cancel(store, [rig.only()]) == ["sent"]
+        shown.append(True)
+        wait_until(lambda: turned(rig) or rig.only().cost == 500_000_000)
+        assert rig.only().state is State.CANCELLED
 
 
 def test_a_bare_conflict_of_one_task_is_looked_for(store: Store) -> None:
@@ -263,6 +302,8 @@ def test_thousands_of_results_in_an_acknowledgment_are_no_trouble(store: Store) 
         (503, "upstreamFlaked"),
         (400, "taskNotFound"),
         (403, ""),
+        (429, ""),
+        (408, ""),
     ],
 )
 def test_a_task_that_spoils_every_answer_holds_up_no_other_and_ends_itself(
@@ -312,6 +353,54 @@ def test_when_nobody_is_answered_for_no_deadline_ends_a_job(store: Store) -> Non
         assert {one.state for one in rig.records()} == {State.PROCESSING}
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "most"),
+    [(429, "rateLimitExceeded", 1), (500, "internalServerError", 2), (402, "", 3), (429, "", 1)],
+)
+def test_an_outage_is_asked_about_no_more_for_the_tasks_that_wait(
+    store: Store, status: int, code: str, most: int
+) -> None:
+    asked = list[int]()
+
+    def poll(tasks: Tasks) -> tuple[int, str]:
+        asked.append(len(tasks))
+        return status, errors(tasks[:1], code) if code else "{}"
+
+    with provider(poll) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60, REELQUEUE_WINDOW_START=100)
+        resize(store, 100)
+        rig.queue(*(row(f"Row {n}") for n in range(100)))
+        for _ in range(2):
+            steps.submit(rig.context)
+        store.client.zadd(store.keys("due"), dict.fromkeys(rig.jobs, 1), xx=True)
+        steps.poll(rig.context)
+        assert len(asked) <= most
+
+
+@pytest.mark.parametrize("status", [500, 429, 403])
+def test_one_of_many_that_are_looked_for_spoils_the_search_for_no_other(
+    store: Store, status: int
+) -> None:
+    known = set[str]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        known.update(task["taskUUID"] for task in tasks)
+        return accept(tasks)
+
+    def poll(tasks: Tasks) -> str | tuple[int, str]:
+        if any(task["taskUUID"] == bad for task in tasks):
+            return status, "{}"
+        return data(*(result(task) for task in tasks if task["taskUUID"] in known))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
+        bad, *others = rig.queue(*(row(f"Row {n}") for n in range(6)))
+        store.client.hset(store.keys("meta"), "run", "another")  # the store came up anew
+        run_on(rig)
+        assert known == {*others}
+        assert [one.state for one in rig.records()] == [State.EXPIRED, *[State.COMPLETED] * 5]
+
+
 # -- a task that is not there
 
 
@@ -342,6 +431,34 @@ def test_what_is_said_of_a_task_that_nobody_has_is_silence(
         store.client.hset(store.keys("meta"), "run", "another")  # the store came up anew
         run_on(rig)
         assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+def test_a_404_in_place_of_every_poll_is_silence_of_none_though_submissions_are_taken(
+    store: Store,
+) -> None:
+    bought = Counter[str]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        bought.update(task["taskUUID"] for task in tasks)
+        return LOST if len(bought) == 1 else accept(tasks)
+
+    with provider(lambda _: (404, '{"message":"no Route matched"}'), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row())
+        steps.submit(rig.context)
+        rig.queue(row("a"), name="other")
+        until = time.monotonic() + 1.5
+        wait_until(lambda: turned(rig) or time.monotonic() > until)
+        assert {*bought.values()} == {1}
+
+
+def test_what_nobody_tells_of_is_not_looked_for_for_ever(store: Store) -> None:
+    with provider(lambda _: (404, '{"message":"not found"}')) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
+        rig.queue(row())
+        store.client.hset(store.keys("meta"), "run", "another")  # the store came up anew
+        run_on(rig)
+        assert rig.only().state is State.EXPIRED
 
 
 def test_a_bare_404_is_silence_only_where_others_are_answered_for(store: Store) -> None:

@@ -6,10 +6,12 @@ from functools import partial
 import pytest
 from core_driver import (
     LOG,
+    SECRET,
     Rig,
     agree,
     asked,
     audit,
+    error,
     fresh_store,
     queue,
     record,
@@ -219,6 +221,41 @@ def test_what_was_kept_for_a_cost_that_was_not_told_is_given_back_when_it_is(sto
     assert (batch.cost, batch.untold) == (NANO // 5, 0)
     assert len(take(store)[1]) == 1, "0.2 are spent, a job may cost 1, the limit is 2"
     audit(store, jobs)
+
+
+def test_what_is_kept_for_one_attempt_is_not_given_back_for_the_cost_of_another(
+    store: Store,
+) -> None:
+    (job,) = queue(store, row(numberResults=2))
+    reserve(store, [job], NANO)
+    store.budget(BATCH, 9 * NANO, 0)
+    take(store)
+    with store.moves() as moves:
+        part = verdict(success(job, cost=None), error(job), final=True)
+        moves.join(asked(store, job), 0, 1.0, "", part)
+    verbs.retry(store, SECRET, [record(store, job)])
+    take(store)
+    second = record(store, job).attempts[1].task_uuid
+    with store.moves() as moves:
+        rest = verdict(success(second, "other", cost=0.1), final=True)
+        moves.join(asked(store, job), 0, 1.0, "", rest)
+    batch = reading.batch(store, BATCH)
+    assert batch
+    assert (batch.cost, batch.untold) == (NANO // 10, NANO)
+    audit(store, [job])
+
+
+def test_a_cost_of_nothing_is_told_too(store: Store) -> None:
+    (job,) = queue(store, row())
+    reserve(store, [job], NANO)
+    store.budget(BATCH, 9 * NANO, 0)
+    take(store)
+    store.deliver(job, [success(job, cost=None)])
+    end(store, job, 0)
+    batch = reading.batch(store, BATCH)
+    assert batch
+    assert (batch.cost, batch.untold) == (0, 0)
+    audit(store, [job])
 
 
 def test_a_job_that_the_limit_stopped_and_the_user_gives_up_makes_room_for_smaller_ones(

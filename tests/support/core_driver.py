@@ -1,5 +1,6 @@
 """Queues jobs, runs the steps against a simulator, and checks the books of a store."""
 
+import re
 import threading
 import time
 import uuid
@@ -208,6 +209,9 @@ def _audit_totals(store: Store, batch: str, records: Sequence[Record]) -> None:
         store.client.hget(store.keys("job", o.id), "rv") for o in records if o.state in AT_PROVIDER
     ]
     assert told.reserved == sum(map(int, held))
+    kept = [store.client.hgetall(store.keys("job", o.id)) for o in records]
+    untold = [int(f[name]) for f in kept for name in f if re.fullmatch(rb"ru\d+", name)]
+    assert told.untold == sum(untold)
     assert (told.done is not None) == (told.sealed and told.open == 0)
 
 

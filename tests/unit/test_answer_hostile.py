@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wire_samples import OURS, read, success
 
 from tasks.claims import pack, unpack
-from tasks.wire.answer import MOST_DEPTH, Item, Unreadable, items, parse
+from tasks.wire.answer import MOST_DEPTH, MOST_VALUES, Item, Unreadable, items, parse
 
 UNREADABLE = {
     "nothing": b"",
@@ -196,6 +196,20 @@ VALUES = st.recursive(
 @given(st.dictionaries(NAMES, VALUES) | VALUES)
 def test_arbitrary_values_under_the_names_of_the_contract_raise_nothing_else(body: object) -> None:
     survives(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("piece", ["runware?", "webhooks/runware?k=", "&t=" + "x" * 43 + " "])
+def test_a_text_full_of_pieces_of_callback_urls_is_read_at_once(piece: str) -> None:
+    body = success(text="webhooks runware " + piece * (2_000_000 // len(piece)))
+    started = time.process_time()
+    read(body)
+    assert time.process_time() - started < 1
+
+
+def test_a_body_of_as_many_values_as_are_read_can_be_written_and_read_again() -> None:
+    room = MOST_VALUES - json.dumps(success(more=[])).count(",") - 20
+    (item,) = read(success(more=[0] * room))
+    assert unpack(pack([item])) == [item]
 
 
 def test_what_looks_like_a_token_in_a_text_is_left_alone() -> None:
