@@ -4,11 +4,10 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from core_driver import Rig, audit, error, fresh_store, resize, row
-from odd_provider import accept, data, provider, result, run_on
+from core_driver import Rig, audit, error, fresh_store, row
+from odd_provider import LOST, Tasks, accept, data, errors, provider, result, run_on, turned
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
@@ -16,28 +15,13 @@ from tasks import reading, steps, verbs
 from tasks.job import State
 from tasks.store import Store
 
-Tasks = list[dict[str, Any]]
 CAPACITY = "concurrentRequestLimitExceeded"
-LOST = (502, "<html>Bad gateway</html>")
 
 
 @pytest.fixture
 def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
     with fresh_store(valkey, namespace) as opened:
         yield opened
-
-
-def errors(tasks: Tasks, code: str) -> str:
-    told = [{"code": code, "message": "no", "taskUUID": task["taskUUID"]} for task in tasks]
-    return json.dumps({"errors": told})
-
-
-def turned(rig: Rig) -> None:
-    """Work once on all that will be due at some time."""
-    due = rig.store.keys("due")
-    for member in rig.store.client.zrange(due, 0, -1):
-        rig.store.client.zadd(due, {member: 1}, xx=True)
-    rig.turn()
 
 
 def settled(rig: Rig, state: State) -> bool:
@@ -287,202 +271,3 @@ def test_thousands_of_results_in_an_acknowledgment_are_no_trouble(store: Store) 
         rig.queue(row())
         run_on(rig)
         assert rig.only().state is State.COMPLETED
-
-
-# -- one task that is never answered for
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [
-        (500, ""),
-        (500, "internalServerError"),
-        (429, "rateLimitExceeded"),
-        (402, "insufficientCredits"),
-        (503, "upstreamFlaked"),
-        (400, "taskNotFound"),
-        (403, ""),
-        (429, ""),
-        (408, ""),
-    ],
-)
-def test_a_task_that_spoils_every_answer_holds_up_no_other_and_ends_itself(
-    store: Store, status: int, code: str
-) -> None:
-    def poll(tasks: Tasks) -> str | tuple[int, str]:
-        spoilt = [task for task in tasks if task["taskUUID"] == bad]
-        if spoilt:
-            return status, errors(spoilt, code) if code else "{}"
-        return data(*map(result, tasks))
-
-    with provider(poll) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
-        bad, *_ = rig.queue(*(row(f"Row {n}") for n in range(4)))
-        run_on(rig)
-        first, *others = (one.state for one in rig.records())
-        assert (first, {*others}) == (State.EXPIRED, {State.COMPLETED})
-        assert reading.batches(store)[0].done
-
-
-def test_a_task_that_is_refused_alone_does_not_stop_the_queue(store: Store) -> None:
-    posts = list[int]()
-
-    def submit(tasks: Tasks) -> tuple[int, str]:
-        posts.append(len(tasks))
-        return LOST if len(posts) == 1 else accept(tasks)
-
-    def poll(tasks: Tasks) -> str | tuple[int, str]:
-        refused = any(task["taskUUID"] == bad for task in tasks)
-        return (403, errors([], "forbidden")) if refused else data(*map(result, tasks))
-
-    with provider(poll, submit=submit) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
-        (bad,) = rig.queue(row())
-        rig.turn()
-        rig.queue(row("a"), row("b"), name="other")
-        run_on(rig)
-        assert [one.state for one in rig.records()[1:]] == [State.COMPLETED] * 2
-
-
-def test_when_nobody_is_answered_for_no_deadline_ends_a_job(store: Store) -> None:
-    with provider(lambda _: (500, "{}")) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=0.1)
-        rig.queue(row(), row("Another"))
-        until = time.monotonic() + 1
-        wait_until(lambda: turned(rig) or time.monotonic() > until)
-        assert {one.state for one in rig.records()} == {State.PROCESSING}
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "most"),
-    [(429, "rateLimitExceeded", 1), (500, "internalServerError", 2), (402, "", 3), (429, "", 1)],
-)
-def test_an_outage_is_asked_about_no_more_for_the_tasks_that_wait(
-    store: Store, status: int, code: str, most: int
-) -> None:
-    asked = list[int]()
-
-    def poll(tasks: Tasks) -> tuple[int, str]:
-        asked.append(len(tasks))
-        return status, errors(tasks[:1], code) if code else "{}"
-
-    with provider(poll) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=60, REELQUEUE_WINDOW_START=100)
-        resize(store, 100)
-        rig.queue(*(row(f"Row {n}") for n in range(100)))
-        for _ in range(2):
-            steps.submit(rig.context)
-        store.client.zadd(store.keys("due"), dict.fromkeys(rig.jobs, 1), xx=True)
-        steps.poll(rig.context)
-        assert len(asked) <= most
-
-
-@pytest.mark.parametrize("status", [500, 429, 403])
-def test_one_of_many_that_are_looked_for_spoils_the_search_for_no_other(
-    store: Store, status: int
-) -> None:
-    known = set[str]()
-
-    def submit(tasks: Tasks) -> tuple[int, str]:
-        known.update(task["taskUUID"] for task in tasks)
-        return accept(tasks)
-
-    def poll(tasks: Tasks) -> str | tuple[int, str]:
-        if any(task["taskUUID"] == bad for task in tasks):
-            return status, "{}"
-        return data(*(result(task) for task in tasks if task["taskUUID"] in known))
-
-    with provider(poll, submit=submit) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
-        bad, *others = rig.queue(*(row(f"Row {n}") for n in range(6)))
-        store.client.hset(store.keys("meta"), "run", "another")  # the store came up anew
-        run_on(rig)
-        assert known == {*others}
-        assert [one.state for one in rig.records()] == [State.EXPIRED, *[State.COMPLETED] * 5]
-
-
-# -- a task that is not there
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        (404, '{"errors":[{"code":"notFound","message":"no such task"}]}'),
-        (200, '{"data":[],"errors":[{"code":"notFound","message":"no such task"}]}'),
-    ],
-)
-def test_what_is_said_of_a_task_that_nobody_has_is_silence(
-    store: Store, answer: tuple[int, str]
-) -> None:
-    known = set[str]()
-
-    def submit(tasks: Tasks) -> tuple[int, str]:
-        known.update(task["taskUUID"] for task in tasks)
-        return accept(tasks)
-
-    def poll(tasks: Tasks) -> str | tuple[int, str]:
-        if any(task["taskUUID"] not in known for task in tasks):
-            return answer
-        return data(*map(result, tasks))
-
-    with provider(poll, submit=submit) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
-        rig.queue(row(), row("Another"))
-        store.client.hset(store.keys("meta"), "run", "another")  # the store came up anew
-        run_on(rig)
-        assert {one.state for one in rig.records()} == {State.COMPLETED}
-
-
-def test_a_404_in_place_of_every_poll_is_silence_of_none_though_submissions_are_taken(
-    store: Store,
-) -> None:
-    bought = Counter[str]()
-
-    def submit(tasks: Tasks) -> tuple[int, str]:
-        bought.update(task["taskUUID"] for task in tasks)
-        return LOST if len(bought) == 1 else accept(tasks)
-
-    with provider(lambda _: (404, '{"message":"no Route matched"}'), submit=submit) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
-        rig.queue(row())
-        steps.submit(rig.context)
-        rig.queue(row("a"), name="other")
-        until = time.monotonic() + 1.5
-        wait_until(lambda: turned(rig) or time.monotonic() > until)
-        assert {*bought.values()} == {1}
-
-
-def test_what_nobody_tells_of_is_not_looked_for_for_ever(store: Store) -> None:
-    with provider(lambda _: (404, '{"message":"not found"}')) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=0.5)
-        rig.queue(row())
-        store.client.hset(store.keys("meta"), "run", "another")  # the store came up anew
-        run_on(rig)
-        assert rig.only().state is State.EXPIRED
-
-
-def test_a_bare_404_is_silence_only_where_others_are_answered_for(store: Store) -> None:
-    known, posts = set[str](), list[int]()
-
-    def submit(tasks: Tasks) -> tuple[int, str]:
-        posts.append(len(tasks))
-        if len(posts) == 1:
-            return LOST
-        known.update(task["taskUUID"] for task in tasks)
-        return accept(tasks)
-
-    def poll(tasks: Tasks) -> str | tuple[int, str]:
-        if any(task["taskUUID"] not in known for task in tasks):
-            return 404, '{"message":"not found"}'
-        return data(*map(result, tasks))
-
-    with provider(poll, submit=submit) as url:
-        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
-        rig.queue(row())
-        steps.submit(rig.context)
-        until = time.monotonic() + 1
-        wait_until(lambda: turned(rig) or time.monotonic() > until)
-        assert rig.only().state is State.RESOLVING, "it may be a gateway that says so"
-        rig.queue(row("a"), name="other")
-        run_on(rig)
-        assert {one.state for one in rig.records()} == {State.COMPLETED}

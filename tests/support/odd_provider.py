@@ -12,11 +12,14 @@ from simulator_driver import wait_until
 
 from tasks.job import ENDED
 
-Answer = Callable[[list[dict[str, Any]]], str | tuple[int, str]]
-Submission = Callable[[list[dict[str, Any]]], tuple[int, str]]
+Tasks = list[dict[str, Any]]
+Answer = Callable[[Tasks], str | tuple[int, str]]
+Submission = Callable[[Tasks], tuple[int, str]]
+LOST = (502, "<html>Bad gateway</html>")
+"""The answer to a POST that may have arrived."""
 
 
-def accept(tasks: list[dict[str, Any]]) -> tuple[int, str]:
+def accept(tasks: Tasks) -> tuple[int, str]:
     """Acknowledge every task."""
     acks = [{"taskType": "textInference", "taskUUID": task["taskUUID"]} for task in tasks]
     return 200, json.dumps({"data": acks})
@@ -50,17 +53,17 @@ def provider(poll: Answer, status: int = 200, submit: Submission = accept) -> It
         server.server_close()
 
 
+def turned(rig: Rig) -> None:
+    """Work once on all that will be due at some time."""
+    due = rig.store.keys("due")
+    for member in rig.store.client.zrange(due, 0, -1):
+        rig.store.client.zadd(due, {member: 1}, xx=True)
+    rig.turn()
+
+
 def run_on(rig: Rig) -> None:
     """Work until all jobs have ended, and wait for no task to be due again."""
-    due = rig.store.keys("due")
-
-    def over() -> bool:
-        for member in rig.store.client.zrange(due, 0, -1):
-            rig.store.client.zadd(due, {member: 1}, xx=True)
-        rig.turn()
-        return all(one.state in ENDED for one in rig.records())
-
-    wait_until(over, 15)
+    wait_until(lambda: turned(rig) or all(one.state in ENDED for one in rig.records()), 15)
 
 
 def result(task: dict[str, Any], text: str = "seen", cost: str = "0.5") -> str:
@@ -73,3 +76,8 @@ def result(task: dict[str, Any], text: str = "seen", cost: str = "0.5") -> str:
 
 def data(*elements: str) -> str:
     return '{"data":[' + ",".join(elements) + "]}"
+
+
+def errors(tasks: Tasks, code: str) -> str:
+    told = [{"code": code, "message": "no", "taskUUID": task["taskUUID"]} for task in tasks]
+    return json.dumps({"errors": told})
