@@ -67,6 +67,7 @@ class Inquiry:
             context.log.warning("poll.no_answer", **missed)
             self._unanswerable(due)
             return Heard.NOTHING
+        context.setbacks.named(answer.retry_after)
         named = _named(answer, due)
         told_of_any = is_whole(answer.status, answer.items) or any(
             task.task_uuid in named for task in due

@@ -15,6 +15,9 @@ from tasks.verdict_submit import Told
 PROBE_AFTER = 60.0
 """Seconds after which a pause for the key or the credit is tried again; a refusal costs nothing."""
 
+MOST_SETBACK = 20.0
+"""Most seconds between two polls for the same while none is answered; below a poll's hold."""
+
 VOUCHED = 60.0
 """Seconds for which a provider that took, or told of, a task is known to know our key."""
 
@@ -39,6 +42,26 @@ class Portion:
     def was_not(self, asked: int) -> None:
         """Ask for fewer."""
         self._most = max(1, asked // 2)
+
+
+class Setbacks:
+    """How long to wait after polls that brought nothing: longer each time, as long as named."""
+
+    def __init__(self) -> None:
+        self._count, self._named = 0, 0.0
+
+    def named(self, seconds: float | None) -> None:
+        """Hear a wait that the provider names."""
+        self._named = seconds or 0.0
+
+    def are_over(self) -> None:
+        """Begin anew: a poll was answered."""
+        self._count = 0
+
+    def next_wait(self) -> float:
+        """Return the seconds until the same is asked for again."""
+        self._count += 1
+        return max(self._named, min(MOST_SETBACK, 2.0 ** (self._count - 1)))
 
 
 class Doubts:

@@ -14,7 +14,7 @@ from tasks.clock import passing
 from tasks.context import Context
 from tasks.errors import VERDICTLESS_STATUSES, ProviderAway
 from tasks.provider import Answer
-from tasks.verdict_poll import OK, Outcome, is_whole, news, of_poll
+from tasks.verdict_poll import OK, Outcome, Seen, is_whole, news, of_poll
 from tasks.wire.naming import by_task
 
 WAIT = 2.0
@@ -141,4 +141,4 @@ def _outcome(answer: Answer, task_uuid: str, *, alone: str = "") -> Outcome | No
     named = by_task(answer.items, alone=alone)
     whole = is_whole(answer.status, answer.items) and not answer.problem
     told = news(answer.status, named.get(task_uuid, []), whole=whole)
-    return None if told is None else of_poll(told, 1, {}, answer.status).outcome
+    return None if told is None else of_poll(told, 1, Seen(), answer.status).outcome

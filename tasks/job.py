@@ -71,6 +71,7 @@ class Record:
     lost_since: int | None  # first POST of the attempt without a clear answer; later by outages
     unclear_since: int | None  # set when a POST had no clear answer, then at the first silent poll
     sightings: int  # polls in a row that gave the same error
+    sighted_since: int | None  # the first of them
     signature: str  # of that error
     accused: bool  # a callback said that the current attempt has failed
     polled: bool  # a poll has told something of it
@@ -128,6 +129,7 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
         lost_since=_moment(get("ls")),
         unclear_since=_moment(get("l")),
         sightings=_number(get("xc")),
+        sighted_since=_moment(get("xt")),
         signature=get("x", ""),
         accused="ce" in fields,
         polled="p" in fields,

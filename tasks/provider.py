@@ -9,7 +9,12 @@ from itertools import chain
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import (
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
 from tasks.errors import ProviderAway
 from tasks.line import Adapter, Line, Lines
@@ -117,8 +122,13 @@ class Provider:
         Raises:
             ProviderAway: nothing was learned.
         """
-        body = [{"taskType": "getResponse", "taskUUID": uuid} for uuid in task_uuids]
-        return self._post(dumps(body))
+        body = dumps([{"taskType": "getResponse", "taskUUID": uuid} for uuid in task_uuids])
+        try:
+            return self._post(body)
+        except ProviderAway as away:
+            if not _was_cut_off(away):
+                raise
+            return self._post(body)  # a kept connection may have been closed meanwhile
 
     def upload(self, upload: Upload) -> Answer:
         """Send one medium in a POST of its own, piece by piece.
@@ -283,6 +293,13 @@ def _never_sent(exc: BaseException) -> bool:
         return True
     inner = exc.args[0] if exc.args else None
     return isinstance(getattr(inner, "reason", None), NewConnectionError)
+
+
+def _was_cut_off(away: ProviderAway) -> bool:
+    """Whether the connection was closed without a byte of an answer; to ask again does no harm."""
+    cause = away.__cause__
+    inner = cause.args[0] if isinstance(cause, requests.ConnectionError) and cause.args else None
+    return isinstance(inner, ProtocolError)
 
 
 def _reason(exc: BaseException) -> str:

@@ -26,7 +26,7 @@ from tasks.backoff import exponential
 from tasks.claims import SLOT_MARGIN, Claim, Claimed, Due, Verdict
 from tasks.context import Context, batches_of
 from tasks.errors import MEDIUM_GONE, Category, Meaning, ProviderAway, Road, category
-from tasks.job import Record
+from tasks.job import Record, State
 from tasks.money import total
 from tasks.move_calls import Moves
 from tasks.provider import Answer
@@ -197,11 +197,16 @@ def poll(context: Context) -> int:
         partial(_apply_no_news, context, sent),
         partial(timing.past_deadline, context.settings, sent),
     )
-    if due and inquiry.ask(due) is not Heard.NOTHING:
+    heard = inquiry.ask(due) if due else Heard.NEWS
+    if due and heard is not Heard.NOTHING:
         context.portion.was_answered(len(due))
     elif len(due) > 1 and inquiry.ask([context.random.choice(due)]) is not Heard.NOTHING:
         # The provider is there: the answer to all is too large, or one task of them spoils it.
         context.portion.was_not(len(due))
+    if heard is Heard.NEWS:
+        context.setbacks.are_over()
+    else:
+        context.store.unhold(sent, due, context.setbacks.next_wait())
     return len(due)
 
 
@@ -247,7 +252,9 @@ def _without_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
 def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status: int) -> Found:
     job = task.job
     expected = job.attempts[task.attempt - 1].expected
-    said = of_poll(told, expected, {job.signature: job.sightings}, status)
+    if job.state is State.RESOLVING:  # nobody has taken it: it may be gone before it is there
+        told = [item for item in told if category(item.code) is not Category.GONE]
+    said = of_poll(told, expected, timing.seen(context.settings, sent, job), status)
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:
         successes, accusations = reading_results.delivered(context.store, job, task.attempt)
@@ -292,8 +299,9 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
         case Outcome.AGAIN:
             _next_attempt(context, moves, task, found, verdict)
         case _ if not timing.is_awaited(task):
-            later = timing.until_over(settings, sent, task, context.pace)
-            is_gone = found.outcome is Outcome.EMPTY and timing.needs_no_slot(settings, sent, task)
+            silent = found.outcome is Outcome.EMPTY
+            later = timing.until_over(settings, sent, task, context.pace, silent=silent)
+            is_gone = silent and timing.needs_no_slot(settings, sent, task)
             what = "absent" if is_gone else found.outcome.value
             moves.snooze(task, sent, later, what, found.signature)
         case Outcome.EMPTY if timing.is_first_silence(task):
@@ -319,7 +327,7 @@ def _until_next(context: Context, sent: int, task: Due, found: Found) -> float:
 def _expire(context: Context, moves: Moves, task: Due) -> None:
     context.tell("poll.expired", task, task.job.error_code)
     told = f"no result {context.settings.deadline:.0f} s after it was sent"
-    moves.expire(task, timing.RARELY, told)
+    moves.expire(task, timing.after_deadline(context.settings), told)
 
 
 def _next_attempt(

@@ -185,6 +185,11 @@ class Store:
         sent, sequence, *tasks = self.scripts.run("claim_due", most, ms(POLL_HOLD))
         return int(sent), [due(int(sequence), task) for task in tasks]
 
+    def unhold(self, sent: int, due: Iterable[Due], wait: float) -> None:
+        """Let tasks that a poll sent at `sent` told nothing of be due in `wait` seconds."""
+        names = [task.task_uuid for task in due]
+        self.scripts.run("unhold", sent + ms(POLL_HOLD), ms(wait), *names)
+
     @contextmanager
     def moves(self) -> Iterator[Moves]:
         """Collect moves and run them on leaving, in one round trip."""

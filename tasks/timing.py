@@ -4,8 +4,9 @@ from math import ceil, floor, log2
 
 from tasks.backoff import next_poll
 from tasks.claims import Due
-from tasks.job import ENDED, State
+from tasks.job import ENDED, Record, State
 from tasks.settings import Settings
+from tasks.verdict_poll import Seen
 
 RARELY = 600.0
 """Seconds between polls of a task that nobody waits for any more."""
@@ -116,16 +117,28 @@ def learn(pace: Pace, settings: Settings, sent: int, task: Due) -> None:
         pace.saw(seconds, took=took)
 
 
-def until_over(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
+def until_over(
+    settings: Settings, sent: int, task: Due, pace: Pace, *, silent: bool = False
+) -> float:
     """Return in how many seconds to ask again for a task that its job no longer hangs on.
 
-    Until its time is over it runs as any other, and holds a slot that others may be waiting for.
+    Until its time is over it runs as any other, and holds a slot that others may be waiting for; so
+    where nothing is told of it, it is asked for once more soon.
     """
     job = task.job
     submitted = job.attempts[task.attempt - 1].submitted_at or 0
     is_left = job.state in ENDED or task.attempt != job.attempt
-    runs = is_left and sent < submitted + settings.deadline * 1000
-    return wait(settings, sent, task, pace) if runs else RARELY
+    if is_left and sent < submitted + settings.deadline * 1000:
+        return wait(settings, sent, task, pace)
+    return after_deadline(settings) if silent and job.empties == 0 else RARELY
+
+
+def after_deadline(settings: Settings) -> float:
+    """Return in how many seconds to ask again for a task that was given up at its deadline.
+
+    Silence of it is to be seen soon: others wait for its slot.
+    """
+    return min(RARELY, settings.resolve_after)
 
 
 def again_in(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
@@ -137,15 +150,20 @@ def again_in(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
 def needs_no_slot(settings: Settings, sent: int, task: Due) -> bool:
     """Whether a task that no job hangs on was silent for as long as one that is sent again.
 
-    The user gave it up, or another POST of it was rejected after one without a clear answer.
+    The user gave it up, its deadline passed, or another POST of it was rejected after one without a
+    clear answer. It is looked for until its bound all the same.
     """
     job = task.job
     if task.attempt < job.attempt:  # and asked for again since
         since = job.attempts[task.attempt - 1].unclear_since
         return since is not None and sent >= since + settings.resolve_after * 1000
-    rejected = job.state in {State.FAILED, State.PARTIAL} and job.resends > 0
-    gone = (rejected or job.state is State.CANCELLED) and task.attempt == job.attempt
-    return gone and job.empties >= 1 and silent_for_long(settings, sent, task)
+    return job.state in ENDED and job.empties >= 1 and silent_for_long(settings, sent, task)
+
+
+def seen(settings: Settings, sent: int, job: Record) -> Seen:
+    """Return what earlier polls told of a job, and for how long it stands by one sent at `sent`."""
+    seconds = (sent - job.sighted_since) / 1000 if job.sighted_since else 0.0
+    return Seen(job.signature, job.sightings, seconds, settings.resolve_after)
 
 
 def is_awaited(task: Due) -> bool:

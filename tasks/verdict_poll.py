@@ -1,6 +1,6 @@
 """What a poll's answer says of each task. Pure: from items to a decision, no I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import gcd
@@ -31,6 +31,13 @@ DOUBTED_SIGHTINGS = 3
 SHORT_SIGHTINGS = 2
 """Polls in a row on which fewer items than asked for must stand before they are all there are."""
 
+SHORT_SECONDS = 30.0
+"""And for how long: of several results one may fail at once, the others take their time unseen."""
+
+SLOW_TO_BELIEVE = frozenset({Category.RATE_LIMIT, Category.GONE})
+"""Categories of which a new purchase, or the end, is not made before they stand as long as silence
+must: a rate limit may be the poll's, and "gone" may be said of what is not there yet."""
+
 
 class Outcome(StrEnum):
     """What a poll settles about one task."""
@@ -59,6 +66,16 @@ class Found:
         """Code and message of the error to show."""
         first = self.errors[0]
         return first.code, first.message
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What stood before this poll."""
+
+    signature: str = ""  # of the errors of the last
+    polls: int = 0  # in a row
+    seconds: float = 0.0  # since the first of these
+    patience: float = 0.0  # seconds after which silence about a task is believed
 
 
 def is_whole(status: int, items: Sequence[Item]) -> bool:
@@ -93,15 +110,13 @@ def _is_news(item: Item) -> bool:
     return meaning(Road.POLL, item.code) is not Meaning.NO_NEWS
 
 
-def of_poll(
-    items: Sequence[Item], expected: int, seen: Mapping[str, int], status: int = OK
-) -> Found:
+def of_poll(items: Sequence[Item], expected: int, seen: Seen, status: int = OK) -> Found:
     """Return what the items of one task say.
 
     Args:
         items: everything the answer holds under its taskUUID.
         expected: its numberResults.
-        seen: on how many polls in a row before this one each signature stood.
+        seen: what stood on the polls before this one.
         status: HTTP status of the answer; under one that speaks of the poll an error is doubted.
     """
     items = _told_once(items, expected)
@@ -118,21 +133,18 @@ def of_poll(
         return Found(Outcome.RESULTS, successes, errors, final=True)
     digests = sorted(item.digest for item in errors)
     signature = content_digest(digests, len(successes)) if errors else ""
-    final = (
-        not running
-        and bool(errors)
-        and seen.get(signature, 0) + 1
-        >= _needed(errors, status, short=len(successes) + len(errors) < expected)
-    )
+    short = len(successes) + len(errors) < expected
+    final = not running and bool(errors) and _stands(signature, seen, errors, status, short=short)
     return _found(successes, errors, signature, running=running, final=final)
 
 
 def _told_once(items: Sequence[Item], expected: int) -> list[Item]:
     """Leave out what an answer says again.
 
-    Items that are equal are one where their resultIndex says so. Without one they are results that
-    are alike, unless the whole answer holds everything twice, or three times: it does where there
-    would be more than was asked for. While the task runs more is to come, so the fewest are taken.
+    Errors that are equal are one, and results where their resultIndex says so. Without one they are
+    results that are alike, unless the whole answer holds everything twice, or three times: it does
+    where there would be more than was asked for. While the task runs more is to come, so the fewest
+    are taken.
     """
     alike: dict[tuple[Kind, str, str], list[Item]] = {}
     for item in items:
@@ -142,10 +154,21 @@ def _told_once(items: Sequence[Item], expected: int) -> list[Item]:
     times = _times_told([len(twins) for twins in alike.values()], items, expected)
     kept = {
         id(item)
-        for (_, _, place), twins in alike.items()
-        for item in (twins[:1] if place else twins[: len(twins) // times])
+        for (kind, _, place), twins in alike.items()
+        for item in (twins[:1] if place or kind is Kind.ERROR else _once(twins, times))
     }
     return [item for item in items if id(item) in kept]
+
+
+def _once(twins: Sequence[Item], times: int) -> Sequence[Item]:
+    """Return what is left of results of one text that were told so many times."""
+    same: list[list[Item]] = []  # their costs and seeds may tell them apart
+    for twin in twins:
+        known = next((each for each in same if each[0].raw == twin.raw), None)
+        known.append(twin) if known else same.append([twin])
+    if all(len(each) % times == 0 for each in same):
+        return [twin for each in same for twin in each[: len(each) // times]]
+    return twins[: len(twins) // times]
 
 
 def _times_told(counts: Sequence[int], items: Sequence[Item], expected: int) -> int:
@@ -188,7 +211,22 @@ def is_verdict(item: Item) -> bool:
     return item.kind is Kind.ERROR and meaning(Road.POLL, item.code) in verdicts
 
 
-def _needed(errors: Sequence[Item], status: int, *, short: bool) -> int:
+def _stands(
+    signature: str, seen: Seen, errors: Sequence[Item], status: int, *, short: bool
+) -> bool:
+    """Whether errors were told on as many polls, and for as long, as it takes to believe them."""
+    polls, seconds = (seen.polls, seen.seconds) if signature == seen.signature else (0, 0.0)
     doubted = DOUBTED_SIGHTINGS if status in VERDICTLESS_STATUSES else 1
     few = SHORT_SIGHTINGS if short else 1
-    return max(few, doubted, *(sightings_needed(error.code) for error in errors))
+    needed = max(few, doubted, *(sightings_needed(error.code) for error in errors))
+    stands = min(SHORT_SECONDS, seen.patience) if short else 0.0
+    if any(_is_slow_to_believe(error) for error in errors):
+        stands = seen.patience
+    return polls + 1 >= needed and seconds >= stands
+
+
+def _is_slow_to_believe(error: Item) -> bool:
+    about_name = category(error.code) is Category.VALIDATION and "taskuuid" in (
+        f"{error.code} {error.parameter}".lower()
+    )
+    return about_name or category(error.code) in SLOW_TO_BELIEVE

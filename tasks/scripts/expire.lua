@@ -1,6 +1,6 @@
 -- A poll sent after the deadline still did not end it: any state at the provider -> expired,
 -- or partial with the results that are here, or that were before (prelude_moves, give_up).
--- The task may be running yet: it keeps its slot, and is polled rarely until its bound has passed,
+-- The task may be running yet: it keeps its slot until it was silent for long, and is polled until its bound has passed,
 -- which is moved where there is less time left than for that (a computer that slept).
 -- ARGV: job id, attempt, poll sequence, next poll ms, failure (JSON), detail, least slot bound ms
 -- returns: 'moved', 'ended' (all results were here after all) or 'stale'
@@ -14,6 +14,8 @@ if not concluded(job, tonumber(job.a), t, true) then
 elseif job.s ~= 'partial' then
   return 'ended'
 end
+set(job, 'cu', t + tonumber(ARGV[7])) -- looked for so long, whether or not it holds a slot
+forget(job, 'em')
 redis.call('ZADD', KEY.due(), t + tonumber(ARGV[4]), uuid)
 redis.call('ZADD', KEY.slots(), 'GT', t + tonumber(ARGV[7]), uuid)
 return 'moved'

@@ -10,7 +10,7 @@ local told = answer.final == '1' and append or note -- what is final is not told
 told(job.id, t, 'poll', answer.ok .. ' of ' .. wanted(job, n))
 if joined(job, n, t, answer) then return 'ended' end
 if ARGV[2] == job.a then
-  if ARGV[6] ~= '' then sight(job, ARGV[6]) else forget(job, 'x', 'xc') end
+  if ARGV[6] ~= '' then sight(job, ARGV[6], t) else forget(job, 'x', 'xc', 'xt') end
   found(job, n, t, 'by poll')
 end
 local wait = tonumber(ARGV[5])

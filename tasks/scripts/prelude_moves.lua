@@ -134,7 +134,7 @@ local function next_attempt(job, uuid)
   redis.call('SET', KEY.task(uuid), job.id .. ':' .. n)
   if job.l and not job['e' .. job.a] then set(job, 'l' .. job.a, '') end
   set(job, 'a', n, 'i' .. n, uuid)
-  for _, field in ipairs({'em', 'l', 'ls', 'x', 'xc', 'rs', 'po', 'rf', 'pb', 'ce', 'se'}) do forget(job, field) end
+  for _, field in ipairs({'em', 'l', 'ls', 'x', 'xc', 'xt', 'rs', 'po', 'rf', 'pb', 'ce', 'se'}) do forget(job, field) end
   unflag(job, 'parked')
 end
 
@@ -187,9 +187,13 @@ local function found(job, n, t, detail)
   return true
 end
 
--- A poll gave this error: how often in a row?
-local function sight(job, signature)
-  set(job, 'xc', job.x == signature and tonumber(job.xc) + 1 or 1, 'x', signature)
+-- A poll gave this error: how often in a row, and since when?
+local function sight(job, signature, t)
+  if job.x == signature then
+    set(job, 'xc', tonumber(job.xc) + 1)
+  else
+    set(job, 'x', signature, 'xc', 1, 'xt', t)
+  end
 end
 
 -- An answer to a poll older than one already applied says nothing.

@@ -12,14 +12,14 @@ if ARGV[2] == job.a then
     local empties = tonumber(job.em or '0')
     -- The time of silence starts with the first answer that was silent: before it nobody answered.
     if empties == 0 and job.l and job.ls then set(job, 'ls', job.ls + t - job.l) end
-    if empties == 0 and (job.l or job.ce) then set(job, 'l', t) end
+    if empties == 0 and (job.l or job.ce or ENDED[job.s]) then set(job, 'l', t) end
     set(job, 'em', empties + 1)
     if what == 'absent' and ENDED[job.s] and redis.call('ZREM', KEY.slots(), task_uuid(job, n)) == 1 then nudge() end
   elseif what == 'error' then
     forget(job, 'em')
-    sight(job, ARGV[7])
+    sight(job, ARGV[7], t)
   else
-    forget(job, 'x', 'xc')
+    forget(job, 'x', 'xc', 'xt')
     if ENDED[job.s] then forget(job, 'em', 'l') end
     found(job, n, t, 'by poll')
   end

@@ -219,7 +219,7 @@ def _item(element: object, *, failed: bool) -> Item:
     by_poll = kind is Kind.ERROR and raw.get("taskType") == "getResponse"
     return Item(
         kind=kind,
-        task_uuid=uuid if isinstance(uuid, str) else None,
+        task_uuid=uuid.lower() if isinstance(uuid, str) else None,  # as we write them
         digest=_digest(kind, raw, code, message),
         cost=nano_from_usd(raw.get("cost")),
         code=code or ("unknownError" if kind is Kind.ERROR else ""),

@@ -179,7 +179,7 @@ def test_no_cookie_is_kept_or_sent_back(serve: Callable[[Script], Wire]) -> None
     wire = serve(answer_with(HEAD + jar + b"Content-Length: %d\r\n\r\n" % len(body) + body))
     client = Provider(wire.url, "secret-key", 2, AMPLE)
     for _ in range(2):
-        client.submit([b"{}"])
+        client.poll(["a"])
     client.close()
     assert not any(b"Cookie" in request for request in wire.requests)
 
@@ -243,6 +243,20 @@ def test_a_connection_that_went_stale_between_two_requests_is_made_anew(
     assert client.submit([b"{}"]).status == 200
     time.sleep(0.05)
     assert client.submit([b"{}"]).status == 200
+    client.close()
+
+
+def test_a_poll_on_a_kept_connection_that_was_closed_is_asked_again_and_a_submission_is_not(
+    serve: Callable[[Script], Wire],
+) -> None:
+    wire = serve(lambda connection: connection.close())
+    client = Provider(wire.url, "secret-key", 2, AMPLE)
+    with pytest.raises(ProviderAway):
+        client.poll(["a"])
+    assert len(wire.requests) == 2
+    with pytest.raises(ProviderAway):
+        client.submit([b"{}"])
+    assert len(wire.requests) == 3
     client.close()
 
 

@@ -1,5 +1,6 @@
 """Tasks that are not answered for, and what is said of a task that nobody has."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -218,3 +219,88 @@ def test_a_bare_404_is_silence_only_where_others_are_answered_for(store: Store) 
         rig.queue(row("a"), name="other")
         run_on(rig)
         assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+# -- what becomes of slots, and how soon polls come again
+
+
+def test_slots_of_expired_tasks_that_nobody_knows_are_free_for_others(store: Store) -> None:
+    known = set[str]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        if len(known) >= 2:
+            known.update(task["taskUUID"] for task in tasks)
+        return accept(tasks)
+
+    def poll(tasks: Tasks) -> str:
+        return data(*(result(task) for task in tasks if task["taskUUID"] in known))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=0.3)
+        resize(store, 2)
+        rig.queue(row(), row("Another"))
+        rig.turn()
+        known.update(("from", "now on"))
+        rig.queue(row("a"), row("b"), name="other")
+        run_on(rig)
+        states = [one.state for one in rig.records()]
+        assert states == [State.EXPIRED] * 2 + [State.COMPLETED] * 2
+        late = rig.jobs[0]
+        known.add(late)  # it had lost them for a while
+        wait_until(lambda: turned(rig) or rig.records()[0].state is State.COMPLETED)
+
+
+def test_tasks_of_a_poll_that_was_refused_are_asked_for_again_soon(store: Store) -> None:
+    answers = [(429, "{}"), (200, data())]
+    with provider(lambda _: answers[0]) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        (job,) = rig.queue(row())
+        steps.submit(rig.context)
+        for least, most in ((0, 1.5), (1, 2.5), (2, 4.5)):
+            store.client.zadd(store.keys("due"), {job: 1})
+            steps.poll(rig.context)
+            wait = store.client.zscore(store.keys("due"), job) / 1000 - store.now() / 1000
+            assert least <= wait <= most
+        del answers[0]
+        store.client.zadd(store.keys("due"), {job: 1})
+        steps.poll(rig.context)
+        wait = store.client.zscore(store.keys("due"), job) / 1000 - store.now() / 1000
+        assert wait < 1
+
+
+def test_a_rate_limit_told_of_each_task_under_200_buys_nothing_again(store: Store) -> None:
+    told = list[int]()
+
+    def poll(tasks: Tasks) -> str:
+        told.append(len(tasks))
+        if len(told) <= 6:
+            return errors(tasks, "rateLimitExceeded")
+        return data(*map(result, tasks))
+
+    with provider(poll) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60, REELQUEUE_RESOLVE_AFTER=50)
+        rig.queue(row(), row("Another"))
+        run_on(rig)
+        assert {(one.state, one.attempt) for one in rig.records()} == {(State.COMPLETED, 1)}
+
+
+@pytest.mark.parametrize("code", ["taskExpired", "taskCancelled"])
+def test_gone_is_silence_of_a_task_that_nobody_has_taken(store: Store, code: str) -> None:
+    known = set[str]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        first = not known
+        known.update(task["taskUUID"] for task in tasks if not first)
+        known.add("one was lost")
+        return LOST if first else accept(tasks)
+
+    def poll(tasks: Tasks) -> str:
+        there = [task for task in tasks if task["taskUUID"] in known]
+        gone = json.loads(errors([task for task in tasks if task not in there], code))
+        return data(*map(result, there))[:-1] + f',"errors":{json.dumps(gone["errors"])}}}'
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        rig.queue(row())
+        run_on(rig)
+        assert rig.only().state is State.COMPLETED

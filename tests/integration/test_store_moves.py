@@ -225,6 +225,7 @@ def test_an_ended_task_is_left_alone_when_its_bound_has_passed(store: Store) -> 
     (job,) = queue(store, row())
     bring_to(store, job, State.EXPIRED)
     store.client.zadd(store.keys("slots"), {job: 1})
+    store.client.hset(store.keys("job", job), "cu", 1)
     store.client.zadd(store.keys("due"), {job: 1})
     store.sweep()
     assert store.claim_due(9)[1] == []

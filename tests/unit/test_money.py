@@ -26,6 +26,8 @@ from tasks.money import nano_from_usd, reservation, total, usd
         (Decimal("0.00000000250000000001"), 3),
         (Decimal("1E-999999999"), 0),
         (Decimal("0." + "1" * 500), 111_111_111),
+        ("0.01572", 15_720_000),
+        ("2", 2_000_000_000),
     ],
 )
 def test_a_json_number_becomes_nano_dollars(amount: object, nano: int) -> None:
@@ -35,7 +37,7 @@ def test_a_json_number_becomes_nano_dollars(amount: object, nano: int) -> None:
 @pytest.mark.parametrize(
     "amount",
     [
-        *(None, True, False, "0.01", "", [], {}, 0.01, float("nan")),
+        *(None, True, False, "1e3", "-1", "", " 1", "٣", [], {}, 0.01, float("nan")),
         *(-1, Decimal("-0.000000001"), Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity")),
         *(1_000_001, Decimal("1000000.000000001"), Decimal("1E+999999999"), 10**4000),
     ],

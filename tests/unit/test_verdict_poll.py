@@ -7,19 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_samples import OTHER, OURS, answer, error, running, success
 
-from tasks.verdict_poll import OK, Found, Outcome, is_whole, judged, of_poll
+from tasks.verdict_poll import OK, Found, Outcome, Seen, is_whole, judged, of_poll
 from tasks.wire.naming import by_task
 
 THRICE = 2  # polls before this one on which the same error stood
 
 
 def found(
-    *data: object, errors: tuple[object, ...] = (), expected: int = 1, seen: int = 0
+    *data: object,
+    errors: tuple[object, ...] = (),
+    expected: int = 1,
+    seen: int = 0,
+    seconds: float = 120,
 ) -> Found:
     """Read what an answer says of our task, its errors seen before on so many polls."""
     items = by_task(answer(*data, errors=errors)).get(OURS, [])
-    signature = of_poll(items, expected, {}).signature
-    return of_poll(items, expected, {signature: seen} if seen else {})
+    signature = of_poll(items, expected, Seen(patience=120)).signature
+    return of_poll(items, expected, Seen(signature if seen else "", seen, seconds, patience=120))
 
 
 def texts(*words: str) -> list[dict[str, object]]:
@@ -109,9 +113,42 @@ def test_a_failed_task_that_may_succeed_is_bought_again(code: str) -> None:
     )
 
 
-@pytest.mark.parametrize("code", ["promptBlocked", "invalidSeed", "mediaNotFound", "taskExpired"])
+@pytest.mark.parametrize("code", ["promptBlocked", "invalidSeed", "mediaNotFound"])
 def test_a_task_that_failed_for_good_has_failed(code: str) -> None:
     assert found(errors=(error(code),)).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("code", ["taskExpired", "taskCancelled", "invalidTaskUUID"])
+def test_what_may_be_said_of_a_task_that_is_not_there_yet_is_believed_once_it_stood_for_long(
+    code: str,
+) -> None:
+    told = (error(code),)
+    assert found(errors=told, seen=9, seconds=119).outcome is Outcome.DOUBTED
+    assert found(errors=told, seen=1).outcome is Outcome.FAILED
+
+
+def test_a_rate_limit_that_names_the_task_buys_nothing_before_it_stood_for_long() -> None:
+    told = (error("rateLimitExceeded"),)
+    assert found(errors=told, seen=9, seconds=119).outcome is Outcome.DOUBTED
+    assert found(errors=told, seen=9).outcome is Outcome.AGAIN
+
+
+def test_one_error_of_several_results_ends_nothing_before_it_stood_for_a_while() -> None:
+    told = (error("providerError"),)
+    assert not found(success(), errors=told, expected=3, seen=9, seconds=29).final
+    assert found(errors=told, expected=3, seen=9, seconds=29).outcome is Outcome.DOUBTED
+    assert found(success(), errors=told, expected=3, seen=9, seconds=30).final
+
+
+def test_an_error_that_is_told_twice_is_one() -> None:
+    twice = (error("providerError"), error("providerError"))
+    assert not found(success(), errors=twice, expected=3).final
+
+
+def test_results_of_one_text_that_are_told_twice_keep_their_costs_and_seeds() -> None:
+    told = [success(text="a", seed=seed) for seed in (1, 1, 2, 2)]
+    seeds = [item.raw["seed"] for item in found(*told, expected=2).successes]
+    assert seeds == [1, 2]
 
 
 @pytest.mark.parametrize("code", ["rateLimitExceeded", "internalServerError", "odd"])
@@ -127,7 +164,7 @@ def test_no_credit_pauses_and_buys_again() -> None:
 
 def test_another_error_than_on_the_last_poll_starts_anew() -> None:
     items = answer(errors=(error("internalServerError"),))
-    assert of_poll(items, 1, {"another": 9}).outcome is Outcome.DOUBTED
+    assert of_poll(items, 1, Seen("another", 9, 999, 120)).outcome is Outcome.DOUBTED
 
 
 def test_one_error_for_good_decides_among_several() -> None:
