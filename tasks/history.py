@@ -14,7 +14,7 @@ from tasks.clock import passing
 from tasks.context import Context
 from tasks.errors import VERDICTLESS_STATUSES, ProviderAway
 from tasks.provider import Answer
-from tasks.verdict_poll import OK, Outcome, Seen, is_whole, news, of_poll
+from tasks.verdict_poll import OK, Outcome, Seen, is_whole, news, of_poll, of_untaken
 from tasks.wire.naming import by_task
 
 WAIT = 2.0
@@ -66,9 +66,11 @@ class _Search:
                 flow.pause_all(self._context.store, reason, self._context.probe_after)
             return self._later(jobs, WAIT, reason)
         if alone:
-            found = {jobs[0].id: _outcome_alone(self._context, answer, jobs[0].task_uuid)}
+            (job,) = jobs
+            said = _outcome_alone(self._context, answer, job.task_uuid, taken=not job.resends)
+            found = {job.id: said}
         else:
-            found = {job.id: _outcome(answer, job.task_uuid) for job in jobs}
+            found = {j.id: _outcome(answer, j.task_uuid, taken=not j.resends) for j in jobs}
         if not alone and answer.status not in VERDICTLESS_STATUSES and self._is_short(jobs, found):
             return self._ask_halves(jobs, answer.status)
         return self._apply(jobs, found)
@@ -129,16 +131,29 @@ def asked_alone(context: Context, task_uuid: str) -> Outcome | None:
     return _outcome_alone(context, answer, task_uuid)
 
 
-def _outcome_alone(context: Context, answer: Answer, task_uuid: str) -> Outcome | None:
-    said = _outcome(answer, task_uuid, alone=task_uuid)
+def _outcome_alone(
+    context: Context, answer: Answer, task_uuid: str, *, taken: bool = True
+) -> Outcome | None:
+    said = _outcome(answer, task_uuid, alone=task_uuid, taken=taken)
     if said is None and strangers.is_silence(context, answer):
         return Outcome.EMPTY
     return said
 
 
-def _outcome(answer: Answer, task_uuid: str, *, alone: str = "") -> Outcome | None:
-    """Return what an answer says of a task; None where it tells nothing, not even silence."""
+def _outcome(
+    answer: Answer, task_uuid: str, *, alone: str = "", taken: bool = True
+) -> Outcome | None:
+    """Return what an answer says of a task; None where it tells nothing, not even silence.
+
+    Args:
+        answer: To a poll.
+        task_uuid: Whose task.
+        alone: The same where it was asked for alone.
+        taken: Whether somebody may have taken it; else "gone" says that it is not there.
+    """
     named = by_task(answer.items, alone=alone)
     whole = is_whole(answer.status, answer.items) and not answer.problem
     told = news(answer.status, named.get(task_uuid, []), whole=whole)
-    return None if told is None else of_poll(told, 1, Seen(), answer.status).outcome
+    if told is None:
+        return None
+    return of_poll(told if taken else of_untaken(told), 1, Seen(), answer.status).outcome

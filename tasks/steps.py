@@ -41,6 +41,7 @@ from tasks.verdict_poll import (
     judged,
     news,
     of_poll,
+    of_untaken,
 )
 from tasks.verdict_submit import Told, of_submit
 from tasks.wire.answer import Item
@@ -252,8 +253,8 @@ def _without_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
 def _found(context: Context, sent: int, task: Due, told: Sequence[Item], status: int) -> Found:
     job = task.job
     expected = job.attempts[task.attempt - 1].expected
-    if job.state is State.RESOLVING:  # nobody has taken it: it may be gone before it is there
-        told = [item for item in told if category(item.code) is not Category.GONE]
+    if job.state is State.RESOLVING:
+        told = of_untaken(told)
     said = of_poll(told, expected, timing.seen(context.settings, sent, job), status)
     silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
     if silent and job.accused and task.attempt == job.attempt:

@@ -99,6 +99,11 @@ def news(status: int, told: Sequence[Item], *, whole: bool) -> Sequence[Item] | 
     return [] if whole else None
 
 
+def of_untaken(items: Sequence[Item]) -> Sequence[Item]:
+    """Return what is said of a task that nobody has taken: "gone" says that it is not there."""
+    return [item for item in items if category(item.code) is not Category.GONE]
+
+
 def _is_of_its_task(item: Item) -> bool:
     return item.kind is not Kind.ERROR or category(item.code) in OF_THE_TASK
 
@@ -133,7 +138,7 @@ def of_poll(items: Sequence[Item], expected: int, seen: Seen, status: int = OK) 
         return Found(Outcome.RESULTS, successes, errors, final=True)
     digests = sorted(item.digest for item in errors)
     signature = content_digest(digests, len(successes)) if errors else ""
-    short = len(successes) + len(errors) < expected
+    short = len(successes) + _least(errors) < expected
     final = not running and bool(errors) and _stands(signature, seen, errors, status, short=short)
     return _found(successes, errors, signature, running=running, final=final)
 
@@ -141,10 +146,9 @@ def of_poll(items: Sequence[Item], expected: int, seen: Seen, status: int = OK) 
 def _told_once(items: Sequence[Item], expected: int) -> list[Item]:
     """Leave out what an answer says again.
 
-    Errors that are equal are one, and results where their resultIndex says so. Without one they are
-    results that are alike, unless the whole answer holds everything twice, or three times: it does
-    where there would be more than was asked for. While the task runs more is to come, so the fewest
-    are taken.
+    Items that are equal are one where their resultIndex says so. Without one they are results that
+    are alike, unless the whole answer holds everything twice, or three times: it does where there
+    would be more than was asked for. While the task runs more is to come, so the fewest are taken.
     """
     alike: dict[tuple[Kind, str, str], list[Item]] = {}
     for item in items:
@@ -154,8 +158,8 @@ def _told_once(items: Sequence[Item], expected: int) -> list[Item]:
     times = _times_told([len(twins) for twins in alike.values()], items, expected)
     kept = {
         id(item)
-        for (kind, _, place), twins in alike.items()
-        for item in (twins[:1] if place or kind is Kind.ERROR else _once(twins, times))
+        for (_, _, place), twins in alike.items()
+        for item in (twins[:1] if place else _once(twins, times))
     }
     return [item for item in items if id(item) in kept]
 
@@ -209,6 +213,11 @@ def is_verdict(item: Item) -> bool:
     """Whether an item is an error that ends its attempt, once it is believed."""
     verdicts = {Meaning.AGAIN, Meaning.FAILED, Meaning.PAUSE}
     return item.kind is Kind.ERROR and meaning(Road.POLL, item.code) in verdicts
+
+
+def _least(errors: Sequence[Item]) -> int:
+    """Return of how many results errors tell at least: equal ones may be one told again."""
+    return len({(error.digest, str(error.raw.get("resultIndex"))) for error in errors})
 
 
 def _stands(

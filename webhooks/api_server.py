@@ -15,12 +15,12 @@ STALL_SECONDS = 30.0
 KINDS = {"400": "invalid_request", "503": "unavailable"}
 """Types of errors by the beginning of a status line; any other says that the head is too large."""
 
-LINGER = 5.0, 110 * 1024 * 1024
-"""Seconds and bytes for which a refused manifest is passed over: a proxy that still sends it would
-not see the answer, but a reset, and tell its client 502."""
+LINGER = server.Linger(5.0, 110 * 1024 * 1024)
+"""How a refused manifest is passed over: a proxy that still sends it would not see the answer, but
+a reset, and tell its client 502."""
 
-BRIEFLY = 0.1, 64 * 1024
-"""The same for who bears no token: many of these must not hold every thread."""
+BRISKLY = LINGER._replace(pace=8 * 1024 * 1024)
+"""The same for who bears no token: a proxy is quicker, and who drips must not hold every thread."""
 
 _request = threading.local()
 """`admitted`: whether that of this thread bears the token."""
@@ -35,9 +35,9 @@ class Worker(server.Worker):
     """Serves requests in threads, each for a bounded time."""
 
     @property
-    def linger(self) -> tuple[float, int]:
-        """How long, and for how many bytes, a client whose connection is closed may go on."""
-        return LINGER if _request.admitted else BRIEFLY
+    def linger(self) -> server.Linger:
+        """What a client whose connection is closed may still send."""
+        return LINGER if _request.admitted else BRISKLY
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401  gunicorn's own types
         """Serve one request of a connection, in a thread."""

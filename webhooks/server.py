@@ -8,7 +8,7 @@ import math
 import socket
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from gunicorn.http import errors
@@ -27,6 +27,9 @@ LINGER_SECONDS = 0.5
 LINGER_MOST = 1024 * 1024
 """Most bytes passed over meanwhile."""
 
+GRACE = 0.1
+"""Seconds of that which a client with a pace to keep has before it is looked at."""
+
 # Without a first byte a connection goes back to the poller after this time instead of 5 s, in which
 # a handful of idle connections would take every thread. An unread body is drained no longer either.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.25
@@ -39,6 +42,19 @@ REFUSED = {
 """Status lines by what the parser raised; any other of its errors is 400."""
 
 
+class Linger(NamedTuple):
+    """How long a client may go on sending that has its answer and is to close."""
+
+    seconds: float
+    bytes: int
+    pace: float = 0.0  # least bytes a second, of a client that must not hold a thread for so long
+
+    def seconds_left(self, passed: int, since: float) -> float:
+        """Return how long the next piece is waited for, `since` seconds after the answer."""
+        by_pace = GRACE + passed / self.pace if self.pace else self.seconds
+        return min(self.seconds, by_pace) - since
+
+
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Serves requests in threads, each for a bounded time."""
 
@@ -48,9 +64,9 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
         self._stopped: float | None = None
 
     @property
-    def linger(self) -> tuple[float, int]:
-        """How long, and for how many bytes, a client whose connection is closed may go on."""
-        return LINGER_SECONDS, LINGER_MOST
+    def linger(self) -> Linger:
+        """What a client whose connection is closed may still send."""
+        return Linger(LINGER_SECONDS, LINGER_MOST)
 
     def notify(self) -> None:
         """Tell the parent that this worker lives (every second), and cut off slow clients."""
@@ -78,7 +94,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
         finally:
             del self._begun[conn]
         if not kept:
-            _linger(conn.sock, *self.linger)
+            _linger(conn.sock, self.linger)
         return kept
 
     def extend(self, conn: Any, seconds: float) -> None:  # noqa: ANN401  gunicorn's own types
@@ -109,15 +125,15 @@ def _closing(status: str, body: bytes, kind: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _linger(sock: socket.socket, seconds: float, most: int) -> None:
+def _linger(sock: socket.socket, may: Linger) -> None:
     """Say that no more comes, and wait a moment for the client to close.
 
     gunicorn does so itself, for up to 2 s, in the one thread that accepts connections.
     """
-    passed, ends = 0, monotonic() + seconds
+    passed, begun = 0, monotonic()
     with suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
-        while passed < most and (left := ends - monotonic()) > 0:
+        while passed < may.bytes and (left := may.seconds_left(passed, monotonic() - begun)) > 0:
             sock.settimeout(left)
             data = sock.recv(65536)
             if not data:
