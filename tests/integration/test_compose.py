@@ -12,6 +12,7 @@ import termios
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -221,15 +222,20 @@ def test_a_simulator_that_holds_all_the_answers_it_can_stays_within_its_limit(
     pid = deployment.start("simulator")
     wait_until(lambda: deployment.healthy("simulator"))
     address = ("127.0.0.1", deployment.ports["simulator"])
-    with ExitStack() as stack:
-        senders = [stack.enter_context(socket.create_connection(address, 20)) for _ in range(300)]
-        for sender in senders:
-            sender.sendall(held_task())
-        assert all(sender.recv(1000).startswith(b"HTTP/1.1 200") for sender in senders)
-    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    threads = [*Path(f"/proc/{pid}/task").iterdir()]
-    threads += [thread for worker in workers for thread in Path(f"/proc/{worker}/task").iterdir()]
-    assert 256 < len(threads) < SERVICES["simulator"]["pids_limit"]
+
+    def threads_of_all_it_can_hold() -> int:
+        with ExitStack() as stack:
+            connect = partial(socket.create_connection, address, 20)
+            senders = [stack.enter_context(connect()) for _ in range(300)]
+            for sender in senders:
+                sender.sendall(held_task())
+            assert all(sender.recv(1000).startswith(b"HTTP/1.1 200") for sender in senders)
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return sum(len([*Path(f"/proc/{one}/task").iterdir()]) for one in (pid, *workers))
+
+    # Where requests come slowly, one thread may serve two; it keeps what it has.
+    most = wait_until(lambda: (n := threads_of_all_it_can_hold()) > 256 and n, 30)
+    assert most < SERVICES["simulator"]["pids_limit"]
 
 
 def held_task() -> bytes:

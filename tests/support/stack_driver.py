@@ -337,10 +337,15 @@ class Stage:
         following = self._following.pop(name)
         assert following.wait(10) == (code if code is not None else 0 if ok else 3)
         assert self._batch(name).cost == sum(nano(row["cost"]) for row in rows)
-        tasks = {a.task_uuid for one in self.records(name) for a in one.attempts}
-        held = self.store.client.zrange(self.store.keys("slots"), 0, -1)
-        assert tasks.isdisjoint(uuid.decode() for uuid in held)
+        wait_until(lambda: not self._held(name), 20)
         return rows
+
+    def _held(self, name: str) -> set[str]:
+        """Return the tasks of a batch that hold a slot; what is silent does for a while."""
+        self._batch(name)
+        tasks = {a.task_uuid for one in self.records(name) for a in one.attempts}
+        slots = self.store.client.zrange(self.store.keys("slots"), 0, -1)
+        return tasks & {uuid.decode() for uuid in slots}
 
     def _batch(self, name: str) -> Any:  # noqa: ANN401 - a batch, once it is there
         hasten(self.store)
