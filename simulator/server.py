@@ -1,6 +1,7 @@
 """The process: one gunicorn worker with threads, because all state is in its memory."""
 
 import os
+import signal
 import socket
 import sys
 from typing import Any
@@ -40,7 +41,6 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "post_fork": _refuse_second_worker,
             "post_worker_init": self._announce,
-            "worker_int": _leave_at_once,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -50,6 +50,8 @@ class Server(BaseApplication):
         return app.create(self._settings)
 
     def _announce(self, _worker: object) -> None:
+        for quick in (signal.SIGQUIT, signal.SIGINT):
+            signal.signal(quick, _leave_at_once)
         what = "answers are simulated; nothing is billed"
         sys.stdout.write(f"simulator ready on {self._address}/v1 ({what})\n")
         sys.stdout.flush()
@@ -61,8 +63,12 @@ def _refuse_second_worker(_arbiter: object, worker: Any) -> None:  # noqa: ANN40
         sys.exit(Arbiter.APP_LOAD_ERROR)
 
 
-def _leave_at_once(_worker: object) -> None:
-    """End the worker on SIGINT without clean-up, which would wait for threads; nothing is kept."""
+def _leave_at_once(_signal: int, _frame: object) -> None:
+    """End the worker on SIGINT without clean-up; nothing is kept.
+
+    Gunicorn's own handler shuts the pool of threads down, by a lock that the interrupted code may
+    hold: it would wait for ever.
+    """
     os._exit(0)
 
 
