@@ -62,7 +62,7 @@ class Inquiry:
         try:
             post = partial(context.provider.poll, [task.task_uuid for task in due])
             answer = context.measured(Road.POLL, post)
-        except ProviderAway as away:  # each is due again when its hold is over
+        except ProviderAway as away:  # each is due again soon (steps.poll)
             missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
             context.log.warning("poll.no_answer", **missed)
             self._unanswerable(due)

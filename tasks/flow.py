@@ -60,8 +60,8 @@ class Setbacks:
 
     def next_wait(self) -> float:
         """Return the seconds until the same is asked for again."""
-        self._count += 1
-        return max(self._named, min(MOST_SETBACK, 2.0 ** (self._count - 1)))
+        self._count, named, self._named = self._count + 1, self._named, 0.0
+        return max(named, min(MOST_SETBACK, 2.0 ** (self._count - 1)))
 
 
 class Doubts:

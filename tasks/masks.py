@@ -6,13 +6,18 @@ from typing import Any
 LEAST_KEY = 16
 """Characters of a key that is masked: a shorter one is no real one, and may be a word of a text."""
 
-_WHOLE = re.compile(r"\bt(=|%3D)[\w-]{43}(?![\w-])", re.IGNORECASE)
+_NAME = r"(?:\b|(?<=%26))t(=|%3D)"
+"""The token's name in a query, also of a URL that is quoted in another."""
+
+_WHOLE = re.compile(rf"{_NAME}[\w-]{{43}}(?![\w-])", re.IGNORECASE)
 """A whole token (tasks/token.py), as it stands at the end of a callback URL."""
+
+_PATH = re.compile(r"webhooks(?:/|%2F)runware(?:\?|%3F)", re.IGNORECASE)
 
 _URL = 1_000
 """Characters before a token in which its callback URL has its path: it has some two hundred."""
 
-_TOKEN = re.compile(r"\bt(=|%3D)[\w-]{8,}", re.IGNORECASE)
+_TOKEN = re.compile(rf"{_NAME}[\w-]{{8,}}", re.IGNORECASE)
 
 
 def without_token(text: str) -> str:
@@ -34,7 +39,7 @@ def without_callback_tokens(value: Any) -> Any:  # noqa: ANN401  any JSON value
 
 def _masked(found: re.Match[str]) -> str:
     before = found.string[max(0, found.start() - _URL) : found.start()]
-    return f"t{found[1]}***" if "webhooks/runware" in before else found[0]
+    return f"t{found[1]}***" if _PATH.search(before) else found[0]
 
 
 def without_key(body: bytes, key: str) -> bytes:

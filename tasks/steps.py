@@ -198,8 +198,10 @@ def poll(context: Context) -> int:
         partial(_apply_no_news, context, sent),
         partial(timing.past_deadline, context.settings, sent),
     )
-    heard = inquiry.ask(due) if due else Heard.NEWS
-    if due and heard is not Heard.NOTHING:
+    if not due:
+        return 0
+    heard = inquiry.ask(due)
+    if heard is not Heard.NOTHING:
         context.portion.was_answered(len(due))
     elif len(due) > 1 and inquiry.ask([context.random.choice(due)]) is not Heard.NOTHING:
         # The provider is there: the answer to all is too large, or one task of them spoils it.

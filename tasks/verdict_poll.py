@@ -169,7 +169,10 @@ def _once(twins: Sequence[Item], times: int) -> Sequence[Item]:
     same: list[list[Item]] = []  # their costs and seeds may tell them apart
     for twin in twins:
         known = next((each for each in same if each[0].raw == twin.raw), None)
-        known.append(twin) if known else same.append([twin])
+        if known:
+            known.append(twin)
+        else:
+            same.append([twin])
     if all(len(each) % times == 0 for each in same):
         return [twin for each in same for twin in each[: len(each) // times]]
     return twins[: len(twins) // times]

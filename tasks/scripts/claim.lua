@@ -3,10 +3,10 @@
 -- A job whose task the provider has told of while it waited is not sent: -> processing, and polled.
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
 --       most age ms of the oldest unsettled end, fencing token ('': a new one)
--- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID, times refused or put back, batch,
---          resends, results asked for where fewer than the row's, else '', whether its taskUUID was or
---          may have been sent before: in a history that the store has lost, or without a clear answer
---          (1 or 0). However long it waited since it was looked for, it is looked for again
+-- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID,
+--          times refused or put back, batch, resends, results asked for where fewer than the row's, else
+--          '', whether its taskUUID was or may have been sent before: in a history that the store has
+--          lost, or without a clear answer (1 or 0): it is looked for again, however long it waited
 
 -- A batch with a limit: may the job be sent? Cost, reservations, those kept of results whose cost was
 -- not told, and the most that it can cost itself must stay within. HINCRBY adds, and only the sign is looked at. Until the cost of an input is known
@@ -64,8 +64,8 @@ local function take(job, is_doubtful)
     set(job, 'k', ARGV[5], 'kp', ARGV[4], 'ke', math.floor(t / 1000) + tonumber(ARGV[6]))
   end
   leases[#leases + 1], leases[#leases + 2] = t + lease, job.id
-  claimed[#claimed + 1] = {job.id, n, job.kp, job.k, job.ke, uuid, (job.rf or 0) + (job.pb or 0), job.b, job.rs or '0',
-    job['n' .. n] or '', (is_doubtful or job.rs) and 1 or 0}
+  claimed[#claimed + 1] = {job.id, n, job.kp, job.k, job.ke, uuid, (job.rf or 0) + (job.pb or 0), job.b,
+    job.rs or '0', job['n' .. n] or '', (is_doubtful or job.rs) and 1 or 0}
 end
 
 local function is_enough()

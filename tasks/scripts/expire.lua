@@ -1,7 +1,7 @@
 -- A poll sent after the deadline still did not end it: any state at the provider -> expired,
 -- or partial with the results that are here, or that were before (prelude_moves, give_up).
--- The task may be running yet: it keeps its slot until it was silent for long, and is polled until its bound has passed,
--- which is moved where there is less time left than for that (a computer that slept).
+-- The task may be running yet: it keeps its slot until it was silent for long, and is polled until its
+-- bound has passed, which is moved where less time is left than for that (a computer that slept).
 -- ARGV: job id, attempt, poll sequence, next poll ms, failure (JSON), detail, least slot bound ms
 -- returns: 'moved', 'ended' (all results were here after all) or 'stale'
 local job = fetch(ARGV[1])
