@@ -1,7 +1,9 @@
 """Ports, and questions to the processes: does it answer, does it work, may it be used?"""
 
 import errno
+import secrets
 import socket
+from contextlib import suppress
 from itertools import combinations
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -16,11 +18,25 @@ _WITHIN = 0.5
 """Seconds one question takes at most: the supervisor notices nothing meanwhile."""
 
 
+PORTS = range(10_000, 32_000)
+"""Ports that processes of ours are given: below those that the system gives to connections (Linux
+from 32,768, others from 49,152), so that none has one when its process comes for it, or is back."""
+
+_TRIES = 100
+
+
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that was free a moment ago.
+
+    Raises:
+        ConfigurationError: of a hundred none was.
+    """
+    for _ in range(_TRIES):
+        port = secrets.choice(PORTS)  # two that start at once look for others
+        with suppress(OSError):
+            _bind("127.0.0.1", port)
+            return port
+    raise ConfigurationError(f"no port between {PORTS[0]} and {PORTS[-1]} is free on 127.0.0.1")
 
 
 def check_ports(settings: Settings) -> None:
