@@ -82,6 +82,13 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
                 with suppress(OSError):  # what has come is read, then the end of the stream
                     connection.sock.shutdown(socket.SHUT_RD)
 
+    def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ANN401  gunicorn's own types
+        """Stop on SIGINT as on SIGTERM: what was begun is finished.
+
+        gunicorn's own handler waits for a lock that the code it interrupts may hold.
+        """
+        self.handle_exit(sig, frame)
+
     def enqueue_req(self, conn: Any) -> None:  # noqa: ANN401  gunicorn's own types
         """Queue a connection on which a request begins."""
         self._begun[conn] = monotonic()

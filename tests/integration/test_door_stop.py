@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
 from door_driver import Door, read_answer, result, status
 from simulator_driver import wait_until
 
@@ -16,14 +17,15 @@ from webhooks.server import STOP_SECONDS
 pytest_plugins = ("door_fixtures",)
 
 
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_that_was_accepted_is_finished_when_it_is_stopped(
-    own_door: Callable[..., Door],
+    own_door: Callable[..., Door], kind: signal.Signals
 ) -> None:
     # On a busy machine it may take too long to hear that both processes know; then once more.
-    assert any(finished_while_it_stops(own_door) for _ in range(5))
+    assert any(finished_while_it_stops(own_door, kind) for _ in range(5))
 
 
-def finished_while_it_stops(own_door: Callable[..., Door]) -> bool:
+def finished_while_it_stops(own_door: Callable[..., Door], kind: signal.Signals) -> bool:
     """Stop a door in the middle of a request; False where too late was heard that it stops."""
     with own_door() as door:
         job = door.job()
@@ -32,7 +34,7 @@ def finished_while_it_stops(own_door: Callable[..., Door]) -> bool:
             sock.sendall(door.head(job, f"Content-Length: {len(body)}") + body[:20])
             assert door.lives()  # a request later, so the first is in a thread
             begun = time.monotonic()
-            door.process.send_signal(signal.SIGTERM)
+            door.process.send_signal(kind)
             wait_until(lambda: _refuses(door.port))  # both processes know
             if time.monotonic() - begun > STOP_SECONDS / 2:
                 return False
