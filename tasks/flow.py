@@ -6,7 +6,7 @@ from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
 
-from tasks.claims import Claim
+from tasks.claims import Claim, Claimed
 from tasks.errors import REQUEST_TOO_LARGE, Category, Meaning, category
 from tasks.move_calls import Moves
 from tasks.store import Store
@@ -137,13 +137,19 @@ def pause(
     log.warning("paused", batch="*" if everyone else batch, code=code)
 
 
-def fit_window(moves: Moves, claim: Claim, told: Sequence[Told], most: int) -> None:
-    """Keep what was accepted, grow while every claimed slot is filled."""
+def fit_window(
+    moves: Moves, claim: Claim, sent: Sequence[Claimed], told: Sequence[Told], most: int
+) -> None:
+    """Keep what was accepted; grow while every free slot is filled, once for all POSTs of a claim.
+
+    `sent` are the jobs of one of them, `told` is what was answered of each.
+    """
     of_all = [said.code for said in told if said.code != REQUEST_TOO_LARGE or len(told) == 1]
     refused = sum(category(code) is Category.RATE_LIMIT for code in of_all)
     taken = sum(said.meaning is Meaning.ACCEPTED for said in told)
     lost = sum(said.meaning is Meaning.UNCLEAR for said in told)
-    moves.fit(taken, refused, lost, most, full=claim.free == 0)
+    is_last = sent[-1] is claim.jobs[-1]
+    moves.fit(taken, refused, lost, most, full=claim.free == 0 and is_last)
 
 
 def is_ripe(free: int, window: int, full: int) -> bool:

@@ -145,7 +145,7 @@ def _apply_submit(
                 moves.refuse(job.id, claim.token, answer.retry_after, said.code, said.code)
             else:
                 _apply_told(context, moves, claim.token, job, said)
-        flow.fit_window(moves, claim, list(told.values()), context.settings.window_max)
+        flow.fit_window(moves, claim, jobs, list(told.values()), context.settings.window_max)
     for job in jobs:
         if told[job.task_uuid].results:  # finished already in the acknowledgment
             context.store.deliver(job.id, told[job.task_uuid].results)

@@ -98,3 +98,20 @@ def test_a_refusal_while_nothing_is_at_the_provider_says_nothing_of_its_capacity
     for _ in range(40):  # a hundred, one at a time, would take as many rounds
         crowd.round()
     assert crowd.held() >= 90
+
+
+def test_a_capacity_that_was_seen_small_for_a_moment_is_looked_for_again_soon(store: Store) -> None:
+    resize(store, 100)
+    crowd = Crowd(store, capacity=1)
+    crowd.round()
+    assert store.window()[0] == 1
+    crowd.capacity, window = 100, []
+    for _ in range(20):  # fewer than are owed
+        crowd.round()
+        window.append(store.window()[0])
+    assert set(window) == {1}
+    refused_at = store.now() - 20_000
+    store.client.hset(store.keys("meta"), "refused", refused_at)  # 20 s later
+    for _ in range(12):
+        crowd.round()
+    assert crowd.held() >= 90
