@@ -125,7 +125,7 @@ def of_poll(items: Sequence[Item], expected: int, seen: Seen, status: int = OK) 
         status: HTTP status of the answer; under one that speaks of the poll an error is doubted.
     """
     items = _told_once(items, expected)
-    successes = tuple(item for item in items if item.kind is Kind.SUCCESS)
+    successes = _at_most(expected, [item for item in items if item.kind is Kind.SUCCESS])
     errors = tuple(item for item in items if is_verdict(item))
     running = any(
         item.kind in {Kind.PROCESSING, Kind.OTHER}  # whatever it is, it is there
@@ -148,8 +148,9 @@ def _told_once(items: Sequence[Item], expected: int) -> list[Item]:
 
     Items that are equal are one where their resultIndex says so. Without one they are results that
     are alike, unless the whole answer holds everything twice, or three times: it does where there
-    would be more than was asked for. While the task runs more is to come, so the fewest are taken.
+    would be more than was asked for. While the task runs more is to come, so equal ones are one.
     """
+    runs = any(item.kind is Kind.PROCESSING for item in items)
     alike: dict[tuple[Kind, str, str], list[Item]] = {}
     for item in items:
         index = item.raw.get("resultIndex")
@@ -159,31 +160,49 @@ def _told_once(items: Sequence[Item], expected: int) -> list[Item]:
     kept = {
         id(item)
         for (_, _, place), twins in alike.items()
-        for item in (twins[:1] if place else _once(twins, times))
+        for item in (twins[:1] if place else _each(twins) if runs else _once(twins, times))
     }
     return [item for item in items if id(item) in kept]
 
 
 def _once(twins: Sequence[Item], times: int) -> Sequence[Item]:
     """Return what is left of results of one text that were told so many times."""
-    same: list[list[Item]] = []  # their costs and seeds may tell them apart
+    same = _same(twins)
+    if all(len(each) % times == 0 for each in same):
+        return [twin for each in same for twin in each[: len(each) // times]]
+    return twins[: len(twins) // times]
+
+
+def _each(twins: Sequence[Item]) -> Sequence[Item]:
+    return [each[0] for each in _same(twins)]
+
+
+def _same(twins: Sequence[Item]) -> list[list[Item]]:
+    """Group results of one text: their costs and seeds may tell them apart."""
+    same: list[list[Item]] = []
     for twin in twins:
         known = next((each for each in same if each[0].raw == twin.raw), None)
         if known:
             known.append(twin)
         else:
             same.append([twin])
-    if all(len(each) % times == 0 for each in same):
-        return [twin for each in same for twin in each[: len(each) // times]]
-    return twins[: len(twins) // times]
+    return same
 
 
 def _times_told(counts: Sequence[int], items: Sequence[Item], expected: int) -> int:
     common = gcd(*counts) or 1
-    if any(item.kind is Kind.PROCESSING for item in items):
-        return common
     times, rest = divmod(len(items), expected)
     return times if times and not rest and not common % times else 1
+
+
+def _at_most(expected: int, successes: list[Item]) -> tuple[Item, ...]:
+    """Leave out equal results, the last first, while there are more than were asked for."""
+    for item in reversed(successes):
+        if len(successes) <= expected:
+            break
+        if sum(other.raw == item.raw for other in successes) > 1:
+            successes = [other for other in successes if other is not item]
+    return tuple(successes)
 
 
 def _found(

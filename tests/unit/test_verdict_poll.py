@@ -81,6 +81,18 @@ def test_more_results_than_asked_for_are_all_kept() -> None:
     assert len(found(*texts("a", "b", "c"), expected=2).successes) == 3
 
 
+@pytest.mark.parametrize("told", ["aa", "aaa", "aab"])
+def test_results_told_again_while_the_task_runs_make_up_no_number(told: str) -> None:
+    said = found(*texts(*told), running(), expected=len(set(told)) + 1)
+    assert (said.final, len(said.successes)) == (False, len(set(told)))
+
+
+@pytest.mark.parametrize(("told", "kept"), [("aab", "ab"), ("abb", "ab"), ("aaa", "aa")])
+def test_of_more_results_than_asked_for_equal_ones_are_one(told: str, kept: str) -> None:
+    said = found(*texts(*told), expected=2)
+    assert [item.raw["text"] for item in said.successes] == list(kept)
+
+
 def test_some_results_are_not_all_there_are_while_others_may_come() -> None:
     for extra in ([], [running()]):
         said = found(*texts("a"), *extra, expected=2)
