@@ -6,13 +6,16 @@ from typing import Any
 LEAST_KEY = 16
 """Characters of a key that is masked: a shorter one is no real one, and may be a word of a text."""
 
-_NAME = r"(?:\b|(?<=%26))t(=|%3D)"
-"""The token's name in a query, also of a URL that is quoted in another."""
+_NAME = r"(?:\b|(?<=26))t(=|%(?:25)*3D|\\+u003d)"
+"""The token's name in a query, also of a URL that is quoted in others, or in JSON that is (`%2526`,
+`\\u0026`)."""
 
 _WHOLE = re.compile(rf"{_NAME}[\w-]{{43}}(?![\w-])", re.IGNORECASE)
 """A whole token (tasks/token.py), as it stands at the end of a callback URL."""
 
-_PATH = re.compile(r"webhooks(?:/|%2F)runware(?:\?|%3F)", re.IGNORECASE)
+_PATH = re.compile(
+    r"webhooks(?:\\*/|%(?:25)*2F|\\+u002f)runware(?:\?|%(?:25)*3F|\\+u003f)", re.IGNORECASE
+)
 
 _URL = 1_000
 """Characters before a token in which its callback URL has its path: it has some two hundred."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -150,6 +151,27 @@ def test_a_callback_url_that_is_quoted_in_another_is_kept_without_its_token() ->
         (item,) = read(body)
         assert "canary" not in str(item)
         assert "%26t%3D***" in str(item)
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        lambda url: url.replace("&", r"\u0026"),
+        lambda url: url.replace("&", r"\u0026").replace("=", r"\u003d"),
+        lambda url: url.replace("/", r"\/").replace("&", "&amp;"),
+        lambda url: quote(quote(url, safe=""), safe=""),
+        lambda url: quote(quote(quote(url, safe=""), safe=""), safe=""),
+    ],
+)
+def test_a_callback_url_is_kept_without_its_token_however_it_was_quoted(
+    quoted: Callable[[str], str],
+) -> None:
+    url = f"https://hooks.example.com/webhooks/runware?k=k1&j={OURS}&e=1800000000&t={TOKEN}"
+    told = {"message": f"refused: {quoted(url)}", "code": "odd"}
+    for body in ({**told, "taskUUID": OURS}, {**success(), "next": quoted(url)}):
+        (item,) = read(body)
+        assert "canary" not in str(item)
+        assert "***" in str(item)
 
 
 @pytest.mark.parametrize("equals", ["=", "%3D", "%3d"])
