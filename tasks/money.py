@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 NANO = 10**9
-_PLAIN = re.compile(r"[0-9]{1,20}(\.[0-9]{1,40})?")
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 MOST_USD = 10**6
 """A single result above a million dollars is not a price but a broken number."""
@@ -22,12 +22,12 @@ LONG_OUTPUT_NANO_PER_TOKEN = 18_000
 def nano_from_usd(amount: object) -> int | None:
     """Return nano-dollars of a JSON number read with Decimal, or None where it is no price.
 
-    A string that is a plain decimal is one, too.
+    A string that holds a number is one, too.
 
     Amounts below a nano-dollar are rounded half to even. Missing is None, never zero: a cost that
     was not reported is unknown (contract §17, trap 26).
     """
-    if isinstance(amount, str) and _PLAIN.fullmatch(amount):  # as others write money in JSON
+    if isinstance(amount, str) and _NUMBER.fullmatch(amount):  # as others write money in JSON
         amount = Decimal(amount)
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
         return None

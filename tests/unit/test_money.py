@@ -28,6 +28,8 @@ from tasks.money import nano_from_usd, reservation, total, usd
         (Decimal("0." + "1" * 500), 111_111_111),
         ("0.01572", 15_720_000),
         ("2", 2_000_000_000),
+        ("1e-07", 100),
+        ("1.572E-2", 15_720_000),
     ],
 )
 def test_a_json_number_becomes_nano_dollars(amount: object, nano: int) -> None:
@@ -37,7 +39,7 @@ def test_a_json_number_becomes_nano_dollars(amount: object, nano: int) -> None:
 @pytest.mark.parametrize(
     "amount",
     [
-        *(None, True, False, "1e3", "-1", "", " 1", "٣", [], {}, 0.01, float("nan")),
+        *(None, True, False, "1e", "1e1000", "-1", "", " 1", "٣", [], {}, 0.01, float("nan")),
         *(-1, Decimal("-0.000000001"), Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity")),
         *(1_000_001, Decimal("1000000.000000001"), Decimal("1E+999999999"), 10**4000),
     ],
