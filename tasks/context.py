@@ -31,6 +31,7 @@ class Context:
     probe_after: float = flow.PROBE_AFTER  # seconds
     portion: flow.Portion = field(default_factory=flow.Portion)
     doubts: flow.Doubts = field(default_factory=flow.Doubts)
+    unanswered: flow.Unanswered = field(default_factory=flow.Unanswered)
     setbacks: flow.Setbacks = field(default_factory=flow.Setbacks)
     witness: flow.Witness = field(default_factory=flow.Witness)
     pace: timing.Pace = field(default_factory=timing.Pace)

@@ -1,12 +1,13 @@
 """How much may be at the provider, and when to stop sending."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
 
-from tasks.claims import Claim, Claimed
+from tasks.claims import Claim, Claimed, Due
 from tasks.errors import REQUEST_TOO_LARGE, Category, Meaning, category
 from tasks.move_calls import Moves
 from tasks.store import Store
@@ -42,6 +43,36 @@ class Portion:
     def was_not(self, asked: int) -> None:
         """Ask for fewer."""
         self._most = max(1, asked // 2)
+
+
+class Unanswered:
+    """Tasks whose polls got no answer while others did: after two each is asked for by itself.
+
+    One task that no poll is answered for would let its neighbours wait with it, again and again.
+    """
+
+    MOST = 10_000
+    """Tasks remembered; beyond them the search begins anew."""
+
+    def __init__(self) -> None:
+        self._missed = Counter[str]()
+
+    def missed(self, due: Iterable[Due]) -> None:
+        """Hear that a poll for these tasks got no answer."""
+        if len(self._missed) > self.MOST:
+            self._missed.clear()
+        self._missed.update(task.task_uuid for task in due)
+
+    def answered(self, due: Iterable[Due]) -> None:
+        """Hear that one was answered."""
+        for task in due if self._missed else ():
+            self._missed.pop(task.task_uuid, None)
+
+    def apart(self, due: Sequence[Due]) -> tuple[list[Due], list[Due]]:
+        """Return the tasks that may be asked for together; and the others, most hopeful first."""
+        alone = [task for task in due if self._missed[task.task_uuid] >= 2]  # noqa: PLR2004
+        alone.sort(key=lambda task: self._missed[task.task_uuid])
+        return [task for task in due if task not in alone], alone
 
 
 class Setbacks:

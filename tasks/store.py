@@ -188,7 +188,8 @@ class Store:
     def unhold(self, sent: int, due: Iterable[Due], wait: float) -> None:
         """Let tasks that a poll sent at `sent` told nothing of be due in `wait` seconds."""
         names = [task.task_uuid for task in due]
-        self.scripts.run("unhold", sent + ms(POLL_HOLD), ms(wait), *names)
+        if names:
+            self.scripts.run("unhold", sent + ms(POLL_HOLD), ms(wait), *names)
 
     @contextmanager
     def moves(self) -> Iterator[Moves]:

@@ -4,10 +4,22 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 from core_driver import Rig, fresh_store, resize, row
-from odd_provider import LOST, Tasks, accept, data, errors, provider, result, run_on, turned
+from odd_provider import (
+    LOST,
+    Tasks,
+    accept,
+    data,
+    errors,
+    provider,
+    result,
+    run_on,
+    running,
+    turned,
+)
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
@@ -55,6 +67,32 @@ def test_a_task_that_spoils_every_answer_holds_up_no_other_and_ends_itself(
         first, *others = (one.state for one in rig.records())
         assert (first, {*others}) == (State.EXPIRED, {State.COMPLETED})
         assert reading.batches(store)[0].done
+
+
+def test_a_task_that_no_poll_is_answered_for_is_in_time_asked_for_by_itself(store: Store) -> None:
+    with_others = [0]  # polls for several with a bad one among them, by rounds
+
+    def poll(tasks: Tasks) -> str:
+        if any(task["taskUUID"] in bad for task in tasks):
+            with_others[-1] += len(tasks) > 1
+            raise ConnectionError
+        ends = len(with_others) > 40
+        return data(*(result(task) if ends else running(task) for task in tasks))
+
+    with provider(poll) as url:
+        rig, order = Rig(store, url, REELQUEUE_DEADLINE=60), Random(1)
+        resize(store, 16)
+        bad = set(rig.queue(*(row(f"Row {n}") for n in range(12)))[:2])
+        due = store.keys("due")
+        while not all(one.state is State.COMPLETED for one in rig.records()[2:]):
+            for member in store.client.zrange(due, 0, -1):
+                store.client.zadd(due, {member: order.randrange(1, 1000)}, xx=True)
+            rig.turn()
+            with_others.append(0)
+            assert len(with_others) < 100
+        assert sum(with_others[:20]) > 0
+        assert sum(with_others[20:]) == 0
+        assert [one.state for one in rig.records()[:2]] == [State.PROCESSING] * 2
 
 
 def test_a_task_that_is_refused_alone_does_not_stop_the_queue(store: Store) -> None:

@@ -27,13 +27,17 @@ def accept(tasks: Tasks) -> tuple[int, str]:
 
 @contextmanager
 def provider(poll: Answer, status: int = 200, submit: Submission = accept) -> Iterator[str]:
-    """Answer submissions and polls as told."""
+    """Answer submissions and polls as told; where a ConnectionError is raised, not at all."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             tasks = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             submitted = tasks[0]["taskType"] == "textInference"
-            told = submit(tasks) if submitted else poll(tasks)
+            try:
+                told = submit(tasks) if submitted else poll(tasks)
+            except ConnectionError:
+                self.close_connection = True
+                return
             code, body = (status, told) if isinstance(told, str) else told
             self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
@@ -72,6 +76,10 @@ def result(task: dict[str, Any], text: str = "seen", cost: str = "0.5") -> str:
         f'{{"taskType":"textInference","taskUUID":{uuid},"status":"success","text":"{text}",'
         f'"finishReason":"stop","cost":{cost}}}'
     )
+
+
+def running(task: dict[str, Any]) -> str:
+    return json.dumps({"taskUUID": task["taskUUID"], "status": "processing"})
 
 
 def data(*elements: str) -> str:
