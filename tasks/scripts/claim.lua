@@ -76,6 +76,10 @@ end
 local function serve(batch, vt, next_turn)
   local fields = redis.call('HMGET', KEY.batch(batch), 'priority', 'cap', 'created', 'doubt')
   local priority, cap, created, doubt = unpack(fields)
+  if not created then -- somebody deleted it: the others go on
+    redis.call('ZREM', KEY.ready(), batch)
+    return
+  end
   local is_doubtful = doubt or tonumber(created) <= doubted
   local turn = 1 / tonumber(priority or '1')
   local function leave(...)

@@ -21,12 +21,19 @@ for _, id in ipairs(delayed) do
   local job = fetch(id)
   if job and job.s == 'queued' then requeue(job, t, t) end
 end
-local slots = redis.call('ZREMRANGEBYSCORE', KEY.slots(), '-inf', t)
+local slots = past(KEY.slots())
+for _, uuid in ipairs(slots) do
+  redis.call('ZREM', KEY.slots(), uuid)
+  local named = redis.call('GET', KEY.task(uuid))
+  local job = fetch(named and string.match(named, '^(.+):') or uuid)
+  -- Long past its deadline it should have ended: nobody has asked for it.
+  if job and ACTIVE[job.s] then redis.call('ZADD', KEY.due(), 'NX', t, uuid) end
+end
 local probes = past(KEY.paused())
 for _, id in ipairs(probes) do
   redis.call('ZREM', KEY.paused(), id)
   redis.call('HDEL', id == '*' and KEY.meta() or KEY.batch(id), 'paused')
   if id ~= '*' and redis.call('EXISTS', KEY.queue(id)) == 1 then ready(id) end
 end
-if #lost + #delayed + slots + #probes > 0 then nudge() end
-return {#lost, #delayed, slots, #probes}
+if #lost + #delayed + #slots + #probes > 0 then nudge() end
+return {#lost, #delayed, #slots, #probes}

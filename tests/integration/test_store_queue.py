@@ -147,6 +147,23 @@ def test_a_slot_past_its_bound_is_taken_back(store: Store) -> None:
     audit(store, [job])
 
 
+def test_a_task_whose_slot_passed_its_bound_is_asked_for_where_nobody_does(store: Store) -> None:
+    (job,) = queue(store, row())
+    bring_to(store, job, State.PROCESSING)
+    store.client.zadd(store.keys("slots"), {job: 1})
+    store.client.delete(store.keys("due"))  # by somebody's hand
+    assert store.sweep()[2] == 1
+    assert [due.job.id for due in store.claim_due(9)[1]] == [job]
+
+
+def test_a_batch_that_somebody_deleted_stops_no_other(store: Store) -> None:
+    queue(store, row(), name="gone")
+    (job,) = queue(store, row(), name="other")
+    store.client.delete(store.keys("batch", "batch_gone"))
+    assert [one.id for one in take(store)[1]] == [job]
+    assert store.outlook().claimable == 0, "the workers would look for ever"
+
+
 def test_another_providers_store_is_refused(store: Store) -> None:
     with pytest.raises(StoreRefused, match="simulated"):
         store.check("runware https://api.runware.ai/v1", 8)
