@@ -1,6 +1,6 @@
 """The rows of a batch that lack results, as a manifest again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from batches.columns import MEDIA
@@ -8,7 +8,7 @@ from tasks import reading, reading_requests, reading_results
 from tasks.job import ENDED, Record, State
 from tasks.reading_requests import Request
 from tasks.store import Store
-from tasks.wire.answer import Kind
+from tasks.wire.answer import Item, Kind
 from tasks.wire.request import MODEL
 
 LACKING = ENDED - {State.COMPLETED}
@@ -30,18 +30,35 @@ def failed_rows(
         note: Hears the local files of each row, by their paths in the first manifest's folder.
     """
     for jobs in reading.rows(store, batch_id, PAGE):
-        known = [one for one in reading.records(store, jobs) if one and one.state in LACKING]
+        ended = [one for one in reading.records(store, jobs) if one and one.state in LACKING]
+        known, beside = _lacking(store, ended)
         requests = reading_requests.each_request(store, [(one.id, batch_id) for one in known])
-        for record, request, error in zip(known, requests, _errors(store, known), strict=True):
+        errors = _errors(store, known, beside)
+        for record, request, error in zip(known, requests, errors, strict=True):
             note(request.local_files)
             told = ": ".join(filter(None, error)) or record.state.value
             yield {**manifest_row(request), "_error": told}
 
 
-def _errors(store: Store, jobs: Sequence[Record]) -> Iterator[tuple[str, str]]:
+def _lacking(
+    store: Store, ended: Sequence[Record]
+) -> tuple[list[Record], dict[str, Sequence[Item]]]:
+    """Return the jobs that lack results, and what those that have some tell, by id.
+
+    One that was given up may have got all of its results since: to ask again would pay them twice.
+    """
+    some = [job for job in ended if job.winner]
+    answers: Iterable[Sequence[Item]] = reading_results.answers(store, some)
+    told = dict(zip((job.id for job in some), answers, strict=True))
+    return [
+        job for job in ended if reading_results.successes(told.get(job.id, ())) < job.expected
+    ], told
+
+
+def _errors(
+    store: Store, jobs: Sequence[Record], beside: Mapping[str, Sequence[Item]]
+) -> Iterator[tuple[str, str]]:
     """Yield code and message of what failed each job, or of the first error beside its results."""
-    some = [job for job in jobs if job.winner]
-    beside = dict(zip((job.id for job in some), reading_results.answers(store, some), strict=True))
     failures = reading_results.failures(store, [job.id for job in jobs])
     for job, failure in zip(jobs, failures, strict=True):
         told = ((one.code, one.message) for one in beside.get(job.id, ()) if one.kind is Kind.ERROR)

@@ -41,12 +41,12 @@ MOVES: dict[str, dict[State, State]] = {
     "absent": {State.RESOLVING: State.QUEUED},  # certainly not there; same taskUUID again
     "park": {State.RESOLVING: State.RESOLVING},  # neither found nor safely sent again
     # A job goes back to queued after "absent" or for its next attempt; results may still come.
-    "complete": dict.fromkeys(OPEN | {State.FAILED, State.EXPIRED}, State.COMPLETED),
+    # A job that ended without all of its results is amended by late ones.
+    "complete": dict.fromkeys(OPEN | {State.FAILED, State.EXPIRED, State.PARTIAL}, State.COMPLETED),
     "complete_partly": dict.fromkeys(_AT_PROVIDER, State.PARTIAL),
     "again": dict.fromkeys(_AT_PROVIDER, State.QUEUED),  # next attempt, next taskUUID
     "fail": dict.fromkeys(_AT_PROVIDER, State.FAILED),
     "expire": dict.fromkeys(_AT_PROVIDER, State.EXPIRED),
-    "amend": {State.PARTIAL: State.COMPLETED},  # another attempt than its own became whole
     # The user's word.
     "cancel": dict.fromkeys(OPEN, State.CANCELLED),
     "retry": dict.fromkeys(ENDED - {State.COMPLETED}, State.QUEUED),

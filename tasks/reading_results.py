@@ -1,7 +1,10 @@
 """Reading what came of jobs: the results and errors of their attempts, and what failed them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from operator import sub
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tasks import reading
@@ -32,20 +35,26 @@ def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
 
 
 def _results(
-    store: Store, jobs: Sequence[tuple[Record, int]], *, again: bool = True
+    store: Store,
+    jobs: Sequence[tuple[Record, int]],
+    most: Mapping[tuple[str, int], int] = MappingProxyType({}),
+    *,
+    again: bool = True,
 ) -> list[list[Item]]:
+    """As `results`; of an attempt at `most` so many, the first that came."""
     wanted = [_places(job, attempt) for job, attempt in jobs]
     kept = _kept(store, [place for places in wanted for place in places])
     if again and any(place not in kept for places in wanted for place in places):
         # An answer has taken the place of what callbacks brought, since the records were read.
         fresh = {one.id: one for one in reading.records(store, [job.id for job, _ in jobs]) if one}
         now = [(fresh.get(job.id, job), attempt) for job, attempt in jobs]
-        return _results(store, now, again=False)
+        return _results(store, now, most, again=False)
     return [
         _believed(
             [item for place in places if not place.digest for item in kept.get(place, ())],
             [item for place in places if place.digest for item in kept.get(place, ())],
             job.attempts[attempt - 1].expected,
+            most.get((job.id, attempt)),
         )
         for places, (job, attempt) in zip(wanted, jobs, strict=True)
     ]
@@ -98,6 +107,9 @@ def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
     ]
     names = [(job.id, number) for job, number in wanted]
     found = dict(zip(names, _results(store, wanted), strict=True))
+    if most := _without_surplus(jobs, found):
+        some = [(job, number) for job, number in wanted if (job.id, number) in most]
+        found |= zip(most, _results(store, some, most), strict=True)
     return [
         [item for n in kept for item in found[job.id, n] if item.kind is Kind.SUCCESS or n == last]
         + [
@@ -109,7 +121,34 @@ def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
     ]
 
 
-def _believed(told: list[Item], loose: list[Item], expected: int) -> list[Item]:
+def _without_surplus(
+    jobs: Sequence[Record], found: Mapping[tuple[str, int], Sequence[Item]]
+) -> dict[tuple[str, int], int]:
+    """Return how many results are believed of attempts to which more came later than the next one.
+
+    That was for what they lacked, so what came of them after all may be more than is asked for.
+    """
+    most = {}
+    for job in jobs:
+        came = {number: successes(found[job.id, number]) for number in job.kept}
+        over = sum(came.values()) - job.expected
+        for number, following in pairwise(job.kept):
+            wanted = (job.attempts[n - 1].expected for n in (number, following))
+            late = came[number] - sub(*wanted)
+            if (left_out := min(over, late)) > 0:
+                most[job.id, number] = came[number] - left_out
+                over -= left_out
+    return most
+
+
+def successes(items: Iterable[Item]) -> int:
+    """Return how many of an attempt's items are results."""
+    return sum(item.kind is Kind.SUCCESS for item in items)
+
+
+def _believed(told: list[Item], loose: list[Item], expected: int, most: int | None) -> list[Item]:
+    if most is not None:
+        told, loose = told[:most], loose[: max(0, most - len(told))]
     loose.sort(key=lambda i: (str(i.raw.get("resultIndex")), str(i.raw.get("seed")), i.digest))
     for items in (told, told + loose):  # what the provider told itself, where that is all
         successes = [item for item in items if item.kind is Kind.SUCCESS]

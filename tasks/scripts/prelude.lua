@@ -9,7 +9,7 @@ local HISTORY = 64        -- entries kept per job
 local CAUSES = 64         -- error codes that a batch counts apart; the rest is 'other'
 local PROMPT_MS = 1000    -- a job is not polled more often than this, whatever is delivered
 local LEAP = 1000000000   -- polls, or claims, that a lost history had at most
-local COST_MS = 60000     -- a cost that no callback named is asked for so long
+local COST_MS = 60000     -- a cost that came with no result is asked for so long
 
 -- Of one run: its time, records by id. Of one script: the records it changed, by id the lines that its
 -- history grows by.

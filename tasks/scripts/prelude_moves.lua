@@ -158,10 +158,14 @@ local function forsaken(job, uuid, t)
   return not redis.call('ZSCORE', KEY.slots(), uuid)
 end
 
--- All of the attempt is here, and what it cost is not: let the provider be asked, for a while.
+-- All of the attempt is here, and what it cost is not: let the provider be asked, less and less often.
 local function ask_for_cost(job, n, t)
-  set(job, 'cu', math.max(t + COST_MS, tonumber(job.cu or '0')))
-  prompt(job, n, t)
+  local since = tonumber(job['ca' .. n] or t)
+  local till, wait = since + COST_MS, math.max(PROMPT_MS, t - since)
+  if t + wait > till then return end
+  set(job, 'ca' .. n, since, 'cu', math.max(till, tonumber(job.cu or '0')))
+  redis.call('ZADD', KEY.due(), t + wait, task_uuid(job, n))
+  nudge()
 end
 
 -- When to poll again: as planned, unless something was delivered after the poll was sent.

@@ -133,16 +133,12 @@ end
 local function whole(job, n, t)
   over(job, n, t, 'completed')
   contradict(job, n)
-  if job.w == tostring(n) and not MOVES.complete[job.s] then -- told before
-    if job.s == 'partial' then flag(job, 'late') end
-    return
-  end
+  if job.w == tostring(n) and not MOVES.complete[job.s] then return end -- told before
   local was_ended = ENDED[job.s]
-  local event = MOVES.complete[job.s] and 'complete' or 'amend'
-  if MOVES[event][job.s] then
+  if MOVES.complete[job.s] then
     set(job, 'w', n)
     forget(job, 'ec')
-    move(job, event, t, 'attempt ' .. n)
+    move(job, 'complete', t, 'attempt ' .. n)
   elseif adds(job, n) then
     set(job, 'w', n)
   else
@@ -200,6 +196,7 @@ local function joined(job, n, t, answer)
   if ok + loose > wanted(job, n) then flag(job, 'surplus') end
   if ok >= wanted(job, n) then
     whole(job, n, t)
+    if not job['c' .. n] and (job['m' .. n] or '0') == '0' then ask_for_cost(job, n, t) end
     return true
   end
   if answer.final ~= '1' then return false end

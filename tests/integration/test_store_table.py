@@ -79,9 +79,8 @@ GUARDED = set(CALLS) - {"found", "complete", "complete_partly", "again", "fail"}
 
 
 def test_every_move_of_the_table_is_tried() -> None:
-    # What amends needs an attempt more: test_store_retry.py. What is withheld was never there
-    # before: test_queueing_files.py.
-    assert set(CALLS) == set(MOVES) - {"amend", "withhold"}
+    # What is withheld was never there before: test_queueing_files.py.
+    assert set(CALLS) == set(MOVES) - {"withhold"}
 
 
 @pytest.mark.parametrize("state", list(State))
