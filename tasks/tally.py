@@ -10,11 +10,12 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from http import HTTPStatus
 from threading import Lock, Thread
 
-from tasks.errors import Road, StoreAway
+from structlog import get_logger
+
+from tasks.errors import Error, Road
 from tasks.store import Store
 
 EVERY = 2.0
@@ -64,7 +65,7 @@ class Tally:
         """Add the counts to those of the store; `worker` lives (empty: this is none).
 
         Raises:
-            StoreAway: they are kept, to be told with the next.
+            StoreAway, StoreRefused: they are kept, to be told with the next; so on any other error.
         """
         with self._lock:
             told, self._counts = self._counts, Counter()
@@ -73,7 +74,7 @@ class Tally:
         flat = [part for pair in told.items() for part in pair]
         try:
             store.scripts.run("measure", worker, SILENT_MS, *flat)
-        except StoreAway:
+        except Exception:
             self._add(told)
             raise
 
@@ -93,10 +94,23 @@ class Teller(Thread):
     def __init__(self, tally: Tally, store: Store, worker: str = "") -> None:
         super().__init__(name="teller", daemon=True)
         self._tally, self._store, self._worker = tally, store, worker
+        self._trouble = ""
 
     def run(self) -> None:
-        """Tell for as long as the process lives; a store that is away is told later."""
+        """Tell for as long as the process lives; what the store did not take is told later."""
         while True:
             time.sleep(EVERY)
-            with suppress(StoreAway):
+            try:
                 self._tally.tell(self._store, self._worker)
+            except Exception as exc:  # noqa: BLE001  a right that is lacking now may be given back
+                self._say(str(exc) if isinstance(exc, Error) else type(exc).__name__)
+            else:
+                self._say("")
+
+    def _say(self, trouble: str) -> None:
+        """Log what keeps it from telling, or that nothing does any more; once, not every time."""
+        if trouble and trouble != self._trouble:
+            get_logger().warning("counts.kept", reason=trouble)
+        elif self._trouble and not trouble:
+            get_logger().info("counts.told")
+        self._trouble = trouble

@@ -204,6 +204,24 @@ def _await_counts(store: str, folder: Path, env: dict[str, str]) -> None:
         assert counted() == [1] * 6
 
 
+def test_what_was_counted_while_a_right_was_lacking_is_told_once_it_is_given_back(
+    tmp_path: Path,
+) -> None:
+    with StoreServer(valkey_binary(), tmp_path) as server, Door(server.url, tmp_path) as door:
+        change = door.store.client.execute_command
+        change("ACL", "SETUSER", "default", "-fcall")
+        door.post(str(uuid.uuid4()), b"{}", query="k=forged")
+        wait_until(lambda: any(entry["count"] > 1 for entry in door.store.client.acl_log()))
+        change("ACL", "SETUSER", "default", "+fcall")
+        measured, counted = door.store.keys("measured"), "callback:unauthenticated"
+        wait_until(lambda: door.store.client.hget(measured, counted) == b"1", 10)
+        wait_until(lambda: "counts.told" in door.log.read_text())
+        said = [line for line in door.log.read_text().splitlines() if "counts." in line]
+    kept, told_ = (json.loads(line) for line in said)
+    assert kept["reason"].startswith("the store is refused: its user lacks a right")
+    assert told_["level"] == "info"
+
+
 def names_in(expression: str) -> set[str]:
     return set(re.findall(r"\b(?:reelqueue|flower)_\w+", expression))
 
