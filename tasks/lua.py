@@ -46,7 +46,7 @@ FRESH = 0.05
 _NOT_LOADED = "Function not found"
 
 _UNWRITABLE = (
-    *("OOM", "MISCONF", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS"),
+    *("OOM", "MISCONF", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS", "UNBLOCKED"),
     _NOT_LOADED,  # lost again right after it was loaded
 )
 _AWAY = (
@@ -59,15 +59,40 @@ _FORBIDDEN = "ACL failure in script"
 _UNKNOWN = "unknown command"
 
 
-class _Client(redis.Redis):
+class Client(redis.Redis):
     """A client that connects anew where its server was demoted, which closes no connection."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  redis-py's own
-        try:
+        """Run a command."""
+        with _left_where_demoted(self.connection_pool):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        except _DEMOTED:
-            self.connection_pool.disconnect(inuse_connections=False)
-            raise
+
+    def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> Any:  # noqa: ANN401, FBT002  the same
+        """Return a pipeline that does so too."""
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _Pipeline(redis.client.Pipeline):
+    def execute(self, raise_on_error: Any = True) -> Any:  # noqa: ANN401, FBT002  redis-py's own
+        with _left_where_demoted(self.connection_pool):
+            return super().execute(raise_on_error)
+
+
+@contextmanager
+def _left_where_demoted(pool: redis.ConnectionPool) -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as exc:
+        if _is_demoted(exc):
+            pool.disconnect(inuse_connections=False)
+        raise
+
+
+def _is_demoted(answer: object) -> bool:
+    """Whether it says so; to a command that waits for something a word of its own is said."""
+    return isinstance(answer, _DEMOTED) or (
+        isinstance(answer, redis.ResponseError) and str(answer).startswith("UNBLOCKED")
+    )
 
 
 def connect(url: str, timeout: float) -> redis.Redis:
@@ -75,7 +100,7 @@ def connect(url: str, timeout: float) -> redis.Redis:
 
     redis-py's own default is to retry, which applies a write twice when an answer was slow.
     """
-    return _Client.from_url(
+    return Client.from_url(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=min(timeout, 2.0),
@@ -177,7 +202,7 @@ class Scripts:
         except BaseException:
             connection.disconnect()  # nobody is left to take the answers that are still to come
             raise
-        if any(isinstance(answer, _DEMOTED) for answer in answers):
+        if any(map(_is_demoted, answers)):
             connection.disconnect()  # its name may lead to another server by now
             self._client.connection_pool.disconnect(inuse_connections=False)
         return answers

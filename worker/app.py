@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import Celery, signals
+from kombu.transport import TRANSPORT_ALIASES
 
 from tasks.environment import of_celery
 from tasks.errors import ConfigurationError
@@ -10,12 +11,17 @@ from tasks.settings import load
 from worker.config import celery_config
 from worker.logs import configured
 
+# By name, so that nothing is loaded yet, and whoever connects has them: worker, ticker, Flower.
+_SCHEMES = ("redis", "rediss")
+TRANSPORT_ALIASES.update(dict.fromkeys(_SCHEMES, "worker.consuming:PatientTransport"))
+
 app = Celery(
     "reelqueue",
     include=["worker.doors", "worker.face", "worker.control", "worker.messages"],
     set_as_current=True,
     loader="celery.loaders.app:AppLoader",  # not that of the environment
 )
+app.loader.override_backends = dict.fromkeys(_SCHEMES, "worker.consuming:Results")
 app.steps["consumer"].add("worker.ticks:TickStep")
 signals.setup_logging.connect(configured)
 

@@ -4,18 +4,27 @@ Celery's own consumer ends at a message that is none of kombu's, or has headers 
 they should be, and the broker hands it to the next worker, and to the next. Others fail while their
 failure is told and are never acknowledged, and a few of them are all that a worker may hold. Who
 writes such knows the store's password; but no message stops us.
+
+Nor does a store that refuses a command: one that is full, or loads, or was demoted, or takes a
+right from us for a while. To kombu that is an error of ours, which ends a worker; here it is a lost
+connection. A store that was demoted closes none: ours are left for where its name leads to.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from itertools import chain
 from typing import Any
 
+import redis
 from celery import signature
+from celery.backends.redis import RedisBackend
 from celery.worker.consumer import Consumer
 from kombu.exceptions import ContentDisallowed, DecodeError
 from kombu.transport.redis import Channel, Transport
 from structlog import get_logger
+
+from tasks.lua import Client
 
 FAULTS = (
     *(TypeError, ValueError, LookupError, AttributeError, RecursionError),
@@ -26,16 +35,22 @@ FAULTS = (
 LONGEST_ID = 256
 """Of a task: it stands in the name of a key."""
 
+AGAIN = 1.0
+"""Seconds until a store that refused a command is asked again."""
+
 
 class PatientConsumer(Consumer):
-    """Celery's consumer, which outlives any message."""
+    """Celery's consumer, which outlives any message, and any word of the store."""
 
-    def connection_for_read(self, heartbeat: float | None = None) -> Any:  # noqa: ANN401  kombu's
-        """Connect, by channels that outlive what is no message at all."""
-        connection = self.app.connection_for_read(heartbeat=heartbeat)
-        # By name, because remote control tells it as JSON.
-        connection.transport_cls = f"{__name__}:PatientTransport"
-        return self.ensure_connected(connection)
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Say so, and let a store that refuses have a moment."""
+        super().on_connection_error_before_connected(exc)
+        _rest(exc)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Do the same."""
+        super().on_connection_error_after_connected(exc)
+        _rest(exc)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:  # noqa: ANN401  Celery's signature
         """Return what is called for each message."""
@@ -55,6 +70,9 @@ class PatientConsumer(Consumer):
 class PatientChannel(Channel):
     """kombu's channel, which passes over what it cannot make a message of."""
 
+    def _get_client(self) -> type[redis.Redis]:
+        return Client
+
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401  kombu's
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
@@ -64,9 +82,23 @@ class PatientChannel(Channel):
 
 
 class PatientTransport(Transport):
-    """kombu's transport with channels of ours."""
+    """kombu's transport with channels of ours, which takes a refusal for a lost connection."""
 
     Channel = PatientChannel
+    connection_errors = (*Transport.connection_errors, redis.ResponseError)
+
+
+class Results(RedisBackend):
+    """Celery's results, by connections that leave a store which was demoted."""
+
+    def _get_client(self) -> type[redis.Redis]:
+        return Client
+
+
+def _rest(exc: Exception) -> None:
+    """Wait where the store answers, but not as it should: it would be asked without end."""
+    if isinstance(exc, redis.ResponseError):
+        time.sleep(AGAIN)
 
 
 def _check(message: Any) -> None:  # noqa: ANN401  kombu's

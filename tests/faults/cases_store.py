@@ -15,6 +15,7 @@ from store_driver import StoreServer, valkey_binary
 from yard import KINDS, OFF, Told, Yard, until
 
 from tasks.job import State
+from tasks.store import Store
 
 MANY = KINDS * 4
 LONG = {"REELQUEUE_WINDOW_START": "6"}
@@ -226,6 +227,22 @@ def the_stores_memory_is_full(yard: Open) -> Told:
         return at.verdict()
 
 
+@case()
+def the_stores_memory_is_full_while_a_worker_connects(yard: Open) -> Told:
+    with yard(settings=LONG) as at:
+        at.submit(MANY)
+        until(lambda: at.ended > 4)
+        (worker,) = at.workers
+        at.store.client.config_set("maxmemory", 1)
+        at.worker_store.cut()
+        wait_until(lambda: b"Cannot connect" in at.log or not worker.lives, 30)
+        at.store.client.config_set("maxmemory", 0)
+        at.heal()
+        told = at.verdict()
+        assert at.workers == [worker]
+        return told
+
+
 @case(needs="root")
 def the_stores_disk_is_full(yard: Open) -> Told:
     with yard(settings=LONG) as at:
@@ -291,6 +308,29 @@ def a_store_takes_the_data_of_a_replica_that_lags_and_leads_on(yard: Open) -> To
             at.events = 1
             at.heal()
             return at.verdict(lost=True)
+
+
+@case(memories=("forever", "never"))
+def the_store_is_demoted_and_its_name_leads_to_another_while_connections_stay(yard: Open) -> Told:
+    at_once = ("--repl-diskless-sync-delay", "0")
+    with yard(workers=2, settings=LONG, options=at_once) as at:
+        folder = at.folder / "replica"
+        folder.mkdir()
+        follows = ("--replicaof", f"127.0.0.1 {at.server.port}", *at_once)
+        with StoreServer(valkey_binary(), folder, *follows) as replica:
+            at.submit(MANY)
+            until(lambda: at.ended > 6 and follows_closely(at))
+            for line in (at.worker_store, at.door_store):
+                line.target = replica.port
+            old, pids = at.store.client, [worker.pid for worker in at.workers]
+            at.store = Store.open(replica.url, "faults")
+            at.store.client.replicaof("NO", "ONE")
+            old.replicaof("127.0.0.1", str(replica.port))
+            at.events = 1
+            at.heal()
+            told = at.verdict(90, lost=True)  # a claim that was lost is taken up after 45 s
+            assert [worker.pid for worker in at.workers] == pids
+            return told
 
 
 @case()

@@ -187,7 +187,11 @@ ROWS = {
         "the_store_is_lost_and_the_manifest_submitted_again",
         "the_command_submits_again_what_the_store_has_lost",
     ),
-    56: _met("the store's memory is full", "the_stores_memory_is_full"),
+    56: _met(
+        "the store's memory is full",
+        "the_stores_memory_is_full",
+        "the_stores_memory_is_full_while_a_worker_connects",
+    ),
     57: _met(
         "a policy that evicts",
         reason="nothing can be held against a store that throws records away unseen: it is "
@@ -203,6 +207,7 @@ ROWS = {
         "a replica that lags takes over",
         "a_replica_that_lags_takes_over",
         "a_store_takes_the_data_of_a_replica_that_lags_and_leads_on",
+        "the_store_is_demoted_and_its_name_leads_to_another_while_connections_stay",
     ),
     61: _met(
         "resets and half answers of the store",

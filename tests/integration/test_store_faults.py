@@ -21,6 +21,7 @@ from store_driver import StoreServer, redis_binary, valkey_binary
 from tasks import verbs
 from tasks.errors import StoreAway
 from tasks.job import State
+from tasks.lua import connect
 from tasks.store import Store
 
 
@@ -212,6 +213,33 @@ def test_a_store_that_was_demoted_is_left_for_the_one_its_name_leads_to(
         assert other_client.info("stats")["total_commands_processed"] > before_it
         other_client.close()
         store.client.close()
+
+
+def test_who_waits_at_a_store_that_is_demoted_is_told_and_goes_on_where_its_name_leads_to(
+    own: StoreServer, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other_server = StoreServer(valkey_binary(), tmp_path / "other", "--shutdown-timeout", "0")
+    with other_server as other, Relay(own.port) as relay, redis.Redis(port=own.port) as before:
+
+        def demote() -> None:
+            wait_until(lambda: before.info("clients")["blocked_clients"] == 1)
+            relay.leads_to = other.port
+            before.replicaof("127.0.0.1", str(other.port))
+
+        store = Store.open(f"redis://127.0.0.1:{relay.port}/0", "faults")
+        waiting = connect(f"redis://127.0.0.1:{relay.port}/0", 20)
+        demoting = threading.Thread(target=demote)
+        demoting.start()
+        with pytest.raises(StoreAway, match="UNBLOCKED"):
+            store.await_nudge(waiting, 15)
+        demoting.join()
+        with redis.Redis(port=other.port) as after:
+            after.rpush(store.keys("nudge"), "1")
+            store.await_nudge(waiting, 15)
+            assert not after.exists(store.keys("nudge"))
+        for client in (waiting, store.client):
+            client.close()
 
 
 def test_a_full_store_can_be_freed(own: StoreServer) -> None:
