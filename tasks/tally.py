@@ -9,7 +9,7 @@ told then is told again, so a count may be too high after an outage, never too l
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from threading import Lock, Thread
 
@@ -91,9 +91,12 @@ def _known(code: str) -> str:
 class Teller(Thread):
     """Tells the store every `EVERY` seconds, over a connection of its own."""
 
-    def __init__(self, tally: Tally, store: Store, worker: str = "") -> None:
+    def __init__(
+        self, tally: Tally, store: Store, worker: str = "", also: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(name="teller", daemon=True)
         self._tally, self._store, self._worker = tally, store, worker
+        self._also = also  # done each time before it tells
         self._trouble = ""
 
     def run(self) -> None:
@@ -101,6 +104,8 @@ class Teller(Thread):
         while True:
             time.sleep(EVERY)
             try:
+                if self._also:
+                    self._also()
                 self._tally.tell(self._store, self._worker)
             except Exception as exc:  # noqa: BLE001  a right that is lacking now may be given back
                 self._say(str(exc) if isinstance(exc, Error) else type(exc).__name__)

@@ -17,6 +17,7 @@ from tasks.store import Store
 from tasks.tally import Teller
 from tasks.token import Keyring
 from worker.door_rows import DoorRows
+from worker.watchdog import Watchdog
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Crew:
     outbox: Outbox
     unshown: Outbox  # of what Flower is to be told
     door_rows: DoorRows
+    watchdog: Watchdog
 
 
 @cache
@@ -60,9 +62,10 @@ def crew() -> Crew:
         log=log,
         random=Random(),  # noqa: S311  jitter, no secret
     )
-    Teller(context.tally, Store.open(settings.store_url(), settings.namespace), name).start()
+    watchdog, own = Watchdog(log), Store.open(settings.store_url(), settings.namespace)
+    Teller(context.tally, own, name, watchdog.look).start()
     settings.id_secret()  # a missing one is told at the start, not at the first retry
-    return Crew(name, context, outbox, unshown, DoorRows(settings.namespace))
+    return Crew(name, context, outbox, unshown, DoorRows(settings.namespace), watchdog)
 
 
 def _keyring(settings: Settings) -> Keyring:

@@ -23,6 +23,7 @@ from worker.config import doors
 from worker.listeners import is_heard
 from worker.room import BUSY, Room, comes_first
 from worker.seats import Seat, is_watched, lead, resign
+from worker.watchdog import CONSUMER, TICKER
 
 IDLE = 1.0
 """Longest wait for a nudge in seconds; a leader renews its lease at least this often."""
@@ -59,6 +60,7 @@ class Ticker(threading.Thread):
     def run(self) -> None:
         """Tick until stopped; a store that is away is asked again every second."""
         while not self._stopping.is_set():
+            self._crew.watchdog.beat(TICKER)
             try:
                 self._tick()
             except (StoreAway, OperationalError) as exc:
@@ -164,6 +166,7 @@ class Ticker(threading.Thread):
         for number in range(among or SEATS[kind]):
             if wanted <= 0:
                 return
+            self._crew.watchdog.beat(TICKER)  # of a slow store each answer takes a while
             name, now = f"{kind}:{number}", time.monotonic()
             seat = Seat(self._store, name, uuid.uuid4().hex)
             if seat.take():
@@ -195,11 +198,19 @@ class TickStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002  the same
         """Start ticking once messages are consumed; a reconnect starts it anew."""
         self.ticker = Ticker(crew())
+        crew().watchdog.expect(TICKER)
         calm()
         self.ticker.start()
 
+    def register_with_event_loop(self, parent: Any, hub: Any) -> None:  # noqa: ANN401, ARG002  the same
+        """Let the loop say that it goes round; what is asked for here ends with the connection."""
+        crew().watchdog.expect(CONSUMER)
+        hub.call_repeatedly(IDLE, crew().watchdog.beat, CONSUMER)
+
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002  the same
         """Stop before the pool does."""
+        for what in (TICKER, CONSUMER):
+            crew().watchdog.rest(what)
         if self.ticker:
             self.ticker.stop()
             self.ticker = None

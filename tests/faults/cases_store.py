@@ -356,6 +356,21 @@ def answers_of_the_store_come_byte_by_byte(yard: Open) -> Told:
 
 
 @case()
+def an_answer_that_never_ends_holds_the_ticker_of_a_worker(yard: Open) -> Told:
+    with yard(settings=LONG) as at:
+        at.submit(MANY)
+        until(lambda: at.ended > 4)
+        (worker,) = at.workers
+        at.worker_store.endless = b"BLPOP"
+        wait_until(lambda: not worker.lives, 100)
+        at.worker_store.endless = b""
+        at.heal()
+        told = at.verdict()
+        assert b'"no round for 60 s: ticker"' in at.log
+        return told
+
+
+@case()
 def every_tenth_call_to_the_store_fails_before_or_after_it_was_done(yard: Open) -> Told:
     with yard(workers=0, settings=LONG) as at:
         assert at.door

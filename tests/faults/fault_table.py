@@ -213,6 +213,7 @@ ROWS = {
         "resets and half answers of the store",
         "connections_break_inside_scripts",
         "answers_of_the_store_come_byte_by_byte",
+        "an_answer_that_never_ends_holds_the_ticker_of_a_worker",
         "every_tenth_call_to_the_store_fails_before_or_after_it_was_done",
     ),
     62: _met("maxclients", "the_store_takes_no_more_clients"),

@@ -24,6 +24,7 @@ class Proxy:
         refusing: New connections are reset at once.
         delay: Seconds that each piece of an answer is held.
         drip: Answers go byte by byte.
+        endless: A request that holds these bytes gets an answer that never ends.
         events: How often something was done to somebody.
     """
 
@@ -31,6 +32,7 @@ class Proxy:
         self.target = target
         self.deaf = self.mute = self.refusing = self.drip = False
         self.delay = 0.0
+        self.endless = b""
         self.events = 0
         self._lose: tuple[bytes, int, int] = (b"", 0, 0)
         self._lock = threading.Lock()
@@ -131,6 +133,8 @@ class _Line:
             while data := self._client.recv(CHUNK):
                 self._wait_while_deaf()
                 self._losing = self._proxy.loses(data) or self._losing
+                if self._proxy.endless and self._proxy.endless in data:
+                    self._answer_without_end()
                 self._server.sendall(data)
         with suppress(OSError):
             self._server.shutdown(socket.SHUT_WR)
@@ -162,6 +166,14 @@ class _Line:
         self._proxy.events += 1
         for place in range(len(data)):
             self._client.sendall(data[place : place + 1])
+
+    def _answer_without_end(self) -> None:
+        """Promise a long text, and send a little of it so often that nobody gives up waiting."""
+        self._proxy.events += 1
+        self._client.sendall(b"$100000000\r\n")
+        while self._proxy.endless:
+            self._client.sendall(b"x")
+            time.sleep(0.5)
 
     def _wait_while_deaf(self) -> None:
         if self._proxy.deaf:

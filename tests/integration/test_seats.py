@@ -10,6 +10,7 @@ from worker.build import Crew
 from worker.door_rows import DoorRows
 from worker.seats import Seat
 from worker.ticks import SEATS, Ticker
+from worker.watchdog import Watchdog
 
 
 @pytest.fixture
@@ -18,7 +19,8 @@ def ticker(store: Store, store_server: StoreServer) -> Ticker:
     rig = Rig(store, "http://127.0.0.1:1", REDIS_URL=store_server.url, REELQUEUE_TASKS_PER_POST=1)
     queue(store, *[row() for _ in range(4)])
     boxes = Outbox(store, "one"), Outbox(store, "one", road=SHOWN)
-    return Ticker(Crew("one", rig.context, *boxes, DoorRows("tests")))
+    watchdog = Watchdog(rig.context.log)
+    return Ticker(Crew("one", rig.context, *boxes, DoorRows("tests"), watchdog))
 
 
 def test_one_door_polls_and_no_more_while_submissions_come_first(
