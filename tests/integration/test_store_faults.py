@@ -2,19 +2,17 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
 import pytest
 import redis
 from core_driver import audit, bring_to, contents, queue, record, resize, row, success, take
+from relay import Relay
 from simulator_driver import ROOT, wait_until
 from store_driver import StoreServer, redis_binary, valkey_binary
 
@@ -23,38 +21,6 @@ from tasks.errors import StoreAway
 from tasks.job import State
 from tasks.lua import connect
 from tasks.store import Store
-
-
-class Relay:
-    """An address that leads to one server or another, as the name of a store does."""
-
-    def __init__(self, port: int) -> None:
-        self.leads_to = port
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listening.accept()
-                far = socket.create_connection(("127.0.0.1", self.leads_to))
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=_carry, args=(one, other), daemon=True).start()
-
-
-def _carry(one: socket.socket, other: socket.socket) -> None:
-    with suppress(OSError), one:
-        while piece := one.recv(65_536):
-            other.sendall(piece)
-    with suppress(OSError):
-        other.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture(
