@@ -22,6 +22,9 @@ EVERY = 0.5
 """Seconds between looks at the store."""
 ABSENT = 2.5
 """Seconds without a worker until it is said: a new leader needs as long."""
+ANEW = 10.0
+"""Seconds after which the store is found anew by its name: who only reads is told of no fail-over,
+and would look at the old server for as long as that lives."""
 QUIET = 10.0
 """Longest silence in seconds where no terminal shows a screen."""
 OFTEN = 1.0
@@ -49,6 +52,7 @@ class Watcher:
     def __init__(self, store: Store, batch_id: str) -> None:
         self._store = store
         self._batch_id = batch_id
+        self._opened_at = time.monotonic()
         self._worked_at = -ABSENT
         self.last: Seen | None = None
 
@@ -74,13 +78,18 @@ class Watcher:
         """Look until the batch has ended or `stop` is set; None while nothing was ever seen."""
         while True:
             try:
+                if time.monotonic() - self._opened_at > ANEW:
+                    self._reopen()
                 self.last = self.look()
             except StoreAway:
                 self.last = self.last and replace(self.last, away=True)
-                self._store = reopened(self._store)
+                self._reopen()
             yield self.last
             if (self.last and self.last.is_over) or stop.wait(EVERY):
                 return
+
+    def _reopen(self) -> None:
+        self._store, self._opened_at = reopened(self._store), time.monotonic()
 
 
 def follow(

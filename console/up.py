@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 
 import click
 
@@ -78,22 +79,26 @@ def _ready(stop: threading.Event) -> int:
 
 def _ready_and_telling(stop: threading.Event) -> int:
     settings, out = load(), progress_console()
-    store = Store.open(settings.store_url(), settings.namespace)
     out.print(READY)
-    told_before = _summary(store)
+    told_before = summary(settings)
     while not stop.wait(TELL_EVERY):
-        summary = _summary(store)
-        if summary and summary != told_before:
-            out.print(f"{time.strftime('%H:%M:%S')} {summary}", markup=False)
-            told_before = summary
+        line = summary(settings)
+        if line and line != told_before:
+            out.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False)
+            told_before = line
     return 0
 
 
-def _summary(store: Store) -> str:
-    """Return the counters over all batches and why nothing is claimed; empty while unknown."""
+def summary(settings: Settings) -> str:
+    """Return the counters over all batches and why nothing is claimed; empty while unknown.
+
+    By a connection of its own: who only reads is told of no fail-over.
+    """
+    store = Store.open(settings.store_url(), settings.namespace)
     try:
-        totals = health.totals(store)
-        paused = verbs.held(store) or store.paused().get("*", "")
+        with closing(store.client):
+            totals = health.totals(store)
+            paused = verbs.held(store) or store.paused().get("*", "")
     except StoreAway:
         return ""
     reason = f"PAUSED: {plain(paused)} · " if paused else ""

@@ -4,18 +4,23 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
 import pytest
+import redis
 from core_driver import asked, bring_to, error, queue, record, row, success, take, verdict
+from relay import Relay
 from simulator_driver import wait_until
 from stack_driver import COMMAND, Place
-from store_driver import StoreServer, valkey_binary
+from store_driver import StoreServer, free_port, valkey_binary
 from terminal_driver import Terminal
 
+from console.up import summary
 from tasks import verbs
 from tasks.job import State
+from tasks.settings import load
 from tasks.store import Store
 
 HOSTILE = "\x1b[2J\u202e[bold]bad\nnews\x07"
@@ -262,3 +267,29 @@ def test_sigterm_leaves_like_ctrl_c(here: Place, store: Store) -> None:
         watching.process.send_signal(signal.SIGTERM)
         assert watching.process.wait(10) == 130
         assert "It goes on without you." in watching.err
+
+
+def test_who_only_reads_leaves_a_server_that_the_stores_name_leads_to_no_more(
+    server: StoreServer, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    follows = ("--replicaof", f"127.0.0.1 {server.port}", "--repl-diskless-sync-delay", "0")
+    with (
+        Relay(server.port) as relay,
+        StoreServer(valkey_binary(), tmp_path / "other", *follows) as other,
+    ):
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{relay.port}/0")
+        settings, (job,) = load(), queue(store, row())
+        with Started(Place(tmp_path), "watch", "batch") as watching:
+            watching.says("1 queued")
+            assert summary(settings).startswith("1 queued")
+            wait_until(lambda: bool(store.client.wait(1, 100)))
+            relay.leads_to = other.port
+            with closing(redis.Redis(port=other.port)) as new:
+                new.replicaof("NO", "ONE")
+            store.client.replicaof("127.0.0.1", str(free_port()))  # it lives on, and learns nothing
+            leading = Store.open(other.url, "reelqueue")
+            verbs.cancel(leading, [record(leading, job)])
+            leading.client.close()
+            assert summary(settings).startswith("1 cancelled")
+            assert watching.process.wait(30) == 3
