@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from tasks import lately
 from tasks.collector import calm
-from tasks.errors import StoreAway
+from tasks.errors import StoreAway, StoreRefused
 from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
@@ -76,8 +76,8 @@ class Ticker(threading.Thread):
         self.join(timeout=IDLE + 4)
         try:
             resign(self._store, self._crew.name)
-        except StoreAway:
-            self._crew.context.log.info("tick.left", reason="store away; the lease runs out")
+        except (StoreAway, StoreRefused) as exc:
+            self._crew.context.log.info("tick.left", reason=f"{exc}; the lease runs out")
         self._waiting.close()
 
     def _tick(self) -> None:

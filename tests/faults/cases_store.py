@@ -371,6 +371,26 @@ def an_answer_that_never_ends_holds_the_ticker_of_a_worker(yard: Open) -> Told:
 
 
 @case()
+def rights_at_the_store_are_withdrawn_and_given_back(yard: Open) -> Told:
+    with yard(settings=LONG) as at:
+        at.submit(MANY)
+        until(lambda: at.ended > 4)
+        (worker,) = at.workers
+        change = at.store.client.execute_command
+        change("ACL", "SETUSER", "root", "on", "nopass", "~*", "&*", "+@all")
+        change("ACL", "SETUSER", "default", "-@blocking", "-@scripting", "-@write")
+        until(lambda: b"tick.left" in at.log)
+        with redis.Redis(port=at.server.port, username="root", password="any") as root:
+            root.execute_command("ACL", "SETUSER", "default", "+@all")
+        at.events = 1
+        at.heal()
+        told = at.verdict()
+        assert at.workers == [worker]
+        assert b"Error on " not in at.log
+        return told
+
+
+@case()
 def every_tenth_call_to_the_store_fails_before_or_after_it_was_done(yard: Open) -> Told:
     with yard(workers=0, settings=LONG) as at:
         assert at.door

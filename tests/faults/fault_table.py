@@ -216,7 +216,11 @@ ROWS = {
         "an_answer_that_never_ends_holds_the_ticker_of_a_worker",
         "every_tenth_call_to_the_store_fails_before_or_after_it_was_done",
     ),
-    62: _met("maxclients", "the_store_takes_no_more_clients"),
+    62: _met(
+        "maxclients, rights that are withdrawn",
+        "the_store_takes_no_more_clients",
+        "rights_at_the_store_are_withdrawn_and_given_back",
+    ),
     63: _met(
         "a message to a dead worker",
         "the_work_of_a_dead_worker_is_resumed_within_a_minute",
