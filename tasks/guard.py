@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from tasks.errors import ConfigurationError, StoreRefused
+from tasks.errors import ConfigurationError, StoreAway, StoreRefused
 from tasks.lua import store_errors
 from tasks.setting_kinds import parse_store_url
 from tasks.settings import Settings
@@ -150,10 +150,13 @@ def _info(store: Store) -> dict[str, Any]:
 
     Raises:
         StoreRefused: it is forbidden; by it scripts see, too, whether the store has restarted.
-        StoreAway: the store does not answer.
+        StoreAway: the store does not answer, or loads its data: until it has, it says that AOF is
+            off, whatever its configuration.
     """
     with store_errors():
         told: dict[str, Any] = store.client.info("server", "memory", "persistence", "cluster")
+    if told.get("loading") or told.get("async_loading"):
+        raise StoreAway("the store is loading its data")
     return told | {"aof_enabled": {0: "no", 1: "yes"}.get(told.get("aof_enabled", -1))}
 
 

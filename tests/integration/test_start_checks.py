@@ -5,15 +5,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
-from simulator_driver import ROOT
+import redis
+from simulator_driver import ROOT, wait_until
 from store_driver import StoreServer, free_port, valkey_binary
 
 from tasks import guard
 from tasks.environment import OF_CELERY
-from tasks.errors import StoreRefused
+from tasks.errors import StoreAway, StoreRefused
 from tasks.settings import Settings
 from tasks.store import SCHEMA, Store
 from tasks.token import new_keys
@@ -180,6 +183,36 @@ def test_a_throw_away_store_is_allowed_by_the_name_of_its_fault_alone(
     with pytest.raises(StoreRefused, match=f"REELQUEUE_ALLOW={fault}"):
         guard.store_or_refuse(opened, settings(REELQUEUE_ALLOW=other))
     guard.store_or_refuse(opened, settings(REELQUEUE_ALLOW=f"{other}, {fault}"))
+
+
+def test_a_store_that_loads_its_data_is_away_and_not_judged_by_what_it_says_of_its_aof(
+    tmp_path: Path, namespace: str
+) -> None:
+    slowly = ("--key-load-delay", "200")  # microseconds; it looks up every thousand keys
+    with StoreServer(valkey_binary(), tmp_path, *slowly) as server:
+        store = Store.open(server.url, namespace)
+        pipe = store.client.pipeline(transaction=False)
+        for number in range(20_000):
+            pipe.set(store.keys("probe"), number)
+        pipe.execute()
+        server.stop()
+        with ThreadPoolExecutor() as side:
+            started = side.submit(server.start)
+            wait_until(lambda: told(store).get("loading") == 1)  # and then tells of no AOF
+            with pytest.raises(StoreAway, match="loading its data"):
+                list(islice(guard.of_store(store, settings()), len(guard.DEMANDS)))
+            started.result()
+        guard.store_or_refuse(store, settings())
+        store.client.close()
+
+
+def told(store: Store) -> dict[str, Any]:
+    """Return what a server says of its data; nothing while it does not answer."""
+    try:
+        found: dict[str, Any] = store.client.info("persistence")
+    except redis.ConnectionError:
+        return {}
+    return found
 
 
 def user(opened: Store, own: StoreServer, *rules: str) -> str:
