@@ -130,9 +130,8 @@ class Log:
     """
 
     def __init__(self, folder: Path, name: str, echo: Echo | None) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / f"{name}.log"
-        self._path.touch(mode=0o600)
+        self._make()
         self._name = name
         self._echo = echo
         self._tail: deque[str] = deque(maxlen=_TAIL)
@@ -184,7 +183,13 @@ class Log:
         if self._echo:
             self._echo.line(self._name, mark, shown)
 
+    def _make(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.touch(mode=0o600)
+
     def _keep(self, line: bytes) -> None:
+        if not self._path.exists():  # someone has tidied up
+            self._make()
         with self._path.open("ab") as file:
             file.write(line)
             full = file.tell() >= _ROTATE_AT

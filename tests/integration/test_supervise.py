@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -436,6 +437,21 @@ def test_a_full_log_is_put_aside(ground: Ground) -> None:
         assert ground.events("store") == ["new"]
     aside = (ground.folder / "store.log.1").read_bytes()
     assert json.loads(aside.rpartition(b"\0")[2])["event"] == "old"
+
+
+def test_a_folder_of_logs_that_is_deleted_is_made_again_for_what_comes(ground: Ground) -> None:
+    code = (
+        "import time\nprint('up', flush=True)\nwhile True: print('on', flush=True); time.sleep(0.1)"
+    )
+    logs = ground.folder / "logs"
+    kept = logs / "store.log"
+    store = Child("store", program(code), ENV, ready=kept.exists)
+    with Supervisor([store], logs=logs, records=ground.folder) as supervisor:
+        supervisor.start(threading.Event())
+        eventually(lambda: b'"on"' in kept.read_bytes())
+        shutil.rmtree(logs.rename(ground.folder / "old"))  # at once, under the next line
+        eventually(lambda: kept.exists() and b'"on"' in kept.read_bytes())
+        assert (logs.stat().st_mode & 0o777, kept.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 @pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
