@@ -7,10 +7,13 @@ which its rows were bought, because the id of its batch was on disk before the f
 import json
 import os
 import re
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 from filelock import FileLock
 
+from batches.scratch import NoRoom
 from tasks.ids import new_batch_id
 
 BATCH_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -31,6 +34,9 @@ class Journal:
         """Return the id of batch `name`: the store's, else the journal's, else a new one.
 
         On return the id is on disk, flushed past the operating system's cache.
+
+        Raises:
+            NoRoom: it cannot be written, and nothing of it was.
         """
         with self._lock:
             recorded = self._recorded(name)
@@ -54,25 +60,43 @@ class Journal:
 
     def _append(self, entry: dict[str, str]) -> None:
         fresh = not self._path.exists()
-        with self._path.open("a+b") as file:
-            # A crash may have left a line without its end; a new line keeps this one whole.
-            size = file.seek(0, os.SEEK_END)
-            if size and not self._ends_whole(size):
-                file.write(b"\n")
-            file.write(json.dumps(entry).encode() + b"\n")
-            file.flush()
+        try:
+            with self._path.open("a+b", buffering=0) as file:
+                self._write(file, json.dumps(entry).encode() + b"\n")
+            if fresh:
+                _flush_folder(self._path.parent)
+        except OSError as exc:
+            raise NoRoom(
+                f"{self._path} cannot be written ({exc.strerror}): it keeps the ids of batches, so "
+                "nothing was queued. Make room there, and submit again"
+            ) from exc
+
+    def _write(self, file: FileIO, line: bytes) -> None:
+        """Write a line through to the disk, or nothing of it."""
+        size = file.seek(0, os.SEEK_END)
+        # A crash may have left a line without its end; a new line keeps this one whole.
+        rest = line if not size or self._ends_whole(size) else b"\n" + line
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
-        if fresh:
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        except OSError:
+            with suppress(OSError):
+                file.truncate(size)
+            raise
 
     def _ends_whole(self, size: int) -> bool:
         with self._path.open("rb") as file:
             file.seek(size - 1)
             return file.read(1) == b"\n"
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _entry(line: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from tasks.errors import Error
 
 
 class NoRoom(Error):
-    """A temporary file cannot be written; the text says what to do."""
+    """A file that queueing needs cannot be written; the text says what to do."""
 
 
 def scratch(table: str) -> sqlite3.Connection:

@@ -1,6 +1,7 @@
 """The journal of batch ids: what is given out once is given out for ever."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batches.journal import Journal
+from batches.scratch import NoRoom
 
 ROOT = Path(__file__).parents[2]
 ASK = "import sys, pathlib; from batches.journal import Journal; "
@@ -66,3 +68,22 @@ def test_processes_that_ask_at_once_are_given_one_id(tmp_path: Path) -> None:
     told = {process.communicate(timeout=30)[0].strip() for process in asked}
     assert told == {Journal(tmp_path).batch_id("clips", None)}
     assert len(lines(tmp_path)) == 1
+
+
+def test_on_a_full_disk_the_path_and_the_fix_are_told_and_nothing_of_a_line_is_left(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path)
+    first = journal.batch_id("clips", None)
+    before = (tmp_path / "batches.jsonl").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))  # the line would be cut
+    try:
+        with pytest.raises(NoRoom, match="Make room there, and submit again") as caught:
+            journal.batch_id("more", None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(tmp_path / "batches.jsonl") in str(caught.value)
+    assert (tmp_path / "batches.jsonl").read_bytes() == before
+    assert journal.batch_id("more", None) != first
+    assert len(lines(tmp_path)) == 2
