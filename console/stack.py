@@ -13,12 +13,12 @@ from console.supervise import Child
 from tasks import guard
 from tasks.environment import (
     CHECKOUT,
-    inherited,
+    frozen,
     secret_file,
     simulator_file,
     store_is_given,
 )
-from tasks.settings import Settings
+from tasks.settings import Settings, names
 from tasks.token import new_keys
 
 ALLOCATOR = {
@@ -131,8 +131,8 @@ def _data_dir(settings: Settings) -> Path:
 
 
 def _environment(settings: Settings, data: Path) -> dict[str, str]:
-    """Return the children's environment: the user's, with secrets by file."""
-    environment = inherited()
+    """Return the children's environment: all that the user has set, generated secrets by file."""
+    environment = frozen(names())
     generated = {
         "REELQUEUE_SECRETS": new_keys(),
         "REELQUEUE_INSTALLATION_SECRET": secrets.token_hex(32),

@@ -5,7 +5,7 @@ generates, in the data folder. README.md has the table.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,17 @@ def without_celery() -> None:
 def inherited() -> dict[str, str]:
     """Return a copy of this process's environment, for a child."""
     return dict(os.environ)
+
+
+def frozen(names: Iterable[str]) -> dict[str, str]:
+    """Return a copy of this process's environment, for a child, with these settings as they are.
+
+    The child reads no `.env`: by the time it is restarted, that may have been edited. A child of
+    its own mind would sign with keys that its siblings do not know, or die of a slip of the pen.
+    """
+    given = _given()
+    known = {name: given[name] for name in names if name in given}
+    return {**os.environ, **known, "REELQUEUE_ENV_FILE": os.devnull}
 
 
 def _given() -> dict[str, str]:

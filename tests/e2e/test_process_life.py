@@ -3,11 +3,14 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from simulator_driver import Simulator, wait_until
 from stack_driver import Place, Up, assert_true, real, up
+
+from tasks.token import new_keys
 
 CHILDREN = ("store", "webhooks", "worker", "flower")
 ROWS = [{"prompt": f"number {n}", "video": "https://example.com/a.mp4"} for n in range(16)]
@@ -98,3 +101,33 @@ def takes(squatter: socket.socket, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    "edit", ["REELQUEUE_MAX_ATTEMPTS=many", f"REELQUEUE_SECRETS={new_keys()}"], ids=["slip", "keys"]
+)
+def test_a_restarted_worker_goes_on_with_the_settings_that_up_started_with(
+    edit: str, placed: Place, tmp_path: Path
+) -> None:
+    env = tmp_path / ".env"
+    # A poll would finish what the door refuses.
+    at_start = ["REELQUEUE_POLL_FIRST=3600", f"REELQUEUE_SECRETS={new_keys()}"]
+    env.write_text("\n".join(at_start))
+    del placed.env["REELQUEUE_POLL_FIRST"]
+    placed.env["REELQUEUE_ENV_FILE"] = str(env)
+    with up(placed) as running:
+        env.write_text("\n".join([*at_start, edit]))
+        old = running.children
+        os.kill(old["worker"], signal.SIGKILL)
+        wait_until(
+            lambda: set(running.children) == set(CHILDREN) and not knows_worker(running, old)
+        )
+        manifest, unread = placed.manifest("after", *ROWS[:2]), {"REELQUEUE_ENV_FILE": os.devnull}
+        done = placed.run("submit", manifest, "--watch", timeout=60, **unread)
+        assert done.returncode == 0, done.stderr
+        assert running.said.count("starts again") == 1
+
+
+def knows_worker(running: Up, old: Mapping[str, int]) -> bool:
+    """Whether the worker of then is recorded as running."""
+    return running.children.get("worker") == old["worker"]
