@@ -12,6 +12,7 @@ from batches import orders
 from console.context import find
 from console.tables import plain
 from tasks.errors import Error
+from tasks.installation import id_secret
 from tasks.reading import Batch
 from tasks.settings import Settings
 from tasks.store import Store
@@ -65,7 +66,9 @@ def chosen(settings: Settings, store: Store, named: Named) -> tuple[Batch | None
         raise click.UsageError("give the batch's NAME, or --job ID")
     batch = find(store, named.name)
     wanted = [*named.custom_ids, *(_listed(named.ids_from) if named.ids_from else [])]
-    return batch, orders.named(store, settings.id_secret(), batch, wanted)
+    if not wanted:
+        return batch, []
+    return batch, orders.named(store, id_secret(store, settings), batch, wanted)
 
 
 def _listed(file: Path) -> list[str]:

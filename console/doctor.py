@@ -12,6 +12,7 @@ from console.tables import plain
 from tasks import guard, health, quarantine
 from tasks.environment import origin, store_is_given
 from tasks.errors import Error
+from tasks.installation import objection
 from tasks.settings import Settings, load
 from tasks.store import UNSETTLED, Store
 
@@ -96,9 +97,18 @@ def _of_store(settings: Settings) -> Iterator[Check]:
             "Give one of them another REELQUEUE_NAMESPACE or REELQUEUE_DATA_DIR"
         ),
     )
+    yield _of_installation(store, settings)
     works = store.has_ticker()
     yield works, "a worker is running" if works else "no worker is running: `reelqueue up`"
     yield from _of_work(store)
+
+
+def _of_installation(store: Store, settings: Settings) -> Check:
+    if found := objection(store, settings):
+        return False, f"the store is refused: {found}"
+    if store.installation():
+        return True, "the installation secret is that of the store's ids"
+    return True, "the store is not marked with an installation secret yet"
 
 
 _LIMITS = {

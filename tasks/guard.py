@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.errors import ConfigurationError, StoreAway, StoreRefused
+from tasks.installation import objection
 from tasks.lua import store_errors
 from tasks.setting_kinds import parse_store_url
 from tasks.settings import Settings
@@ -77,6 +78,8 @@ def store_or_refuse(store: Store, settings: Settings) -> None:
         StoreAway: it does not answer.
     """
     faults = [found.text for found in of_store(store, settings) if found.refused]
+    if not faults and settings.installation_secret is not None:  # who has none derives no ids
+        faults = list(filter(None, [objection(store, settings)]))
     if not faults and not store.provider():  # a new store: whose keys are these?
         faults = list(foreign(store))
     if faults:

@@ -7,7 +7,7 @@ All keys start with the namespace; Redis Cluster is refused, so scripts may buil
 import re
 
 NAMES = {
-    "meta": "meta",  # hash: schema, provider, fence, window, vt, places
+    "meta": "meta",  # hash: schema, provider, installation, fence, window, vt, places
     "counts": "counts",  # hash: jobs by state, cost, over all batches
     "job": "j:{id}",  # hash: the record, values of at most 64 bytes
     "input": "j:{id}:in",  # string: custom_id, columns and own request part, compressed

@@ -328,6 +328,16 @@ class Store:
         with store_errors():
             return bytes(self.client.hget(self.keys("meta"), "provider") or b"").decode()
 
+    def installation(self) -> str:
+        """Return the digest of the secret of its ids; empty where it has none yet."""
+        with store_errors():
+            return bytes(self.client.hget(self.keys("meta"), "installation") or b"").decode()
+
+    def install(self, digest: str) -> None:
+        """Mark the store with the digest of an installation secret, unless it has one."""
+        with store_errors():
+            self.client.hsetnx(self.keys("meta"), "installation", digest)
+
     def has_ticker(self) -> bool:
         """Whether a worker is alive that hands out work."""
         with store_errors():

@@ -1,6 +1,7 @@
 """From a received manifest to queued jobs."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -11,6 +12,7 @@ from batches.queueing import Queueing
 from batches.scratch import NoRoom
 from tasks import reading
 from tasks.errors import StoreRefused
+from tasks.installation import id_secret
 from tasks.reading import Batch
 from webhooks.api_errors import Detail, Refused
 from webhooks.build import Api
@@ -25,14 +27,27 @@ class Taken:
     known: int  # that were recorded before
 
 
-def take(desk: Api, file: Path, name: str) -> Taken:
+def secret_of(desk: Api) -> bytes:
+    """Return the secret that ids are derived from.
+
+    Raises:
+        Refused: the store holds ids of another.
+        StoreAway: nobody knows.
+    """
+    try:
+        return desk.gate.run(partial(id_secret, desk.store, desk.settings))
+    except StoreRefused as exc:
+        raise Refused(503, "unavailable", str(exc)) from exc
+
+
+def take(desk: Api, file: Path, name: str, secret: bytes) -> Taken:
     """Check a manifest whole, and record its rows in batch `name`.
 
     Raises:
         Refused: nothing was recorded, or, where another submission came between, not all.
         StoreAway: the store went away half-way; the same again completes it.
     """
-    queueing = Queueing(desk.patient, desk.journal, desk.secret, name)
+    queueing = Queueing(desk.patient, desk.journal, secret, name)
     try:
         # Two at once would each take the other's rows for its own.
         with FileLock(desk.incoming / f"{name}.lock", timeout=0):

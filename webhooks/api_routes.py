@@ -15,7 +15,7 @@ from batches.table_json import json_line
 from tasks import reading, verbs
 from tasks.reading import Batch
 from webhooks.api_errors import Refused
-from webhooks.api_intake import take
+from webhooks.api_intake import secret_of, take
 from webhooks.api_spool import received
 from webhooks.build import Api
 
@@ -33,8 +33,9 @@ def submit() -> Response:
     if not NEW_NAME.fullmatch(name):
         raise Refused(400, "invalid_request", f"name the batch: ?name=, {NAME_RULE}")
     desk.gate.run(desk.store.probe)  # before anybody sends 100 MB for nothing
+    secret = secret_of(desk)
     with received(desk.incoming) as file:
-        taken = take(desk, file, name)
+        taken = take(desk, file, name, secret)
     g.told = {"batch": taken.batch.id, "added": taken.added, "known": taken.known}
     body = {**view.describe(taken.batch), "added": taken.added, "known": taken.known}
     answer = _json(body, 201 if taken.added else 200)

@@ -55,7 +55,6 @@ class Api(Desk):
     token: bytes  # that a request must bear
     patient: Store  # the same store, for recording manifests
     journal: Journal
-    secret: bytes  # that ids are derived from
     incoming: Path  # folder of manifests being received
 
 
@@ -116,7 +115,6 @@ def build_api(settings: Settings) -> Api:
         token=settings.bearer().encode(),
         patient=_store(settings, QUEUE_TIMEOUT),
         journal=Journal(settings.data_dir),
-        secret=settings.id_secret(),
         incoming=settings.data_dir / "incoming",
     )
 

@@ -9,6 +9,7 @@ from random import Random
 from tasks import guard
 from tasks.context import Context
 from tasks.errors import ConfigurationError
+from tasks.installation import id_secret
 from tasks.log import configure
 from tasks.outbox import SHOWN, Outbox
 from tasks.provider import Provider
@@ -48,6 +49,7 @@ def crew() -> Crew:
     for warning in guard.warnings(settings):
         log.warning("settings", warning=warning)
     store.check(settings.provider_mark, settings.window_start)
+    id_secret(store, settings)  # a wrong one is told at the start, not at the first retry
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
     outbox = Outbox(store, name)
     outbox.create()
@@ -64,7 +66,6 @@ def crew() -> Crew:
     )
     watchdog, own = Watchdog(log), Store.open(settings.store_url(), settings.namespace)
     Teller(context.tally, own, name, watchdog.look).start()
-    settings.id_secret()  # a missing one is told at the start, not at the first retry
     return Crew(name, context, outbox, unshown, DoorRows(settings.namespace), watchdog)
 
 

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from tasks import lately
 from tasks.collector import calm
 from tasks.errors import StoreAway, StoreRefused
+from tasks.installation import id_secret
 from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
@@ -103,10 +104,11 @@ class Ticker(threading.Thread):
         """Mark a store that was emptied while we worked on it: else all would wait for ever.
 
         Raises:
-            StoreRefused: it is another provider's by now.
+            StoreRefused: it is another provider's by now, or another installation's.
         """
         settings = self._crew.context.settings
         self._store.check(settings.provider_mark, settings.window_start)
+        id_secret(self._store, settings)
         if settings.callback_url:
             self._store.place(settings.callback_url)
         self._crew.context.log.warning("store.emptied", found="no mark: it was marked again")

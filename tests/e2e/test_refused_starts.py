@@ -10,6 +10,8 @@ from simulator_driver import Simulator
 from stack_driver import Place, real, up
 from store_driver import StoreServer
 
+from tasks.environment import secret_file
+from tasks.installation import NAME, digest
 from tasks.store import Store
 
 NOWHERE = "redis://:canary-password@127.0.0.1:1/0"
@@ -92,6 +94,45 @@ def test_a_store_of_the_users_with_another_providers_answers_is_refused_before_a
     assert told.startswith("reelqueue: the store holds answers of 'simulated'")
     assert "REELQUEUE_NAMESPACE" in told
     assert provider.v1 in told
+
+
+def test_a_store_of_the_users_whose_installation_secret_is_missing_gets_no_new_one(
+    place: Place, valkey: StoreServer, namespace: str
+) -> None:
+    Store.open(valkey.url, namespace).install(digest(b"the former secret, which is elsewhere"))
+    told = refused(place, "up", REDIS_URL=valkey.url, REELQUEUE_NAMESPACE=namespace)
+    file = secret_file(place.data, NAME)
+    assert f"taskUUIDs is missing: {NAME} is not set and there is no {file}. With" in told
+    assert "bought again. Put the former secret back" in told
+    assert not file.exists()
+
+
+def test_without_its_installation_secret_or_with_another_nothing_is_bought_again(
+    place: Place, provider: Simulator
+) -> None:
+    place.env |= real(provider)
+    file, other = secret_file(place.data, NAME), {NAME: "o" * 32}
+    manifest = place.manifest("once", {"prompt": "bought once"}, {"prompt": "bought once, too"})
+    with up(place):
+        assert place.run("submit", manifest, "--watch").returncode == 0
+        bought = provider.totals()["purchases"]
+        for verb in (("submit", manifest), ("retry", "once", "--id", "row-0"), ("doctor",)):
+            done = place.run(*verb, **other)
+            assert done.returncode == 1
+            assert f"is another than {NAME} gives now" in done.stdout + done.stderr
+    former = file.read_text()
+    file.unlink()
+    for verb in (("up",), ("run", manifest, "-o", "again.jsonl")):
+        done = place.run(*verb)
+        assert done.returncode == 1
+        assert f"there is no {file}" in done.stderr
+        assert not file.exists()
+        assert f"is another than {NAME} gives now" in place.run(*verb, **other).stderr
+    file.write_text(former)
+    with up(place):
+        assert "0 jobs queued, 2 known before" in place.run("submit", manifest).stderr
+        assert "ok    the installation secret is that of" in place.run("doctor").stdout
+    assert provider.totals()["purchases"] == bought
 
 
 def test_simulated_answers_say_so_everywhere_and_never_meet_real_ones(

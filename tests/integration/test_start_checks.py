@@ -17,6 +17,7 @@ from store_driver import StoreServer, free_port, valkey_binary
 from tasks import guard
 from tasks.environment import OF_CELERY
 from tasks.errors import StoreAway, StoreRefused
+from tasks.installation import digest
 from tasks.settings import Settings
 from tasks.store import SCHEMA, Store
 from tasks.token import new_keys
@@ -110,6 +111,8 @@ def spoil(store: Store, fault: str) -> None:
         store.client.config_set("appendonly", "no")
     elif fault == "schema":
         store.client.hset(store.keys("meta"), mapping={"schema": SCHEMA + 1, "provider": "x"})
+    elif fault == "installation":
+        store.install(digest(b"y" * 32))
     elif fault == "foreign":
         store.client.set(f"{store.keys.namespace}:sessions:7", "of another program")
 
@@ -118,6 +121,10 @@ FAULTS = {
     "eviction": ("maxmemory-policy allkeys-lru", "set it to noeviction"),
     "no-persistence": ("appendonly no", "set it to yes"),
     "schema": (f"schema {SCHEMA + 1}", "install the version"),
+    "installation": (
+        "secret of its taskUUIDs is another than REELQUEUE_INSTALLATION_SECRET gives now",
+        "Put the former secret back",
+    ),
     "foreign": ("sessions:7", "choose another REELQUEUE_NAMESPACE"),
 }
 
