@@ -28,6 +28,8 @@ LINGER = 0.25
 """Seconds a submit door waits for slots to come free; less than a watch lasts."""
 LOOK = 0.01
 """Seconds between two looks for them."""
+SETBACK = 1.0
+"""Seconds that a door which fails keeps its seat."""
 FIRST_POLL = "poll:0"
 """The seat of the door that polls whatever else there is to do."""
 
@@ -126,6 +128,9 @@ def _work(
             done += moved
             if not moved or not goes_on(context, moved):
                 break
+    except Exception:
+        sleep(SETBACK)  # the next would fail at once, too
+        raise
     finally:
         seat.leave()
     with suppress(StoreAway):

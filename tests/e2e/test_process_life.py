@@ -3,13 +3,15 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from simulator_driver import Simulator, wait_until
-from stack_driver import Place, Up, assert_true, real, up
+from stack_driver import Place, Up, assert_true, real, store_of, up
 
+from tasks import reading
 from tasks.token import new_keys
 
 CHILDREN = ("store", "webhooks", "worker", "flower")
@@ -131,3 +133,18 @@ def test_a_restarted_worker_goes_on_with_the_settings_that_up_started_with(
 def knows_worker(running: Up, old: Mapping[str, int]) -> bool:
     """Whether the worker of then is recorded as running."""
     return running.children.get("worker") == old["worker"]
+
+
+def test_a_door_that_fails_is_not_sent_for_at_once_again(placed: Place) -> None:
+    def failures() -> int:
+        return placed.log("worker").count("Task reelqueue.submit")
+
+    with up(placed):
+        submit_slow(placed, 1)
+        store = store_of(placed)
+        (batch,) = reading.batches(store)
+        store.client.hset(store.keys("batch", batch.id), "priority", "none")  # a claim of it fails
+        wait_until(lambda: failures() > 0, 30)
+        begun = time.monotonic()
+        wait_until(lambda: failures() > 6, 30)
+        assert time.monotonic() - begun > 1, "it fails dozens of times a second"
