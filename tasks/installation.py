@@ -28,21 +28,22 @@ def digest(secret: bytes) -> str:
 def objection(store: Store, settings: Settings) -> str:
     """Return why ids for this store may not be derived with these settings; writes nothing.
 
-    Empty where they may, or where the store is not marked yet.
+    Empty where they may, or where nobody knows yet: the store is new, or not marked by a version
+    that did not do so.
 
     Raises:
         ConfigurationError: the secret is too short.
         StoreAway: it does not answer.
     """
-    kept = store.installation()
-    if not kept:
-        return ""
     if settings.installation_secret is None:
+        if not store.has_ids():
+            return ""
         file = secret_file(settings.data_dir.absolute(), NAME)
         return (
             f"{_OF_IDS} is missing: {NAME} is not set and there is no {file}. With a new one {_FIX}"
         )
-    if not hmac.compare_digest(kept, digest(settings.id_secret())):
+    kept = store.installation()
+    if kept and not hmac.compare_digest(kept, digest(settings.id_secret())):
         return f"{_OF_IDS} is another than {NAME} gives now. With this one {_FIX}"
     return ""
 

@@ -333,6 +333,11 @@ class Store:
         with store_errors():
             return bytes(self.client.hget(self.keys("meta"), "installation") or b"").decode()
 
+    def has_ids(self) -> bool:
+        """Whether a secret was known for its ids, though an older version kept no digest of it."""
+        with store_errors():
+            return bool(self.installation() or self.client.exists(self.keys("batches")))
+
     def install(self, digest: str) -> None:
         """Mark the store with the digest of an installation secret, unless it has one."""
         with store_errors():

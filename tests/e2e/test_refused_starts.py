@@ -96,10 +96,14 @@ def test_a_store_of_the_users_with_another_providers_answers_is_refused_before_a
     assert provider.v1 in told
 
 
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "by a version that marked none"])
 def test_a_store_of_the_users_whose_installation_secret_is_missing_gets_no_new_one(
-    place: Place, valkey: StoreServer, namespace: str
+    place: Place, valkey: StoreServer, namespace: str, *, marked: bool
 ) -> None:
-    Store.open(valkey.url, namespace).install(digest(b"the former secret, which is elsewhere"))
+    store = Store.open(valkey.url, namespace)
+    store.open_batch("clips", "batch_1", 1)
+    if marked:
+        store.install(digest(b"the former secret, which is elsewhere"))
     told = refused(place, "up", REDIS_URL=valkey.url, REELQUEUE_NAMESPACE=namespace)
     file = secret_file(place.data, NAME)
     assert f"taskUUIDs is missing: {NAME} is not set and there is no {file}. With" in told
@@ -122,12 +126,12 @@ def test_without_its_installation_secret_or_with_another_nothing_is_bought_again
             assert f"is another than {NAME} gives now" in done.stdout + done.stderr
     former = file.read_text()
     file.unlink()
+    assert f"is another than {NAME} gives now" in place.run("up", **other).stderr
     for verb in (("up",), ("run", manifest, "-o", "again.jsonl")):
         done = place.run(*verb)
         assert done.returncode == 1
         assert f"there is no {file}" in done.stderr
         assert not file.exists()
-        assert f"is another than {NAME} gives now" in place.run(*verb, **other).stderr
     file.write_text(former)
     with up(place):
         assert "0 jobs queued, 2 known before" in place.run("submit", manifest).stderr
