@@ -104,10 +104,14 @@ def test_a_store_of_the_users_whose_installation_secret_is_missing_gets_no_new_o
     store.open_batch("clips", "batch_1", 1)
     if marked:
         store.install(digest(b"the former secret, which is elsewhere"))
-    told = refused(place, "up", REDIS_URL=valkey.url, REELQUEUE_NAMESPACE=namespace)
+    place.env |= {"REDIS_URL": valkey.url, "REELQUEUE_NAMESPACE": namespace}
+    told = refused(place, "up")
     file = secret_file(place.data, NAME)
     assert f"taskUUIDs is missing: {NAME} is not set and there is no {file}. With" in told
     assert "bought again. Put the former secret back" in told
+    assert (
+        "warn  the store is refused: the installation secret of its" in place.run("doctor").stdout
+    )
     assert not file.exists()
 
 
