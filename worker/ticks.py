@@ -211,8 +211,8 @@ class TickStep(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002  the same
         """Stop before the pool does."""
-        for what in (TICKER, CONSUMER):
-            crew().watchdog.rest(what)
         if self.ticker:
+            for what in (TICKER, CONSUMER):
+                crew().watchdog.rest(what)
             self.ticker.stop()
             self.ticker = None
