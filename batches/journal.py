@@ -68,7 +68,7 @@ class Journal:
         except OSError as exc:
             raise NoRoom(
                 f"{self._path} cannot be written ({exc.strerror}): it keeps the ids of batches, so "
-                "nothing was queued. Make room there, and submit again"
+                "nothing was queued. Make it writable, with room on its disk, and submit again"
             ) from exc
 
     def _write(self, file: FileIO, line: bytes) -> None:

@@ -79,7 +79,7 @@ def test_on_a_full_disk_the_path_and_the_fix_are_told_and_nothing_of_a_line_is_l
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))  # the line would be cut
     try:
-        with pytest.raises(NoRoom, match="Make room there, and submit again") as caught:
+        with pytest.raises(NoRoom, match="with room on its disk, and submit again") as caught:
             journal.batch_id("more", None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
