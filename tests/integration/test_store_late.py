@@ -114,8 +114,8 @@ def test_a_cost_that_came_with_no_result_is_asked_for_less_and_less_often(store:
         store.client.hset(hash_, mapping={"ca1": int(since - wait)})
         store.client.zrem(store.keys("due"), job)
     assert 4 < len(waits) < 9
-    assert 800 < waits[0] <= 1000
-    assert waits == sorted(waits)
+    assert 0 < waits[0] <= 1000
+    assert waits[-1] > 8 * waits[0]
 
 
 def test_a_cost_that_a_later_poll_tells_is_the_jobs(store: Store) -> None:
