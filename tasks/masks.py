@@ -13,9 +13,8 @@ _NAME = r"(?:\b|(?<=26))t(=|%(?:25)*3D|\\+u003d)"
 _WHOLE = re.compile(rf"{_NAME}[\w-]{{43}}(?![\w-])", re.IGNORECASE)
 """A whole token (tasks/token.py), as it stands at the end of a callback URL."""
 
-_PATH = re.compile(
-    r"webhooks(?:\\*/|%(?:25)*2F|\\+u002f)runware(?:\?|%(?:25)*3F|\\+u003f)", re.IGNORECASE
-)
+_PATH = re.compile(r"webhooks(?:\\*/|%(?:25)*2f|\\+u002f)runware(?:\?|%(?:25)*3f|\\+u003f)")
+"""Where the door is, in small letters."""
 
 _URL = 1_000
 """Characters before a token in which its callback URL has its path: it has some two hundred."""
@@ -41,8 +40,9 @@ def without_callback_tokens(value: Any) -> Any:  # noqa: ANN401  any JSON value
 
 
 def _masked(found: re.Match[str]) -> str:
-    before = found.string[max(0, found.start() - _URL) : found.start()]
-    return f"t{found[1]}***" if _PATH.search(before) else found[0]
+    before = found.string[max(0, found.start() - _URL) : found.start()].lower()
+    is_ours = "webhooks" in before and _PATH.search(before)
+    return f"t{found[1]}***" if is_ours else found[0]
 
 
 def without_key(body: bytes, key: str) -> bytes:
