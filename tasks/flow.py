@@ -46,10 +46,13 @@ class Portion:
 
 
 class Unanswered:
-    """Tasks whose polls got no answer while others did: after two each is asked for by itself.
+    """Tasks whose polls got no answer while others did: after some each is asked for by itself.
 
     One task that no poll is answered for would let its neighbours wait with it, again and again.
     """
+
+    TOGETHER = 2
+    """Such polls for several after which a task of them is asked for alone: once may be chance."""
 
     MOST = 10_000
     """Tasks remembered; beyond them the search begins anew."""
@@ -70,7 +73,7 @@ class Unanswered:
 
     def apart(self, due: Sequence[Due]) -> tuple[list[Due], list[Due]]:
         """Return the tasks that may be asked for together; and the others, most hopeful first."""
-        alone = [task for task in due if self._missed[task.task_uuid] >= 2]  # noqa: PLR2004
+        alone = [task for task in due if self._missed[task.task_uuid] >= self.TOGETHER]
         alone.sort(key=lambda task: self._missed[task.task_uuid])
         return [task for task in due if task not in alone], alone
 
