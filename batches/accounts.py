@@ -24,7 +24,7 @@ def account_of(store: Store, settings: Settings) -> Account:
             provider's.
         StoreAway: the store does not answer.
     """
-    if store.provider() == "simulated" and not settings.simulated:
+    if store.marks.is_simulated() and not settings.simulated:
         url, key = _simulator(settings), "simulated"
     elif settings.api_key is None:
         raise ConfigurationError(
@@ -32,7 +32,7 @@ def account_of(store: Store, settings: Settings) -> Account:
             "here. Set the key, or start `reelqueue up`"
         )
     else:
-        store.check(settings.provider_mark, settings.window_start)
+        store.marks.check(settings.provider_mark, settings.window_start)
         url, key = settings.base_url, settings.api_key.get_secret_value()
     # Told apart by the key, which the index must not tell.
     whose = short_digest(hmac.digest(settings.id_secret(), key.encode(), "sha256"))

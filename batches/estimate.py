@@ -12,8 +12,9 @@ from tasks.errors import ProviderAway
 from tasks.job import State
 from tasks.money import LONG_PROMPT, input_cost, reservation, total, usd
 from tasks.payload import compose
-from tasks.provider import Answer, Provider
+from tasks.provider import Provider
 from tasks.reading_requests import Request
+from tasks.response import Answer
 from tasks.store import Store
 from tasks.token import Keyring
 from tasks.wire.answer import Item, Kind

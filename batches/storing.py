@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from batches.contents import Unusable
 from tasks.errors import Category, Error, category
-from tasks.provider import Answer
+from tasks.response import Answer
 from tasks.wire.media import Stored
 
 _OK, _TOO_LARGE = 200, 413

@@ -40,7 +40,7 @@ class Door:
         self.process = here.start("door", [sys.executable, "-m", "webhooks"], env)
         self.store = server.opened()
         self._keyring = Keyring("reelqueue", parse_keys(keys))
-        self.store.check("simulated", 1_000_000)
+        self.store.marks.check("simulated", 1_000_000)
 
     def callbacks(self, many: int) -> list[bytes]:
         """Record and claim jobs, as a worker does before it submits; return their callbacks."""

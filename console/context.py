@@ -137,8 +137,3 @@ def find(store: Store, name: str) -> Batch:
     if batch is None:
         raise Error(f"there is no batch '{name}'; `reelqueue list` shows what there is")
     return batch
-
-
-def is_simulated(store: Store) -> bool:
-    """Whether this store's answers come from the simulator."""
-    return store.provider() == "simulated"

@@ -85,7 +85,7 @@ def _of_store(settings: Settings) -> Iterator[Check]:
         return
     yield True, "the store can be written"
     yield from ((False, text) for text in guard.foreign(store))
-    mark = store.provider()
+    mark = store.marks.provider()
     expected = "simulated" if settings.api_key is None else settings.provider_mark
     yield (
         mark in {expected, ""},
@@ -108,7 +108,7 @@ def _of_installation(store: Store, settings: Settings) -> Check:
         # Another machine's processes may have the secret of a store that the user names.
         elsewhere = settings.installation_secret is None and store_is_given()
         return None if elsewhere else False, f"the store is refused: {found}"
-    if store.installation():
+    if store.marks.installation():
         return True, "the installation secret is that of the store's ids"
     return True, "the store is not marked with an installation secret yet"
 
@@ -125,7 +125,7 @@ def _of_work(store: Store) -> Iterator[Check]:
     """Yield what is under way; false only where it stands still and the user has not said so."""
     found = health.health(store)
     yield True, f"window: {found.slots:,} of {found.window:,} slots taken"
-    for what, most in store.limits().items():
+    for what, most in store.limits.found().items():
         yield True, f"{_LIMITS[what].format(most)}; that is tried again within ten minutes"
     for still in found.pauses:
         by_user = still.seconds is None

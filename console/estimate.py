@@ -9,7 +9,7 @@ from rich.table import Table
 from batches.accounts import account_of
 from batches.budget import MOST_INPUT_TOKENS
 from batches.estimate import Counted, Estimate, Sampled, counted, learned, sampled
-from console.context import data_console, is_simulated, open_store, progress_console, told
+from console.context import data_console, open_store, progress_console, told
 from console.manifest_options import Asked, manifest_options
 from console.submit import checked_whole, preview
 from tasks.errors import ConfigurationError, Error
@@ -57,7 +57,7 @@ def estimate(asked: Asked, sample: int, max_input_tokens: int | None, *, as_json
     with asked.opened(settings) as manifest:
         checked = checked_whole(manifest, out)
         found = counted(manifest.rows(), checked.rows, sample, max_input_tokens)
-    simulated = is_simulated(store) if store else settings.simulated
+    simulated = store.marks.is_simulated() if store else settings.simulated
     price = _sampled(settings, store, found)
     known = learned(store) if store else None
     told_ = Estimate(found, price, known, max_input_tokens)

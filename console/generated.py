@@ -34,7 +34,7 @@ def with_installation(store: Store, settings: Settings) -> Settings:
         return settings
     path = secret_file(settings.data_dir, NAME)
     if not path.exists():  # else an earlier start of the store has made it
-        if store.has_ids():
+        if store.marks.has_ids():
             return settings
         write_secret(path, secrets.token_hex(32))
     secret = SecretStr(path.read_text(encoding="utf-8").strip())

@@ -7,7 +7,7 @@ import click
 
 from batches.names import jobs_named
 from batches.story import Story, describe, story_of
-from console.context import find, is_simulated, open_store, told
+from console.context import find, open_store, told
 from console.tables import cell
 from tasks import reading
 from tasks.errors import Error
@@ -36,7 +36,7 @@ def job(id_: str, name: str | None, *, as_json: bool) -> None:
     record = _find(settings, store, id_, name)
     story = story_of(store, record)
     if as_json:
-        told_ = {**describe(story), "simulated": is_simulated(store)}
+        told_ = {**describe(story), "simulated": store.marks.is_simulated()}
         click.echo(json.dumps(told_, default=float))  # the provider's own numbers are Decimals
         return
     for line in _lines(story):

@@ -116,7 +116,7 @@ def admit(store: Store, settings: Settings, *, simulated: bool) -> None:
     """
     guard.store_or_refuse(store, settings)
     mark = settings.model_copy(update={"simulated": simulated}).provider_mark
-    store.check(mark, settings.window_start)
+    store.marks.check(mark, settings.window_start)
     id_secret(store, with_installation(store, settings))
 
 

@@ -16,7 +16,6 @@ from batches.table_kinds import kinds
 from console.context import (
     end_well_on_signals,
     find,
-    is_simulated,
     open_store,
     progress_console,
     told,
@@ -110,7 +109,7 @@ def results(
 
 
 def _table(store: Store, batch: Batch) -> Iterator[dict[str, Any]]:
-    return table(store, batch.id, simulated=is_simulated(store))
+    return table(store, batch.id, simulated=store.marks.is_simulated())
 
 
 def _say_of_failed(batch: Batch, local: Iterable[str]) -> None:

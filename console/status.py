@@ -12,7 +12,7 @@ from rich.table import Table
 from batches.budget import stopped
 from batches.forecast import roughly
 from batches.view import describe, half_recorded, needs_word, sentence
-from console.context import data_console, find, is_simulated, open_store, progress_console, told
+from console.context import data_console, find, open_store, progress_console, told
 from console.tables import SIMULATED, cell, plain
 from tasks import health, reading, verbs
 from tasks.money import usd
@@ -36,7 +36,7 @@ def status(name: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_object(batch, store)))
         return
-    simulated = " (SIMULATED)" if is_simulated(store) else ""
+    simulated = " (SIMULATED)" if store.marks.is_simulated() else ""
     click.echo(f"{batch.name} {sentence(batch)}, {usd(batch.cost)} USD{simulated}")
     for line in _remarks(batch, store):
         click.echo(f"  {line}")
@@ -70,7 +70,7 @@ def list_(*, as_json: bool) -> None:
     if not known:
         progress_console().print("no batches yet: reelqueue submit FILE")
         return
-    data_console().print(_table(known, simulated=is_simulated(store)))
+    data_console().print(_table(known, simulated=store.marks.is_simulated()))
     for line in _left_over(store):
         progress_console().print(line, markup=False)
 
@@ -102,4 +102,4 @@ def _left_over(store: Store) -> Iterator[str]:
 
 
 def _object(batch: Batch, store: Store) -> dict[str, Any]:
-    return {**describe(batch), "simulated": is_simulated(store)}
+    return {**describe(batch), "simulated": store.marks.is_simulated()}

@@ -11,7 +11,7 @@ from batches.checking import Checked
 from batches.journal import Journal
 from batches.manifest import Manifest
 from batches.queueing import Plan, Queueing
-from console.context import end_well_on_signals, is_simulated, open_store, progress_console, told
+from console.context import end_well_on_signals, open_store, progress_console, told
 from console.manifest_options import Asked, budget_options, manifest_options
 from console.running import stop_on_signals
 from console.uploading import remarks, sent, shown, uploads_to
@@ -81,7 +81,7 @@ def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> No
         batch_id = queue_manifest(
             store, settings, manifest, checked, called, budget=budget, ask=not yes
         )
-    if is_simulated(store):
+    if store.marks.is_simulated():
         out.print("The provider is SIMULATED: nothing is billed.")
     if not store.has_ticker():
         out.print("Nothing is running here that would submit it: start `reelqueue up`.")

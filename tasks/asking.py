@@ -8,13 +8,12 @@ proven only.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
 
 from tasks import flow, history, ids, strangers, timing
 from tasks.claims import Due
 from tasks.context import Context, batches_of
-from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, Road, category
-from tasks.provider import Answer
+from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, category
+from tasks.response import Answer
 from tasks.verdict_poll import OK, Outcome, is_whole
 from tasks.wire.answer import Item, Kind
 from tasks.wire.naming import by_task
@@ -60,8 +59,7 @@ class Inquiry:
         """Ask for these tasks and apply what is said; `plainly`: nothing more is asked for it."""
         context = self.context
         try:
-            post = partial(context.provider.poll, [task.task_uuid for task in due])
-            answer = context.measured(Road.POLL, post)
+            answer = context.poll([task.task_uuid for task in due])
         except ProviderAway as away:  # each is due again soon (steps.poll)
             missed = {"reason": str(away), "tasks": len(due), "batch": batches_of(due)}
             context.log.warning("poll.no_answer", **missed)
@@ -140,7 +138,7 @@ class Inquiry:
             if self.is_over(due[0]):
                 self.no_news(due[0])
         elif context.witness.may_pause(context.probe_after):
-            flow.pause_all(context.store, f"{code}: polling is refused", context.probe_after)
+            context.store.pause("*", f"{code}: polling is refused", context.probe_after)
         return Heard.REFUSED
 
     def _keep_unread(self, task: Due, answer: Answer) -> None:

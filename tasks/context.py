@@ -1,7 +1,8 @@
 """What the steps work with."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from time import monotonic
 
@@ -10,7 +11,8 @@ from structlog.typing import FilteringBoundLogger
 from tasks import flow, timing, token
 from tasks.claims import Claimed, Due
 from tasks.errors import Road
-from tasks.provider import Answer, Provider
+from tasks.provider import Provider
+from tasks.response import Answer
 from tasks.settings import Settings
 from tasks.store import Store
 from tasks.tally import Tally
@@ -37,12 +39,29 @@ class Context:
     pace: timing.Pace = field(default_factory=timing.Pace)
     tally: Tally = field(default_factory=Tally)
 
-    def measured(self, road: Road, ask: Callable[[], Answer]) -> Answer:
-        """Speak to the provider, and count how long it took and which errors it told.
+    def poll(self, task_uuids: Sequence[str]) -> Answer:
+        """Ask for the state of tasks, measured.
 
         Raises:
-            ProviderAway: as `ask` does.
+            ProviderAway: nothing was learned.
         """
+        return self._measured(Road.POLL, partial(self.provider.poll, task_uuids))
+
+    def submit(self, tasks: Sequence[bytes], send_by: float) -> Answer:
+        """Send tasks, measured; see Provider.submit.
+
+        Raises:
+            ProviderAway: `sent` is false only where the request cannot have reached the provider.
+        """
+        return self._measured(Road.SUBMIT, partial(self.provider.submit, tasks, send_by))
+
+    def tell(self, event: str, task: Claimed | Due, code: str) -> None:
+        """Log what goes otherwise than well with one task."""
+        job = task.job if isinstance(task, Due) else task
+        self.log.warning(event, job=job.id, task=task.task_uuid, batch=job.batch, code=code)
+
+    def _measured(self, road: Road, ask: Callable[[], Answer]) -> Answer:
+        """Speak to the provider, and count how long it took and which errors it told."""
         begun, status = monotonic(), None
         try:
             answer = ask()
@@ -51,11 +70,6 @@ class Context:
             self.tally.answer(road, monotonic() - begun, status)
         self.tally.errors(item.code for item in answer.items if item.kind is Kind.ERROR)
         return answer
-
-    def tell(self, event: str, task: Claimed | Due, code: str) -> None:
-        """Log what goes otherwise than well with one task."""
-        job = task.job if isinstance(task, Due) else task
-        self.log.warning(event, job=job.id, task=task.task_uuid, batch=job.batch, code=code)
 
 
 def batches_of(tasks: Iterable[Claimed | Due]) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
@@ -152,11 +152,6 @@ class Witness:
         return True
 
 
-def pause_all(store: Store, reason: str, probe_after: float) -> None:
-    """Claim nothing more until the next probe, `probe_after` seconds from now."""
-    store.pause("*", reason, probe_after)
-
-
 def pause(
     store: Store, log: FilteringBoundLogger, batch: str, error: tuple[str, str], probe_after: float
 ) -> None:
@@ -186,31 +181,14 @@ def fit_window(
     moves.fit(taken, refused, lost, most, full=claim.free == 0 and is_last)
 
 
-def is_ripe(free: int, window: int, full: int) -> bool:
-    """Whether so many free slots are worth a POST of their own at once.
-
-    A chunk that is full is; below that a fiftieth of the window, so that slots stand free for the
-    hundredth part of the time.
-    """
-    return free >= max(1, min(full, window // 50))
-
-
 def takes_fewer(store: Store, log: FilteringBoundLogger, what: str, most: int) -> None:
     """Remember that the provider took `most` (tasks, bytes, uuids) where it had refused more."""
-    known = store.limits().get(what)
-    if known is None or most < int(known):
-        store.learn(what, str(max(1, most)))
-        log.warning("limit.found", what=what, most=max(1, most))
+    limit = store.limits.takes_fewer(what, most)
+    if limit is not None:
+        log.warning("limit.found", what=what, most=limit)
 
 
 def leave_out(store: Store, log: FilteringBoundLogger, field: str) -> None:
     """Remember that the provider refuses a field that a task can do without."""
-    known = without(store.limits())
-    if field not in known:
-        store.learn("without", ",".join(sorted(known | {field})))
+    if store.limits.leave_out(field):
         log.warning("limit.found", what="field", refused=field)
-
-
-def without(limits: Mapping[str, str]) -> frozenset[str]:
-    """Return the fields that the provider refuses."""
-    return frozenset(filter(None, limits.get("without", "").split(",")))

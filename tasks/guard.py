@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from tasks.errors import ConfigurationError, StoreAway, StoreRefused
 from tasks.installation import objection
 from tasks.lua import store_errors
+from tasks.marks import SCHEMA, newer
 from tasks.setting_kinds import parse_store_url
 from tasks.settings import Settings
-from tasks.store import SCHEMA, Store, newer
+from tasks.store import Store
 
 KEYS_LOOKED_AT = 100_000
 """Keys of a store that are looked at for foreign ones: a fifth of a second."""
@@ -80,7 +81,7 @@ def store_or_refuse(store: Store, settings: Settings) -> None:
     faults = [found.text for found in of_store(store, settings) if found.refused]
     if not faults and settings.installation_secret is not None:  # who has none derives no ids
         faults = list(filter(None, [objection(store, settings)]))
-    if not faults and not store.provider():  # a new store: whose keys are these?
+    if not faults and not store.marks.provider():  # a new store: whose keys are these?
         faults = list(foreign(store))
     if faults:
         raise StoreRefused("the store is refused: " + "; ".join(faults))

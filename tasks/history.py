@@ -13,7 +13,7 @@ from tasks.claims import Claim, Claimed
 from tasks.clock import passing
 from tasks.context import Context
 from tasks.errors import VERDICTLESS_STATUSES, ProviderAway
-from tasks.provider import Answer
+from tasks.response import Answer
 from tasks.verdict_poll import OK, Outcome, Seen, is_whole, news, of_poll, of_untaken
 from tasks.wire.naming import by_task
 
@@ -34,7 +34,7 @@ REFUSED = frozenset({401, 402, 403})
 def unsent(context: Context, claim: Claim, jobs: Sequence[Claimed]) -> list[Claimed]:
     """Return those of the jobs that may be sent; the others are polled, or wait."""
     doubtful = [job for job in jobs if job.is_doubtful]
-    most = int(context.store.limits().get("uuids", context.settings.uuids_per_poll))
+    most = context.store.limits.most("uuids", context.settings.uuids_per_poll)
     search = _Search(context, claim)
     for start in range(0, len(doubtful), most):
         search.ask(doubtful[start : start + most])
@@ -53,7 +53,7 @@ class _Search:
         if passing() > self._claim.look_by:  # what is known by now is still to be sent
             return self._later(jobs, 0.0, "no time was left for it")
         try:
-            answer = self._context.provider.poll([job.task_uuid for job in jobs])
+            answer = self._context.poll([job.task_uuid for job in jobs])
         except ProviderAway as away:
             return self._later(jobs, WAIT, str(away))
         alone = len(jobs) == 1
@@ -63,7 +63,7 @@ class _Search:
             reason = f"http{answer.status}: polling is refused"
             is_its_own = alone and strangers.are_answered(self._context)
             if not is_its_own and self._context.witness.may_pause(self._context.probe_after):
-                flow.pause_all(self._context.store, reason, self._context.probe_after)
+                self._context.store.pause("*", reason, self._context.probe_after)
             return self._later(jobs, WAIT, reason)
         if alone:
             (job,) = jobs
@@ -125,7 +125,7 @@ class _Search:
 def asked_alone(context: Context, task_uuid: str) -> Outcome | None:
     """Return what the provider says of one task; None where that is nothing, not even silence."""
     try:
-        answer = context.provider.poll([task_uuid])
+        answer = context.poll([task_uuid])
     except ProviderAway:
         return None
     return _outcome_alone(context, answer, task_uuid)

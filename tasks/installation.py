@@ -36,13 +36,13 @@ def objection(store: Store, settings: Settings) -> str:
         StoreAway: it does not answer.
     """
     if settings.installation_secret is None:
-        if not store.has_ids():
+        if not store.marks.has_ids():
             return ""
         file = secret_file(settings.data_dir.absolute(), NAME)
         return (
             f"{_OF_IDS} is missing: {NAME} is not set and there is no {file}. With a new one {_FIX}"
         )
-    kept = store.installation()
+    kept = store.marks.installation()
     if kept and not hmac.compare_digest(kept, digest(settings.id_secret())):
         return f"{_OF_IDS} is another than {NAME} gives now. With this one {_FIX}"
     return ""
@@ -56,8 +56,8 @@ def id_secret(store: Store, settings: Settings) -> bytes:
         StoreRefused: the store holds ids of another.
         StoreAway: it does not answer.
     """
-    if settings.installation_secret is not None and not store.installation():
-        store.install(digest(settings.id_secret()))
+    if settings.installation_secret is not None and not store.marks.installation():
+        store.marks.install(digest(settings.id_secret()))
     if found := objection(store, settings):
         raise StoreRefused(f"the store is refused: {found}")
     return settings.id_secret()

@@ -69,7 +69,15 @@ class Moves:
         self._add("expire", *_which(due), ms(wait), kept, message[:120], ms(SLOT_MARGIN))
 
     def fit(self, taken: int, refused: int, lost: int, most: int, *, full: bool) -> None:
-        """Fit the window to what one POST showed (Store.fit); its answer is the window."""
+        """Fit the window to what one POST showed, at most to `most`; its answer is the window.
+
+        Args:
+            taken: Tasks that the provider took.
+            refused: Tasks that it refused for capacity.
+            lost: Tasks without a clear answer.
+            most: Largest window.
+            full: Whether the claim filled every free slot.
+        """
         self._add("fit", taken, refused, lost, int(full), most)
 
     def _add(self, name: str, *args: Argument) -> None:

@@ -11,6 +11,7 @@ from tasks import reading, reading_requests, reading_results
 from tasks.job import OPEN, Record, State
 from tasks.lua import store_errors
 from tasks.reading import Batch
+from tasks.settings import SIMULATED
 from tasks.store import UNSETTLED, Store
 
 SLICE = 10.0
@@ -94,7 +95,7 @@ def look(store: Store, batch_id: str) -> Look | None:
         slots=slots,
         pause=_pause(batch, held, paused, pauses) or _backlog(now, ends),
         works=bool(leader),
-        simulated=provider == "simulated",
+        simulated=provider == SIMULATED,
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from itertools import chain
 
 import requests
 from requests.auth import AuthBase
@@ -18,11 +17,10 @@ from urllib3.exceptions import (
 
 from tasks.errors import ProviderAway
 from tasks.line import Adapter, Line, Lines
-from tasks.masks import without_key
-from tasks.wire.answer import Item, Unreadable, items, parse
+from tasks.response import Answer, answer_of, events_of
 from tasks.wire.media import Upload
 from tasks.wire.request import dumps
-from tasks.wire.stream import Event, events, is_stream, lines, whole
+from tasks.wire.stream import Event
 
 
 @dataclass(frozen=True)
@@ -39,21 +37,6 @@ def patience_for(size: int) -> Patience:
     """Return the patience for sending `size` bytes: a megabit a second, and time to store them."""
     silence = 60.0 + size / 4_000_000
     return Patience(silence=silence, total=silence + size / 125_000, stall=60.0)
-
-
-MOST_BYTES = 64 * 1024 * 1024
-"""Largest answer read: a hundred finished tasks of 128,000 tokens each are about 60 MB."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP answer, read leniently: what it says of tasks stands in `items`."""
-
-    status: int
-    items: tuple[Item, ...]
-    problem: str  # why the body could not be read; empty where it could
-    retry_after: float | None  # seconds, where the provider names them (undocumented)
-    unread: bytes = b""  # the body that could not be read
 
 
 class _Bearer(AuthBase):
@@ -158,7 +141,7 @@ class Provider:
         try:
             headers = _STREAMED if streamed else _HELD
             with self._exchange(line, b"[" + task + b"]", headers, self._patience) as response:
-                yield from _events(response, line, task_uuid, self._key)
+                yield from events_of(response, line, task_uuid, self._key)
         except (requests.RequestException, HTTPError, OSError) as exc:
             reason = _what_broke(exc, line, self._patience)
             raise ProviderAway(reason, sent=not _never_sent(exc)) from exc
@@ -182,9 +165,7 @@ class Provider:
         line = Line(patience.total, patience.stall, send_by)
         try:
             with self._exchange(line, body, headers or _HELD, patience) as response:
-                answer = _read(response)
-                line.check()  # a line cut in the middle of an answer looks like its end
-                return _answer(response, answer, self._key)
+                return answer_of(response, line, self._key)
         except (requests.RequestException, HTTPError, OSError) as exc:
             raise ProviderAway(_reason(exc), sent=not _never_sent(exc)) from exc
 
@@ -227,51 +208,6 @@ _STREAMED = {
 }
 
 
-def _read(response: requests.Response) -> bytes:
-    pieces, size = [], 0
-    while piece := response.raw.read1(65_536, decode_content=True):
-        pieces.append(piece)
-        size += len(piece)
-        if size > MOST_BYTES:
-            raise ProviderAway(f"the answer is larger than {MOST_BYTES} bytes", sent=True)
-    return b"".join(pieces)
-
-
-def _answer(response: requests.Response, body: bytes, key: str) -> Answer:
-    status, wait = response.status_code, _seconds(response.headers)
-    body = without_key(body, key)
-    try:
-        return Answer(status, tuple(items(parse(body))), "", wait)
-    except Unreadable as exc:
-        problem = f"HTTP {status} with a body that is no answer: {exc}"
-        return Answer(status, (), problem, wait, body)
-
-
-def _events(response: requests.Response, line: Line, task_uuid: str, key: str) -> Iterator[Event]:
-    """Tell a stream from JSON by its first line: headers are the first thing a gateway changes."""
-    given = (without_key(each, key) for each in lines(_pieces(response, line)))
-    first = next((each for each in given if each.strip()), b"")
-    if is_stream(first):
-        yield from events(chain([first], given), task_uuid)
-        return
-    answer = _answer(response, b"\n".join([first, *given]), key)
-    event = whole(answer.items, task_uuid)
-    if event is None:
-        problem = answer.problem or f"HTTP {answer.status} with neither an answer nor an error"
-        raise ProviderAway(problem, sent=True)
-    yield event
-
-
-def _pieces(response: requests.Response, line: Line) -> Iterator[bytes]:
-    size = 0
-    while piece := response.raw.read1(65_536, decode_content=True):
-        size += len(piece)
-        if size > MOST_BYTES:
-            raise ProviderAway(f"the answer is larger than {MOST_BYTES} bytes", sent=True)
-        yield piece
-    line.check()  # a line cut in the middle of an answer looks like its end
-
-
 def _what_broke(exc: BaseException, line: Line, patience: Patience) -> str:
     if line.is_over:
         return f"the answer was not whole after {patience.total:g} s"
@@ -280,11 +216,6 @@ def _what_broke(exc: BaseException, line: Line, patience: Patience) -> str:
     if isinstance(exc, HTTPError):  # before the answer began, requests has errors of its own
         return f"the answer was cut: {type(exc).__name__}"
     return _reason(exc)
-
-
-def _seconds(headers: "requests.structures.CaseInsensitiveDict[str]") -> float | None:
-    text = headers.get("Retry-After", "")
-    return min(float(text), 60.0) if text.isascii() and text.isdigit() else None
 
 
 def _never_sent(exc: BaseException) -> bool:

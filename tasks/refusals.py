@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tasks import flow, payload
+from tasks import flow, payload, reading_requests
 from tasks.backoff import exponential
 from tasks.claims import Claim, Claimed
 from tasks.context import Context, batches_of
-from tasks.errors import REQUEST_TOO_LARGE, UPLOAD_FAILED, Meaning, ProviderAway
-from tasks.provider import Answer
+from tasks.errors import MEDIUM_GONE, REQUEST_TOO_LARGE, UPLOAD_FAILED, Meaning, ProviderAway
+from tasks.response import Answer
 from tasks.verdict_submit import Told
 
+FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"
 NEVER_UPLOADED = "a file of it was never uploaded: submit the same manifest again"
 
 
@@ -89,7 +90,7 @@ def no_answer(
     with context.store.moves() as moves:
         for job in jobs:
             moves.lose(job.id, claim.token, "", str(away))
-    context.store.fit(0, 0, len(jobs), context.settings.window_max, full=False)
+        moves.fit(0, 0, len(jobs), context.settings.window_max, full=False)
 
 
 def put_back(
@@ -107,9 +108,15 @@ def pause(context: Context, answer: Answer, job: Claimed, said: Told) -> None:
         pause_batch(context, job.batch, said.code, said.message)
     else:  # it refuses the whole POST
         context.log.warning("paused", batch="*", code=said.code)
-        flow.pause_all(context.store, f"{said.code}: {said.message}", context.probe_after)
+        context.store.pause("*", f"{said.code}: {said.message}", context.probe_after)
 
 
 def pause_batch(context: Context, batch: str, code: str, message: str) -> None:
     """Pause a batch; all of them where another was paused for the same."""
     flow.pause(context.store, context.log, batch, (code, message), context.probe_after)
+
+
+def explained(context: Context, job: str, code: str, message: str) -> str:
+    """Return what to tell of an error; where a file that we uploaded is gone, what to do."""
+    gone = code in MEDIUM_GONE and reading_requests.has_files(context.store, job)
+    return FILE_GONE if gone else message

@@ -24,6 +24,9 @@ from tasks.setting_kinds import (
 )
 from tasks.token import Keyring, parse_keys
 
+SIMULATED = "simulated"
+"""Mark of a store with a simulated provider's answers."""
+
 NAMESPACE = "reelqueue"
 """REELQUEUE_NAMESPACE where it is not set."""
 
@@ -109,7 +112,7 @@ class Settings(BaseSettings):
     @property
     def provider_mark(self) -> str:
         """What the store is marked with, so that two providers' answers never meet in it."""
-        return "simulated" if self.simulated else f"runware {self.base_url}"
+        return SIMULATED if self.simulated else f"runware {self.base_url}"
 
     def store_url(self) -> str:
         """Return the store's URL, password included: never print it.

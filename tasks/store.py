@@ -1,21 +1,25 @@
-"""The store: one typed method per Lua script, and nothing else that writes a record."""
+"""The store: a connection, and a typed method for each script on the path of a job.
+
+The scripts alone write records. Those that users, callers and Flower need are called where they
+are used (verbs, callers, outbox, pruning and others).
+"""
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 from tasks.claims import LEASE, Claim, Claimed, Due, claimed, due, ms, pack
 from tasks.clock import passing
 from tasks.errors import StoreRefused
 from tasks.keys import Keys
+from tasks.limits import Limits
 from tasks.lua import Argument, Scripts, connect, store_errors
+from tasks.marks import Marks
 from tasks.move_calls import Moves
+from tasks.outlook import Outlook, outlook
 from tasks.wire.answer import Item
 
-SCHEMA = 3
 POLL_HOLD = 30.0
 """Seconds a task taken for a poll is left alone by other pollers: above that deadline too."""
 UNSETTLED = 60.0
@@ -24,33 +28,6 @@ QUARANTINE_MOST = 16
 """Bodies that cannot be understood kept per job."""
 PIECE = 25
 """Jobs claimed by one script call, which holds up the store for less than a millisecond."""
-FOREVER_MS = 3_600_000
-LIMITS = ("tasks", "bytes", "uuids", "without")
-"""What a provider may take less of than our settings say: tasks or bytes in one POST, taskUUIDs in
-one poll, fields of ours (contract §16 leaves all four open)."""
-LIMITS_KNOWN = 0.5
-"""Seconds for which limits that were read are taken to stand."""
-FORGET = 600
-"""Seconds after which a limit that was found is tried again."""
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What there is to do."""
-
-    claimable: int  # jobs that free slots could take at once
-    window: int  # slots, free or not
-    due: int  # tasks to poll
-    endings: int  # jobs whose ending is not settled
-    unshown: int  # moves that Flower has not been told of
-    late: float  # seconds since the first of the tasks to poll is due
-    overdue: bool  # something waits for the sweep
-    wait: float  # seconds until more comes due by itself
-
-    @property
-    def has_work(self) -> bool:
-        """Whether anything could be done at once."""
-        return bool(self.claimable or self.due or self.endings or self.overdue)
 
 
 class Store:
@@ -62,30 +39,13 @@ class Store:
         self.keys = Keys(namespace)
         self.scripts = Scripts(client, self.keys)
         self.shelf: dict[tuple[str, str], Any] = {}  # parts of requests, once read
-        self._limits, self._limits_until = dict[str, str](), 0.0
+        self.limits = Limits(client, self.keys)
+        self.marks = Marks(client, self.keys, self.scripts)
 
     @classmethod
     def open(cls, url: str, namespace: str, timeout: float = 5.0) -> "Store":
         """Return a store; nothing is sent yet. `timeout` is in seconds per command."""
         return cls(connect(url, timeout), namespace)
-
-    def check(self, provider: str, window: int) -> None:
-        """Mark a new store, or refuse one that is not ours to use.
-
-        Raises:
-            StoreRefused: another provider's answers are in it, or its schema is newer.
-            StoreAway: it does not answer.
-        """
-        schema, mark = (
-            text.decode() for text in self.scripts.run("mark", SCHEMA, provider, window)
-        )
-        if int(schema) != SCHEMA:
-            raise StoreRefused(newer(schema))
-        if mark != provider:
-            raise StoreRefused(
-                f"the store holds answers of '{mark}', and this process would use '{provider}'. "
-                "They must never meet: give it another REELQUEUE_NAMESPACE or REELQUEUE_DATA_DIR."
-            )
 
     # -- queueing
 
@@ -239,38 +199,6 @@ class Store:
             limit = self.client.hget(self.keys("meta"), "window")
             return int(limit or 0), int(self.client.zcard(self.keys("slots")))
 
-    def fit(self, taken: int, refused: int, lost: int, most: int, *, full: bool) -> int:
-        """Fit the window to what one POST showed, at most to `most`; returns the window.
-
-        Args:
-            taken: Tasks that the provider took.
-            refused: Tasks that it refused for capacity.
-            lost: Tasks without a clear answer.
-            most: Largest window.
-            full: Whether the claim filled every free slot.
-        """
-        return int(self.scripts.run("fit", taken, refused, lost, int(full), most))
-
-    def limits(self) -> dict[str, str]:
-        """Return what the provider was found to take at most, by what is limited; shared by all.
-
-        It is not asked for again for `LIMITS_KNOWN` seconds: another process that has found less
-        has done so by a refusal, and one more does no harm.
-        """
-        if self._limits_until < monotonic():
-            with store_errors():
-                found = self.client.mget([self.keys("limit", what) for what in LIMITS])
-            told = zip(LIMITS, found, strict=True)
-            self._limits = {what: text.decode() for what, text in told if text}
-            self._limits_until = monotonic() + LIMITS_KNOWN
-        return self._limits
-
-    def learn(self, what: str, limit: str) -> None:
-        """Remember a limit; it is forgotten, and so tried again, after `FORGET` seconds."""
-        with store_errors():
-            self.client.set(self.keys("limit", what), limit, ex=FORGET)
-        self._limits_until = 0.0
-
     def sweep(self) -> tuple[int, int, int, int]:
         """Do what time alone decides; returns leases, delays, slots, pauses dealt with."""
         leases, delays, slots, pauses = self.scripts.run("sweep")
@@ -278,19 +206,7 @@ class Store:
 
     def outlook(self) -> Outlook:
         """Return what there is to do now."""
-        told = list(map(int, self.scripts.run("outlook")))
-        now, claimable, window, due_now, endings, unshown, *times = told
-        coming = [at - now for at in times if at]
-        return Outlook(
-            claimable=claimable,
-            window=window,
-            due=due_now,
-            endings=endings,
-            unshown=unshown,
-            late=max(0, now - times[0]) / 1000 if times[0] else 0.0,
-            overdue=0 < times[1] <= now,
-            wait=min(coming, default=FOREVER_MS) / 1000,
-        )
+        return outlook(list(map(int, self.scripts.run("outlook"))))
 
     def unshown(self) -> int:
         """Return how many moves Flower has not been told of."""
@@ -323,35 +239,7 @@ class Store:
         """A callback was too large to keep: let the job be polled."""
         self.scripts.run("oversize", job)
 
-    def provider(self) -> str:
-        """Return the provider mark of the store; empty where it has none yet."""
-        with store_errors():
-            return bytes(self.client.hget(self.keys("meta"), "provider") or b"").decode()
-
-    def installation(self) -> str:
-        """Return the digest of the secret of its ids; empty where it has none yet."""
-        with store_errors():
-            return bytes(self.client.hget(self.keys("meta"), "installation") or b"").decode()
-
-    def has_ids(self) -> bool:
-        """Whether a secret was known for its ids, though an older version kept no digest of it."""
-        with store_errors():
-            return bool(self.installation() or self.client.exists(self.keys("batches")))
-
-    def install(self, digest: str) -> None:
-        """Mark the store with the digest of an installation secret, unless it has one."""
-        with store_errors():
-            self.client.hsetnx(self.keys("meta"), "installation", digest)
-
     def has_ticker(self) -> bool:
         """Whether a worker is alive that hands out work."""
         with store_errors():
             return bool(self.client.exists(self.keys("leader")))
-
-
-def newer(schema: str) -> str:
-    """Return why a store of another schema is refused, and what to do."""
-    return (
-        f"the store has schema {schema}, this reelqueue knows {SCHEMA}: install the version that "
-        "wrote it, or choose another REELQUEUE_NAMESPACE"
-    )

@@ -5,11 +5,10 @@ some answer 404, or refuse it; and some may fail for ever over one task alone.
 """
 
 import uuid
-from functools import partial
 
 from tasks.context import Context
-from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, Road, category
-from tasks.provider import Answer
+from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, category
+from tasks.response import Answer
 from tasks.wire.answer import Kind
 
 OF_THE_POLL = frozenset({Category.AUTH, Category.QUOTA, Category.RATE_LIMIT, Category.SERVER})
@@ -48,8 +47,7 @@ def are_answered(context: Context) -> bool:
 
 def _asked(context: Context) -> Answer | None:
     try:
-        ask = partial(context.provider.poll, [str(uuid.uuid4())])
-        return context.measured(Road.POLL, ask)
+        return context.poll([str(uuid.uuid4())])
     except ProviderAway:
         return None
 

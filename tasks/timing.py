@@ -1,9 +1,10 @@
-"""When a task is asked for again, and when time has decided about it. Pure."""
+"""When a task is asked for again, and when time has decided about it."""
 
 from math import ceil, floor, log2
+from time import time
 
 from tasks.backoff import next_poll
-from tasks.claims import Due
+from tasks.claims import Claimed, Due
 from tasks.job import ENDED, Record, State
 from tasks.settings import Settings
 from tasks.verdict_poll import Seen
@@ -105,6 +106,11 @@ def wait(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
         most = ACCUSED if job.accused else settings.poll_max
         return next_poll(age, LOOKED_FOR, max(LOOKED_FOR, most))
     return pace.wait(age, settings.first_poll, max(settings.first_poll, settings.poll_max))
+
+
+def first_poll(settings: Settings, job: Claimed, pace: Pace) -> float:
+    """Return in how many seconds a task that was just taken is worth its first poll."""
+    return in_step(time(), pace.wait(0.0, settings.first_poll, settings.poll_max, job.task_uuid))
 
 
 def learn(pace: Pace, settings: Settings, sent: int, task: Due) -> None:

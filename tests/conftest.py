@@ -118,7 +118,7 @@ def namespace() -> str:
 def store(store_server: StoreServer, namespace: str) -> Iterator[Store]:
     """Give an empty, marked store."""
     opened = Store.open(store_server.url, namespace)
-    opened.check("simulated", 8)
+    opened.marks.check("simulated", 8)
     yield opened
     opened.client.close()
 

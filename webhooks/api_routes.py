@@ -68,7 +68,7 @@ def batch(ref: str) -> Response:
 def results(ref: str) -> Response:
     """Stream the table, a row per result, in manifest order, at any time."""
     store, found = _desk().store, _find(ref)
-    simulated = store.provider() == "simulated"
+    simulated = store.marks.is_simulated()
     rows = table(store, found.id, simulated=simulated)
     # Read before anything is answered: a store that is away is still a 503. If it goes later, the
     # connection ends without its last chunk.
@@ -99,7 +99,7 @@ def job(job_id: str) -> Response:
         record = reading.records(desk.store, [known])[0] if known else None
         if record is None:
             return None
-        simulated = desk.store.provider() == "simulated"
+        simulated = desk.store.marks.is_simulated()
         return {**story.describe(story.story_of(desk.store, record)), "simulated": simulated}
 
     found = desk.gate.run(read)

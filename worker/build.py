@@ -48,7 +48,7 @@ def crew() -> Crew:
     guard.store_or_refuse(store, settings)
     for warning in guard.warnings(settings):
         log.warning("settings", warning=warning)
-    store.check(settings.provider_mark, settings.window_start)
+    store.marks.check(settings.provider_mark, settings.window_start)
     id_secret(store, settings)  # a wrong one is told at the start, not at the first retry
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
     outbox = Outbox(store, name)

@@ -2,8 +2,7 @@
 
 from time import monotonic
 
-from tasks import flow
-from tasks.store import Outlook
+from tasks.outlook import Outlook
 
 BUSY = 0.1
 """Seconds after which slots are worth a POST however few they are."""
@@ -28,7 +27,7 @@ class Room:
             self._since = None
             return False
         self._since = self._since or monotonic()
-        enough = flow.is_ripe(outlook.claimable, outlook.window, self._full)
+        enough = _is_enough(outlook.claimable, outlook.window, self._full)
         if not enough and monotonic() - self._since < BUSY:
             return False
         self._since = None
@@ -38,6 +37,15 @@ class Room:
     def is_waiting(self) -> bool:
         """Whether slots are free that are not worth a POST yet."""
         return self._since is not None
+
+
+def _is_enough(free: int, window: int, full: int) -> bool:
+    """Whether so many free slots are worth a POST of their own at once.
+
+    A chunk that is full is; below that a fiftieth of the window, so that slots stand free for the
+    hundredth part of the time.
+    """
+    return free >= max(1, min(full, window // 50))
 
 
 def is_crowded(outlook: Outlook, full: int) -> bool:

@@ -107,7 +107,7 @@ class Ticker(threading.Thread):
             StoreRefused: it is another provider's by now, or another installation's.
         """
         settings = self._crew.context.settings
-        self._store.check(settings.provider_mark, settings.window_start)
+        self._store.marks.check(settings.provider_mark, settings.window_start)
         id_secret(self._store, settings)
         if settings.callback_url:
             self._store.place(settings.callback_url)

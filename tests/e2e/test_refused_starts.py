@@ -103,7 +103,7 @@ def test_a_store_of_the_users_whose_installation_secret_is_missing_gets_no_new_o
     store = Store.open(valkey.url, namespace)
     store.open_batch("clips", "batch_1", 1)
     if marked:
-        store.install(digest(b"the former secret, which is elsewhere"))
+        store.marks.install(digest(b"the former secret, which is elsewhere"))
     place.env |= {"REDIS_URL": valkey.url, "REELQUEUE_NAMESPACE": namespace}
     told = refused(place, "up")
     file = secret_file(place.data, NAME)

@@ -44,7 +44,7 @@ def here(server: StoreServer, tmp_path: Path) -> Place:
 def store(server: StoreServer) -> Iterator[Store]:
     """Give that store, new."""
     opened = Store.open(server.url, "reelqueue")
-    opened.check("simulated", 8)
+    opened.marks.check("simulated", 8)
     yield opened
     opened.client.close()
 
@@ -231,8 +231,10 @@ def test_list_and_doctor_tell_what_waits_for_the_user(here: Place, store: Store)
 
 def test_doctor_tells_what_the_provider_was_found_to_take(here: Place, store: Store) -> None:
     queue(store, row())
-    for what, most in {"tasks": "7", "bytes": "9000", "uuids": "4", "without": "a,b"}.items():
-        store.learn(what, most)
+    for what, most in {"tasks": 7, "bytes": 9000, "uuids": 4}.items():
+        store.limits.takes_fewer(what, most)
+    for field in ("b", "a"):
+        store.limits.leave_out(field)
     told = here.run("doctor").stdout
     assert "found to take 7 tasks in one submission at most; that is tried again" in told
     assert "found to take 9000 bytes in one submission" in told

@@ -21,7 +21,7 @@ ROWS = [row("a", camera="north"), row("b", prompt="Who?", numberResults=2), row(
 @pytest.fixture(scope="module")
 def api(valkey: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with Api(valkey.url, tmp_path_factory.mktemp("api")) as running:
-        running.store.check("simulated", 100_000)
+        running.store.marks.check("simulated", 100_000)
         yield running
 
 

@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 @pytest.fixture(scope="module")
 def api(server: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with Api(server.url, tmp_path_factory.mktemp("api")) as running:
-        running.store.check("simulated", 64)
+        running.store.marks.check("simulated", 64)
         assert running.submit("films", manifest([row("a")])).status_code == 201
         yield running
 

@@ -40,7 +40,7 @@ WRONG = [
 @pytest.fixture(scope="module")
 def api(valkey: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with Api(valkey.url, tmp_path_factory.mktemp("api")) as running:
-        running.store.check("simulated", 64)
+        running.store.marks.check("simulated", 64)
         yield running
 
 

@@ -28,7 +28,7 @@ def test_a_store_is_marked_by_the_first_process_that_knows_the_secret_and_refuse
 ) -> None:
     ours, others = settings(SECRET.decode()), settings(OTHER)
     guard.store_or_refuse(store, others)  # which writes nothing: nobody has derived ids yet
-    assert store.installation() == ""
+    assert store.marks.installation() == ""
     assert id_secret(store, ours) == SECRET
     for _ in range(2):
         with pytest.raises(StoreRefused, match="Put the former secret back"):

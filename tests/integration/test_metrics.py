@@ -53,7 +53,7 @@ def running(server: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> It
 def api(running: Api) -> Api:
     """Give the running API, its store empty."""
     running.store.client.flushall()
-    running.store.check("simulated", 64)
+    running.store.marks.check("simulated", 64)
     return running
 
 

@@ -14,9 +14,10 @@ from simulator_driver import Receiver
 from store_driver import free_port
 from wire_driver import HEAD, Script, Wire, answer_with, whole
 
-from tasks import provider as module
+from tasks import response as module
 from tasks.errors import ProviderAway
-from tasks.provider import Answer, Patience, Provider
+from tasks.provider import Patience, Provider
+from tasks.response import Answer
 
 PATIENCE = Patience(connect=0.5, silence=0.4, total=0.8)
 AMPLE = Patience(connect=10, silence=10, total=20)  # where an answer is wanted, however slow here

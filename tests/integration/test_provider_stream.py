@@ -12,7 +12,7 @@ from simulator_driver import Receiver
 from store_driver import free_port
 from wire_driver import HEAD, Script, Wire, answer_with, whole
 
-from tasks import provider as module
+from tasks import response as module
 from tasks.errors import ProviderAway
 from tasks.provider import Patience, Provider
 from tasks.wire.stream import Event

@@ -18,8 +18,9 @@ from tasks import guard
 from tasks.environment import OF_CELERY
 from tasks.errors import StoreAway, StoreRefused
 from tasks.installation import digest
+from tasks.marks import SCHEMA
 from tasks.settings import Settings
-from tasks.store import SCHEMA, Store
+from tasks.store import Store
 from tasks.token import new_keys
 
 PYTHON = [sys.executable, "-m"]
@@ -112,7 +113,7 @@ def spoil(store: Store, fault: str) -> None:
     elif fault == "schema":
         store.client.hset(store.keys("meta"), mapping={"schema": SCHEMA + 1, "provider": "x"})
     elif fault == "installation":
-        store.install(digest(b"y" * 32))
+        store.marks.install(digest(b"y" * 32))
     elif fault == "foreign":
         store.client.set(f"{store.keys.namespace}:sessions:7", "of another program")
 
@@ -262,7 +263,7 @@ def test_the_rights_that_are_told_are_enough(opened: Store, own: StoreServer) ->
     limited = Store.open(url, opened.keys.namespace)
     guard.store_or_refuse(limited, settings())
     guard.refuse_scriptless(limited)
-    limited.check("simulated", 8)
+    limited.marks.check("simulated", 8)
     limited.client.close()
 
 
@@ -279,7 +280,7 @@ def test_keys_of_ours_and_of_the_broker_are_not_foreign(store: Store) -> None:
     store.quarantine("job", "digest", b"?")
     store.nudge()
     store.probe()
-    store.learn("tasks", "3")
+    store.limits.takes_fewer("tasks", 3)
     store.client.set(store.keys("seat", "reelqueue-1@host.example"), "1")
     store.client.hset(f"{store.keys.namespace}:unacked", "tag", "1")
     assert list(guard.foreign(store)) == []

@@ -35,7 +35,7 @@ def told(*directives: str) -> dict[str, Any]:
 def emptied(rig: Rig) -> None:
     client = rig.store.client
     client.unlink(*client.scan_iter(f"{rig.store.keys.namespace}:*"))
-    rig.store.check("simulated", 8)
+    rig.store.marks.check("simulated", 8)
 
 
 @pytest.mark.parametrize("latency", ["0", "0.5"])

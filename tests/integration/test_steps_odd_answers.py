@@ -11,7 +11,7 @@ from odd_provider import accept, data, provider, result, run_on
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
-from tasks import quarantine, reading, reading_results, steps
+from tasks import findings, quarantine, reading, reading_results, steps
 from tasks.job import State
 from tasks.store import Store
 
@@ -257,7 +257,7 @@ def test_what_ends_no_task_buys_none_again_when_a_callback_tells_it_and_polls_ar
         (job,) = rig.queue(row())
         rig.turn()
         store.deliver(job, [error(job, code)])
-        for _ in range(steps.ACCUSED_EMPTIES + 2):
+        for _ in range(findings.ACCUSED_EMPTIES + 2):
             store.client.zadd(store.keys("due"), {job: 1}, xx=True)
             rig.turn()
         assert (rig.only().state, rig.only().attempt) == (State.PROCESSING, 1)
@@ -327,7 +327,7 @@ def test_a_field_of_ours_is_known_however_a_refusal_names_it(
         rig.queue(*[row(f"Row {n}?") for n in range(4)])
         rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
-    assert store.limits() == {"without": "includeUsage"}
+    assert store.limits.found() == {"without": "includeUsage"}
     assert posts == [4, 4]
 
 
@@ -347,7 +347,7 @@ def test_a_field_of_ours_is_left_out_whatever_the_code_of_its_refusal(
         rig.queue(*[row(f"Row {n}?") for n in range(4)])
         rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
-    assert store.limits()["without"] == "includeUsage"
+    assert store.limits.found()["without"] == "includeUsage"
 
 
 def test_an_answer_that_is_garbled_once_limits_nothing(store: Store) -> None:
@@ -369,7 +369,7 @@ def test_an_answer_that_is_garbled_once_limits_nothing(store: Store) -> None:
             rig.run()
     assert not broken
     assert {one.state for one in rig.records()} == {State.COMPLETED}
-    assert store.limits() == {}
+    assert store.limits.found() == {}
 
 
 def test_a_provider_that_takes_the_first_tasks_of_a_post_and_passes_over_the_rest_is_found_out(
@@ -390,7 +390,7 @@ def test_a_provider_that_takes_the_first_tasks_of_a_post_and_passes_over_the_res
         for name in ("first", "second"):
             rig.queue(*[row(f"Row {n}?") for n in range(8)], name=name)
             steps.submit(rig.context)
-        assert store.limits() == {"tasks": "2"}
+        assert store.limits.found() == {"tasks": "2"}
         rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
     assert len(taken) == len(set(taken)) == 16
@@ -414,4 +414,4 @@ def test_a_request_that_is_too_large_for_a_rate_limit_is_no_want_of_capacity(
         rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
     assert store.window()[0] >= 8
-    assert store.limits() == {"tasks": "2"}
+    assert store.limits.found() == {"tasks": "2"}

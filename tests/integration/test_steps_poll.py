@@ -250,7 +250,7 @@ def test_a_provider_that_takes_one_task_in_a_poll_is_found_out(
     rig.queue(*[row(f"Look {n}. [[sim: latency=0.3]]") for n in range(5)])
     rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
-    assert rig.store.limits()["uuids"] == "1"
+    assert rig.store.limits.found()["uuids"] == "1"
     agree(rig, simulator)
 
 
@@ -263,4 +263,4 @@ def test_a_poll_that_the_server_fails_for_everybody_is_tried_for_one_and_no_limi
     simulator.change(outage="500", outage_scope="polls")
     rig.run(lambda: simulator.totals()["posts"] > before, seconds=5)
     assert simulator.totals()["posts"] == before + 2
-    assert rig.store.limits() == {}
+    assert rig.store.limits.found() == {}

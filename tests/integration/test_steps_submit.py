@@ -11,6 +11,7 @@ from store_driver import StoreServer
 
 from tasks import reading, reading_results, steps
 from tasks.job import State
+from tasks.posting import Posting
 from tasks.store import Store
 
 
@@ -126,11 +127,11 @@ def test_a_provider_that_takes_fewer_tasks_is_found_out_once(
     simulator.change(max_tasks=most)
     rig.queue(*[row(f"Video {n}?") for n in range(7)])
     rig.run()
-    assert int(rig.store.limits()["tasks"]) <= most
+    assert int(rig.store.limits.found()["tasks"]) <= most
     refused = simulator.totals()["posts"]
     rig.queue(*[row(f"Next {n}?") for n in range(6)], name="next")
     steps.submit(rig.context)
-    assert simulator.totals()["posts"] - refused == 6 / int(rig.store.limits()["tasks"])
+    assert simulator.totals()["posts"] - refused == 6 / int(rig.store.limits.found()["tasks"])
     rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
     agree(rig, simulator)
@@ -144,12 +145,12 @@ def test_a_refusal_under_a_success_that_may_have_bought_spares_the_tasks_to_come
     resize(rig.store, 40)
     rig.queue(*[row(f"Video {n}?") for n in range(40)])
     rig.run()
-    assert int(rig.store.limits()["tasks"]) <= most
+    assert int(rig.store.limits.found()["tasks"]) <= most
     assert {one.state for one in rig.records()} == {State.COMPLETED}
     sent = simulator.totals()["posts"]
     rig.queue(*[row(f"Next {n}?") for n in range(6)], name="next")
     steps.submit(rig.context)
-    assert simulator.totals()["posts"] - sent == 6 / int(rig.store.limits()["tasks"])
+    assert simulator.totals()["posts"] - sent == 6 / int(rig.store.limits.found()["tasks"])
     rig.run()
     agree(rig, simulator)
 
@@ -160,7 +161,7 @@ def test_a_large_post_that_no_answer_came_to_is_halved_from_then_on(
     simulator.change(outage="refuse", outage_scope="submissions")
     rig.queue(*[row("x" * 100_000 + str(n)) for n in range(4)])
     steps.submit(rig.context)
-    assert 190_000 < int(rig.store.limits()["bytes"]) < 210_000
+    assert 190_000 < int(rig.store.limits.found()["bytes"]) < 210_000
     simulator.change(outage=None, outage_scope="all")
     rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
@@ -172,14 +173,14 @@ def test_a_small_post_that_no_answer_came_to_limits_nothing(rig: Rig, simulator:
     rig.queue(*[row(f"Video {n}?") for n in range(4)])
     steps.submit(rig.context)
     assert {one.state for one in rig.records()} == {State.RESOLVING}
-    assert rig.store.limits() == {}
+    assert rig.store.limits.found() == {}
 
 
 def test_a_provider_that_takes_less_bytes_is_found_out(rig: Rig, simulator: Simulator) -> None:
     simulator.change(max_body=2000)
     rig.queue(*[row("x" * 300 + str(n)) for n in range(8)])
     rig.run()
-    assert 500 < int(rig.store.limits()["bytes"]) < 2000
+    assert 500 < int(rig.store.limits.found()["bytes"]) < 2000
     assert {one.state for one in rig.records()} == {State.COMPLETED}
     agree(rig, simulator)
 
@@ -190,7 +191,7 @@ def test_one_task_that_is_too_large_limits_no_other(rig: Rig, simulator: Simulat
     rig.run()
     states = [one.state for one in rig.records()]
     assert states == [State.COMPLETED, State.FAILED, State.COMPLETED]
-    assert rig.store.limits() == {}
+    assert rig.store.limits.found() == {}
 
 
 def test_fields_that_the_provider_refuses_are_left_out_and_nobody_fails(
@@ -201,7 +202,7 @@ def test_fields_that_the_provider_refuses_are_left_out_and_nobody_fails(
     rig.queue(row("One?"), row("Two?"))
     rig.run()
     assert {one.state for one in rig.records()} == {State.COMPLETED}
-    assert rig.store.limits()["without"] == "includeUsage,webhookURL"
+    assert rig.store.limits.found()["without"] == "includeUsage,webhookURL"
     assert simulator.totals()["purchases"] == 2
 
 
@@ -212,7 +213,7 @@ def test_a_field_of_the_row_that_the_provider_refuses_fails_the_row(
     rig.queue(row("One?", seed=7), row("Two?"))
     rig.run()
     assert [one.state for one in rig.records()] == [State.FAILED, State.COMPLETED]
-    assert rig.store.limits() == {}
+    assert rig.store.limits.found() == {}
 
 
 def test_a_bad_task_fails_alone_and_unbought(rig: Rig, simulator: Simulator) -> None:
@@ -294,6 +295,8 @@ def test_a_claim_past_half_its_lease_is_not_sent(rig: Rig, simulator: Simulator)
     (job,) = rig.queue(row())
     claim = rig.store.claim(5, 3600, "", "", 60)
     old = replace(claim, taken_at=claim.taken_at - 30)
-    steps._send(rig.context, old, old.jobs, {job: b"{}"})  # noqa: SLF001 - time cannot be waited for
+    applied: list[object] = []
+    Posting(rig.context, old, lambda *answer: applied.append(answer)).send(old.jobs, {job: b"{}"})
+    assert applied == []
     assert rig.only().state is State.QUEUED
     assert simulator.totals()["posts"] == 0

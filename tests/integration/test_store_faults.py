@@ -38,7 +38,7 @@ def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreServer]
 
 def opened(server: StoreServer, timeout: float = 5.0) -> Store:
     store = Store.open(server.url, "faults", timeout)
-    store.check("simulated", 8)
+    store.marks.check("simulated", 8)
     return store
 
 
@@ -115,7 +115,7 @@ def test_a_full_store_is_away_and_nothing_is_half_written(own: StoreServer) -> N
     with pytest.raises(StoreAway, match="cannot write"):
         store.probe()
     with pytest.raises(StoreAway, match="cannot write"):
-        store.learn("tasks", "3")
+        store.limits.takes_fewer("tasks", 3)
     store.client.config_set("maxmemory", 0)
     assert contents(store) == before
     assert store.deliver(job, [success(job)]) == "stored"
@@ -166,7 +166,7 @@ def test_a_store_that_was_demoted_is_left_for_the_one_its_name_leads_to(
     other_server = StoreServer(valkey_binary(), tmp_path / "other", *now)
     with other_server as other, Relay(own.port) as relay:
         store = Store.open(f"redis://127.0.0.1:{relay.port}/0", "faults")
-        store.check("simulated", 8)
+        store.marks.check("simulated", 8)
         store.probe()
         other_client = redis.Redis(port=other.port)
         with redis.Redis(port=own.port) as before:

@@ -40,7 +40,7 @@ class Books(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.store = Store.open(self.server_url, f"p{uuid.uuid4().hex[:10]}")
-        self.store.check("simulated", 8)
+        self.store.marks.check("simulated", 8)
         self.job = ""
         self.tokens = ["0"]
         self.states: list[State] = [State.QUEUED]

@@ -8,7 +8,8 @@ from core_driver import audit, bring_to, queue, record, resize, row, take
 from tasks import reading
 from tasks.errors import StoreRefused
 from tasks.job import State
-from tasks.store import SCHEMA, Store
+from tasks.marks import SCHEMA
+from tasks.store import Store
 
 
 def batches_of(store: Store, jobs: list[str]) -> list[str]:
@@ -166,10 +167,10 @@ def test_a_batch_that_somebody_deleted_stops_no_other(store: Store) -> None:
 
 def test_another_providers_store_is_refused(store: Store) -> None:
     with pytest.raises(StoreRefused, match="simulated"):
-        store.check("runware https://api.runware.ai/v1", 8)
+        store.marks.check("runware https://api.runware.ai/v1", 8)
 
 
 def test_a_newer_schema_is_refused(store: Store) -> None:
     store.client.hset(store.keys("meta"), "schema", SCHEMA + 1)
     with pytest.raises(StoreRefused, match=f"schema {SCHEMA + 1}"):
-        store.check("simulated", 8)
+        store.marks.check("simulated", 8)

@@ -97,7 +97,7 @@ def test_moves_together_leave_what_they_leave_one_by_one(
     found = []
     for together in (1, len(moves)):
         fresh = Store.open(url, f"t{uuid.uuid4().hex[:12]}")
-        fresh.check("simulated", 8)
+        fresh.marks.check("simulated", 8)
         found.append(seen(fresh, played(fresh, 4, moves, together)))
         fresh.client.close()
     assert found[0] == found[1]

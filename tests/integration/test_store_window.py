@@ -10,6 +10,15 @@ from store_driver import StoreServer
 from tasks.store import Store
 
 
+def fit(
+    store: Store, taken: int, refused: int, *, lost: int = 0, most: int = 1000, full: bool = True
+) -> int:
+    """Tell what one POST showed; return the window."""
+    with store.moves() as moves:
+        moves.fit(taken, refused, lost, most, full=full)
+    return int(moves.answers[-1])
+
+
 class Crowd:
     """A provider that holds so many tasks at once, each for some rounds; the slots mirror it."""
 
@@ -40,7 +49,7 @@ class Crowd:
             self.running[-1] += names
             self.taken, self.refused = self.taken + room, self.refused + wanted - room
             full = taken + wanted == window
-            self.store.fit(room, wanted - room, 0, 1000, full=full)
+            fit(self.store, room, wanted - room, full=full)
 
 
 @pytest.fixture
@@ -77,15 +86,15 @@ def test_a_capacity_that_changes_is_found_and_few_are_refused(
 
 def test_a_post_without_any_answer_leaves_the_window_and_slows_its_growth(store: Store) -> None:
     resize(store, 100)
-    assert store.fit(0, 0, 50, 1000, full=True) == 100
-    assert store.fit(50, 0, 0, 1000, full=True) == 101
-    assert store.fit(50, 0, 0, 1000, full=True) == 103
+    assert fit(store, 0, 0, lost=50) == 100
+    assert fit(store, 50, 0) == 101
+    assert fit(store, 50, 0) == 103
 
 
 def test_a_window_is_never_below_one_nor_above_its_most(store: Store) -> None:
-    assert store.fit(0, 50, 0, 1000, full=True) == 1
+    assert fit(store, 0, 50) == 1
     for _ in range(300):
-        assert 1 <= store.fit(50, 0, 0, 12, full=True) <= 12
+        assert 1 <= fit(store, 50, 0, most=12) <= 12
 
 
 def test_a_refusal_while_nothing_is_at_the_provider_says_nothing_of_its_capacity(
@@ -93,7 +102,7 @@ def test_a_refusal_while_nothing_is_at_the_provider_says_nothing_of_its_capacity
 ) -> None:
     resize(store, 100)
     for _ in range(3):  # it is full of other people's tasks
-        assert store.fit(0, 50, 0, 1000, full=True) == 1
+        assert fit(store, 0, 50) == 1
     crowd = Crowd(store, capacity=100)
     for _ in range(40):  # a hundred, one at a time, would take as many rounds
         crowd.round()

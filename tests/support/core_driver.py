@@ -44,7 +44,7 @@ AT_PROVIDER = (State.SUBMITTING, State.RESOLVING, State.PROCESSING)
 @contextmanager
 def fresh_store(server: StoreServer, namespace: str) -> Iterator[Store]:
     opened = Store.open(server.url, namespace)
-    opened.check("simulated", 8)
+    opened.marks.check("simulated", 8)
     yield opened
     opened.client.close()
 

@@ -99,7 +99,7 @@ class Door:
     def job(self, expected: int = 1) -> str:
         """Record a job and claim it, as a worker does before it submits."""
         job, store = str(uuid.uuid4()), self.store
-        store.check("simulated", 1000)
+        store.marks.check("simulated", 1000)
         batch = store.open_batch(job, f"batch_{job}", 1)
         store.enqueue(batch, [(job, 1, expected, "digest", 0, b"input")])
         store.seal(batch)

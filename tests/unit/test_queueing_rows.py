@@ -81,5 +81,5 @@ def test_a_store_that_lost_everything_meets_the_same_ids_again(queueing: Queuein
     before = queue(queueing, [row(1, "a")])
     for key in queueing.store.client.scan_iter(f"{queueing.store.keys.namespace}:*"):
         queueing.store.client.delete(key)
-    queueing.store.check("simulated", 8)
+    queueing.store.marks.check("simulated", 8)
     assert queue(queueing, [row(1, "a")]) == before

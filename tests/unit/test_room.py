@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.store import Outlook
+from tasks.outlook import Outlook
 from worker.room import LATE, comes_first
 
 FULL = 50

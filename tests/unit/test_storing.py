@@ -7,7 +7,7 @@ import pytest
 from batches.contents import Unusable
 from batches.storing import Said, judged, polled
 from tasks.errors import Error
-from tasks.provider import Answer
+from tasks.response import Answer
 from tasks.wire.answer import items, parse
 from tasks.wire.media import stored
 from tasks.wire.request import dumps
