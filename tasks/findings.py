@@ -56,7 +56,7 @@ def _accuses(job: Record, error: Item) -> bool:
     Of a task that was refused before it was taken, that refusal, told late, is none.
     """
     unknown = category(error.code) is Category.UNKNOWN  # the refusal's was told by its status
-    is_of_refusal = job.refusals > 0 and (error.code == job.error_code or unknown)
+    is_of_refusal = job.refusals > 0 and (error.code in job.refused_with or unknown)
     return is_verdict(error) and not is_of_refusal
 
 

@@ -65,6 +65,7 @@ class Record:
     reserved: int  # the most that one purchase is reckoned to cost
     winner: int | None  # the attempt whose results are the job's, with those it stands beside
     refusals: int  # POSTs of the current attempt that were refused for now
+    refused_with: frozenset[str]  # their codes
     resends: int  # POSTs of the current attempt beyond the first
     passed_over: int  # those before which it was lost while the provider took others
     empties: int  # answered polls in a row that knew nothing of the current attempt
@@ -123,6 +124,7 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
         reserved=_number(get("rv")),
         winner=_moment(get("w")),
         refusals=_number(get("rf")),
+        refused_with=_words(get("rc")),
         resends=_number(get("rs")),
         passed_over=_number(get("po")),
         empties=_number(get("em")),
@@ -136,7 +138,7 @@ def record(job_id: str, fields: Mapping[str, str]) -> Record:
         token=_number(get("t")),
         error_code=get("ec", ""),
         celery_id=get("cy", ""),
-        flags=frozenset(filter(None, get("fl", "").split(","))),
+        flags=_words(get("fl")),
         attempts=tuple(_attempt(job_id, n, fields, told) for n in range(1, current + 1)),
     )
 
@@ -166,6 +168,10 @@ def _number(text: str | None) -> int:
 
 def _moment(text: str | None) -> int | None:
     return int(text) if text else None
+
+
+def _words(text: str | None) -> frozenset[str]:
+    return frozenset(filter(None, (text or "").split(",")))
 
 
 def _digests(kind: str, told: Sequence[str]) -> tuple[str, ...]:

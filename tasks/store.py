@@ -11,14 +11,14 @@ from typing import Any
 
 from tasks.claims import LEASE, Claim, Claimed, Due, claimed, due, ms, pack
 from tasks.clock import passing
-from tasks.errors import StoreRefused
+from tasks.errors import Category, StoreRefused, category
 from tasks.keys import Keys
 from tasks.limits import Limits
 from tasks.lua import Argument, Scripts, connect, store_errors
 from tasks.marks import Marks
 from tasks.move_calls import Moves
 from tasks.outlook import Outlook, outlook
-from tasks.wire.answer import Item
+from tasks.wire.answer import Item, Kind
 
 POLL_HOLD = 30.0
 """Seconds a task taken for a poll is left alone by other pollers: above that deadline too."""
@@ -163,8 +163,7 @@ class Store:
         """Keep delivered results by membership; see callback.lua for what it returns."""
         flat: list[Argument] = []
         for item in items:
-            cost = "" if item.cost is None else str(item.cost)
-            flat += [item.task_uuid or "", item.kind.value, item.digest, cost, pack([item])]
+            flat += [item.task_uuid or "", item.kind.value, item.digest, _told(item), pack([item])]
         return str(self.scripts.run("callback", job, *flat).decode())
 
     def quarantine(self, job: str, digest: str, body: bytes) -> str:
@@ -243,3 +242,10 @@ class Store:
         """Whether a worker is alive that hands out work."""
         with store_errors():
             return bool(self.client.exists(self.keys("leader")))
+
+
+def _told(item: Item) -> str:
+    """Return the cost of a result, or the code of an error; empty where it is not known."""
+    if item.kind is Kind.ERROR:
+        return "" if category(item.code) is Category.UNKNOWN else item.code
+    return "" if item.cost is None else str(item.cost)

@@ -1,7 +1,7 @@
 -- One delivery to the callback door: kept by membership, joined where it makes the attempt whole.
 -- An error, a twin or a surplus only makes the task due for a poll: a callback alone decides no failure.
 -- ARGV: job id, then per item: taskUUID ('' where it names none), kind, digest, cost ('' where not
---       reported), blob
+--       reported) or of an error its code ('' where nobody knows it), blob
 -- returns: 'stored', 'known' (nothing new), 'foreign' (names another job's task), 'full' (too much is
 --          kept of the attempt: nothing was kept) or 'orphan' (no such job, or no such task of anybody)
 local MOST = 32 -- results and errors kept of one attempt; four and theirs are below twenty
@@ -67,17 +67,19 @@ local function success(n, digest, cost, blob)
   end
 end
 
-local function failure(n, named, digest, blob)
+local function failure(n, named, digest, code, blob)
   -- Only refused so far, the task was never there: this tells of a refusal, too.
   if job.s == 'queued' and job.rf and not job.rs and n == tonumber(job.a) then return end
   doubtful[n] = true
+  local is_late = n == tonumber(job.a) and is_of_refusal(job, code)
+  if is_late and code ~= '' then return end
   if job['o' .. n] == 'completed' then
     flag(job, 'contradiction')
   elseif not job['d' .. n .. ':' .. digest] and not job['x' .. n .. ':' .. digest] then
     keep('x', n, digest, '', blob)
   end
   -- One that names no task may be an earlier attempt's, told again.
-  if n ~= tonumber(job.a) or job.ce or not (named or n == 1) then return end
+  if n ~= tonumber(job.a) or job.ce or is_late or not (named or n == 1) then return end
   set(job, 'ce', 1, 'em', 0)
   if ENDED[job.s] then return end
   if not job.l then set(job, 'l', t) end
@@ -89,7 +91,7 @@ for i = 2, #ARGV, 5 do
   local write_down = is_first and append or note -- the first is no repetition
   write_down(job.id, t, 'callback', kind)
   if kind == 'error' then
-    failure(n, ARGV[i] ~= '', ARGV[i + 2], ARGV[i + 4])
+    failure(n, ARGV[i] ~= '', ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
   elseif kind == 'success' then
     success(n, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
   elseif kind == 'processing' and ARGV[i] ~= '' and found(job, n, t, 'by callback') then

@@ -7,6 +7,7 @@
 
 local HISTORY = 64        -- entries kept per job
 local CAUSES = 64         -- error codes that a batch counts apart; the rest is 'other'
+local WORD = 64           -- most bytes of a field: with larger ones a record takes twice the room
 local PROMPT_MS = 1000    -- a job is not polled more often than this, whatever is delivered
 local LEAP = 1000000000   -- polls, or claims, that a lost history had at most
 local COST_MS = 60000     -- a cost that came with no result is asked for so long

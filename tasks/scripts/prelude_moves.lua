@@ -128,13 +128,28 @@ local function requeue(job, t, not_before)
   nudge()
 end
 
+-- The codes with which POSTs of the attempt were refused, for their callbacks may come late.
+local function refused_with(job, code)
+  local known = job.rc or ''
+  if string.find(',' .. known .. ',', ',' .. code .. ',', 1, true) then return end
+  local all = known == '' and code or known .. ',' .. code
+  set(job, 'rc', #all <= WORD and all or code)
+end
+
+-- Does an error tell of such a refusal? `code` is '' where nobody knows it: that refusal's may have been
+-- told by its status alone.
+local function is_of_refusal(job, code)
+  if not job.rf then return false end
+  return code == '' or string.find(',' .. (job.rc or '') .. ',', ',' .. code .. ',', 1, true) ~= nil
+end
+
 -- The job goes on with its next attempt, of which nothing is known.
 local function next_attempt(job, uuid)
   local n = tonumber(job.a) + 1
   redis.call('SET', KEY.task(uuid), job.id .. ':' .. n)
   if job.l and not job['e' .. job.a] then set(job, 'l' .. job.a, '') end
   set(job, 'a', n, 'i' .. n, uuid)
-  for _, field in ipairs({'em', 'l', 'ls', 'x', 'xc', 'xt', 'rs', 'po', 'rf', 'pb', 'ce', 'se'}) do forget(job, field) end
+  for _, field in ipairs({'em', 'l', 'ls', 'x', 'xc', 'xt', 'rs', 'po', 'rf', 'rc', 'pb', 'ce', 'se'}) do forget(job, field) end
   unflag(job, 'parked')
 end
 

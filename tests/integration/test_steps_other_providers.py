@@ -104,6 +104,65 @@ def test_a_refusal_that_a_callback_tells_too_is_no_failure_of_what_was_taken(
         assert (rig.only().state, rig.only().attempt) == (State.PROCESSING, 1)
 
 
+@pytest.mark.parametrize("code", [CAPACITY, "tooManyTasks"])
+def test_a_refusal_that_is_told_late_buys_nothing_when_the_next_post_was_lost(
+    store: Store, code: str
+) -> None:
+    posts = list[list[str]]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append([task["taskUUID"] for task in tasks])
+        return (429, errors(tasks, code)) if len(posts) == 1 else LOST
+
+    with provider(lambda _: data(), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60, REELQUEUE_RESOLVE_AFTER=50)
+        (job,) = rig.queue(row())
+        wait_until(lambda: settled(rig, State.RESOLVING))
+        store.deliver(job, [error(job, code)])
+        for _ in range(8):
+            turned(rig)
+        assert posts == [[job], [job]]
+        assert (rig.only().state, rig.only().attempt) == (State.RESOLVING, 1)
+
+
+@pytest.mark.parametrize("code", [CAPACITY, "tooManyTasks"])
+def test_a_refusal_that_is_told_late_keeps_no_lost_task_from_being_sent_again(
+    store: Store, code: str
+) -> None:
+    posts = list[list[str]]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append([task["taskUUID"] for task in tasks])
+        told = {1: (429, errors(tasks, code)), 2: LOST}
+        return told.get(len(posts)) or accept(tasks)
+
+    with provider(lambda _: data(), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        (job,) = rig.queue(row())
+        wait_until(lambda: settled(rig, State.RESOLVING))
+        store.deliver(job, [error(job, code)])
+        wait_until(lambda: settled(rig, State.PROCESSING))
+        assert posts == [[job]] * 3
+
+
+def test_a_refusal_that_is_told_after_another_one_is_known_too(store: Store) -> None:
+    posts = list[list[str]]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append([task["taskUUID"] for task in tasks])
+        told = {1: (429, errors(tasks, CAPACITY)), 2: (429, errors(tasks, "rateLimitExceeded"))}
+        return told.get(len(posts)) or accept(tasks)
+
+    with provider(lambda _: data(), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60, REELQUEUE_RESOLVE_AFTER=50)
+        (job,) = rig.queue(row())
+        wait_until(lambda: settled(rig, State.PROCESSING))
+        store.deliver(job, [error(job, CAPACITY)])
+        for _ in range(8):
+            turned(rig)
+        assert (rig.only().state, rig.only().attempt) == (State.PROCESSING, 1)
+
+
 def test_another_failure_that_a_callback_tells_of_what_was_refused_once_is_believed(
     store: Store,
 ) -> None:
