@@ -177,6 +177,11 @@ end
 -- answer: blob, ok, cost, final ('1' or '0'), code, digests
 local function joined(job, n, t, answer)
   forget(job, 'l' .. n)
+  local waits = job.s == 'queued' and n == tonumber(job.a) and answer.final == '1'
+  if waits and answer.ok == 0 then -- decided when it is looked for again: what accuses it is kept
+    found(job, n, t, '')
+    return true
+  end
   if answer.ok >= tonumber(job['ok' .. n] or '0') then -- it is cumulative
     local costs = {}
     for _, digest in ipairs(digests(job, 'd', n)) do
@@ -200,7 +205,7 @@ local function joined(job, n, t, answer)
     return true
   end
   if answer.final ~= '1' then return false end
-  if job.s == 'queued' and n == tonumber(job.a) then -- decided when the job is looked for again
+  if waits then -- the rest is decided then, too
     found(job, n, t, '')
     return true
   end

@@ -11,7 +11,7 @@ from odd_provider import LOST, Tasks, accept, data, errors, provider, result, ru
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
-from tasks import reading, steps, verbs
+from tasks import findings, reading, steps, verbs
 from tasks.job import State
 from tasks.store import Store
 
@@ -178,6 +178,29 @@ def test_another_failure_that_a_callback_tells_of_what_was_refused_once_is_belie
         wait_until(lambda: settled(rig, State.PROCESSING))
         store.deliver(job, [error(job, "providerRateLimitExceeded")])
         wait_until(lambda: turned(rig) or rig.only().attempt == 2)
+
+
+def test_a_failure_that_a_callback_tells_while_the_resend_waits_is_believed_in_the_end(
+    store: Store,
+) -> None:
+    posts = list[str]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.extend(task["taskUUID"] for task in tasks)
+        return LOST if len(posts) == 1 else accept(tasks)
+
+    with provider(lambda _: data(), submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        (job,) = rig.queue(row())
+        steps.submit(rig.context)
+        verbs.hold(store, "batch_batch", "by the user")
+        wait_until(lambda: settled(rig, State.QUEUED))
+        store.deliver(job, [error(job)])
+        for _ in range(findings.ACCUSED_EMPTIES + 2):
+            turned(rig)
+        verbs.resume(store, "batch_batch")
+        wait_until(lambda: turned(rig) or rig.only().attempt == 2)
+        assert posts.count(job) == 1
 
 
 @pytest.mark.parametrize("code", ["duplicateUUID", "mediaExpired"])
