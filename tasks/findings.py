@@ -43,8 +43,9 @@ def found(context: Context, sent: int, task: Due, told: Sequence[Item], status: 
     if silent and job.accused and task.attempt == job.attempt:
         successes, accusations = reading_results.delivered(context.store, job, task.attempt)
         accusations = [error for error in accusations if _accuses(job, error)]
-        # One error of several results may be followed by successes that take longer.
-        all_told = len(successes) + len(accusations) >= expected
+        # One error of several results may be followed by successes that take longer; and one of a
+        # task that was sent again may be of the POST before.
+        all_told = len(successes) + len(accusations) >= expected and not job.resends
         if accusations and (all_told or timing.silent_for_long(context.settings, sent, task)):
             return judged(tuple(accusations))
     return said

@@ -5,6 +5,7 @@
 local job = fetch(ARGV[1])
 if not job or stale(job, ARGV[3]) then return 'stale' end
 local t, n = now(), tonumber(ARGV[2])
+if is_resent(job, n, t) then return 'stale' end
 if joined(job, n, t, answer_from(ARGV, 9)) or not MOVES.again[job.s] then return 'ended' end
 redis.call('ZREM', KEY.leases(), job.id)
 redis.call('SET', KEY.failure(job.id), ARGV[7])

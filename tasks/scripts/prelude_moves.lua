@@ -183,6 +183,14 @@ local function ask_for_cost(job, n, t)
   nudge()
 end
 
+-- Is the attempt being sent again right now? Then a failure told of it may be that of the POST before, and
+-- this one may be bought all the same: nothing is decided before it was answered.
+local function is_resent(job, n, t)
+  if job.s ~= 'submitting' or not job.rs or n ~= tonumber(job.a) then return false end
+  redis.call('ZADD', KEY.due(), redis.call('ZSCORE', KEY.leases(), job.id) or t + PROMPT_MS, task_uuid(job, n))
+  return true
+end
+
 -- When to poll again: as planned, unless something was delivered after the poll was sent.
 local function schedule(job, n, t, sent, planned)
   if tonumber(job.lp or '0') > sent then planned = math.min(planned, t + PROMPT_MS) end

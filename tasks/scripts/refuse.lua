@@ -17,6 +17,7 @@ if is_refused and not job.rs then -- nothing was sent before: what callbacks tol
   for _, digest in ipairs(digests(job, 'x', tonumber(job.a))) do drop(job, 'x', tonumber(job.a), digest) end
   forget(job, 'ce', 'em', 'l')
 end
+if job.rs and job.ce then set(job, 'se', 1) end -- told of meanwhile: it is looked for, not sent
 move(job, 'refuse', t, ARGV[5])
 requeue(job, t, t + tonumber(ARGV[3]))
 return 'moved'
