@@ -32,13 +32,11 @@ local function tell_caller(job, event)
     ',"traceback":null,"children":[],"date_done":null,"task_id":' .. cjson.encode(job.cy) .. '}', 'EX', CALLER_TOLD)
 end
 
--- Does a job end with results of which no cost was told? Of a batch with a limit its reservation is kept.
+-- Does a job end with results, of whose last attempt no cost was told? Of a batch with a limit the
+-- reservation that was made for it is kept.
 local function is_bought_untold(job, to)
   if to ~= 'completed' and to ~= 'partial' then return false end
-  for n = 1, tonumber(job.a) do
-    if job['c' .. n] or (job['m' .. n] or '0') ~= '0' then return false end
-  end
-  return true
+  return not job['c' .. job.a] and (job['m' .. job.a] or '0') == '0'
 end
 
 -- One move along the table; false, and nothing done, where the table has no such edge.

@@ -245,6 +245,27 @@ def test_what_is_kept_for_one_attempt_is_not_given_back_for_the_cost_of_another(
     audit(store, [job])
 
 
+def test_what_one_attempt_cost_hides_not_that_the_next_ones_cost_was_not_told(
+    store: Store,
+) -> None:
+    (job,) = queue(store, row(numberResults=2))
+    reserve(store, [job], NANO)
+    store.budget(BATCH, 9 * NANO, 0)
+    take(store)
+    with store.moves() as moves:
+        part = verdict(success(job, cost=0.1), error(job), final=True)
+        moves.join(asked(store, job), 0, 1.0, "", part)
+    verbs.retry(store, SECRET, [record(store, job)])
+    take(store)
+    second = record(store, job).attempts[1].task_uuid
+    store.deliver(job, [success(second, "other", cost=None)])
+    batch = reading.batch(store, BATCH)
+    assert batch
+    assert record(store, job).state is State.COMPLETED
+    assert (batch.cost, batch.untold) == (NANO // 10, NANO)
+    audit(store, [job])
+
+
 def test_a_cost_of_nothing_is_told_too(store: Store) -> None:
     (job,) = queue(store, row())
     reserve(store, [job], NANO)
