@@ -48,7 +48,7 @@ def _log(log: FilteringBoundLogger, endings: Sequence[Entry]) -> None:
 
 
 def _learn_bounds(store: Store, endings: Sequence[Entry]) -> None:
-    """Tell batches with a limit what an input may cost: half again as much as any has."""
+    """Tell batches with a limit what an input may cost a result: half again as much as any has."""
     limited = reading.limited(store, {entry.batch for entry in endings})
     most: dict[str, int] = {}
     for job in stories(store, known(store, [e for e in endings if e.batch in limited])):
@@ -60,12 +60,13 @@ def _learn_bounds(store: Store, endings: Sequence[Entry]) -> None:
 
 
 def _cost_of_input(job: Story) -> int:
-    """Return what a job cost beyond its output, or what its prompt costs by the price table."""
+    """Return what each result cost beyond its output, or its prompt by the price table."""
     usages = [item.raw.get("usage") for item in job.results]
     told = [usage for usage in usages if isinstance(usage, dict)]
     prompt = max((_tokens(usage, "promptTokens") for usage in told), default=0)
     output = sum(_tokens(usage, "completionTokens") for usage in told)
-    return max(input_cost(prompt), job.record.cost - output * OUTPUT_NANO_PER_TOKEN)
+    beyond = job.record.cost - output * OUTPUT_NANO_PER_TOKEN
+    return max(input_cost(prompt), -(-beyond // max(1, len(told))))
 
 
 def _tokens(usage: Mapping[str, object], name: str) -> int:

@@ -9,8 +9,9 @@
 --          lost, or without a clear answer (1 or 0): it is looked for again, however long it waited
 
 -- A batch with a limit: may the job be sent? Cost, reservations, those kept of results whose cost was
--- not told, and the most that it can cost itself must stay within. HINCRBY adds, and only the sign is looked at. Until the cost of an input is known
--- or given, the batch's jobs go one at a time.
+-- not told, and the most that it can cost itself must stay within. HINCRBY adds, and only the sign is
+-- looked at. An input may be billed with each result. Until its cost is known or given, the batch's jobs
+-- go one at a time.
 local function affordable(job)
   pay_in()
   local batch, own = KEY.batch(job.b), KEY.job(job.id)
@@ -19,7 +20,7 @@ local function affordable(job)
   if not bound and reserved ~= '0' then return false end
   if not job.ro then set(job, 'ro', job.rv) end
   redis.call('HSET', own, 'rv', job.ro)
-  redis.call('HINCRBY', own, 'rv', bound or '0')
+  for _ = 1, wanted(job, job.a) do redis.call('HINCRBY', own, 'rv', bound or '0') end
   job.rv = redis.call('HGET', own, 'rv')
   redis.call('HSET', batch, 'room', redis.call('HGET', batch, 'cap'))
   for _, amount in ipairs({cost, reserved, untold or '0', job.rv}) do

@@ -32,6 +32,8 @@ from tasks.outbox import Outbox, drain
 from tasks.settle import settle
 from tasks.store import Store
 
+PROMPT = 5_000
+"""Tokens, more than the simulator counts for a prompt without media."""
 BATCH = "batch_batch"
 
 
@@ -58,6 +60,14 @@ def test_no_more_is_claimed_than_the_limit_can_pay_for(store: Store) -> None:
     assert len(take(store)[1]) == 3
     assert take(store)[1] == ()
     assert store.outlook().claimable == 0
+    audit(store, jobs)
+
+
+def test_an_input_is_reckoned_with_each_result_for_it_may_be_billed_so(store: Store) -> None:
+    jobs = queue(store, *[row(numberResults=3) for _ in range(3)])
+    reserve(store, jobs, NANO // 10)
+    store.budget(BATCH, NANO, NANO // 10)  # a job may cost 0.4
+    assert len(take(store)[1]) == 2
     audit(store, jobs)
 
 
@@ -178,14 +188,17 @@ def test_a_limit_stops_its_own_batch_alone(store: Store) -> None:
     assert [job.id for job in take(store)[1]] == rich
 
 
-def test_a_batch_is_never_charged_more_than_its_limit(store: Store, simulator: Simulator) -> None:
+@pytest.mark.parametrize("results", [1, 4])
+@pytest.mark.parametrize("is_learned", [True, False])
+def test_a_batch_is_never_charged_more_than_its_limit(
+    store: Store, simulator: Simulator, results: int, *, is_learned: bool
+) -> None:
     rig = Rig(store, simulator.v1)
-    rig.queue(
-        *[row(f"Look {n}. [[sim: latency=0.05]]", settings={"maxTokens": 900}) for n in range(9)]
-    )
-    reserve(store, rig.jobs, 900 * 12_000)
-    limit = 5 * 900 * 12_000
-    store.budget(BATCH, limit, None)
+    body = {"settings": {"maxTokens": 900}, "numberResults": results}
+    rig.queue(*[row(f"Look {n}. [[sim: latency=0.05]]", **body) for n in range(9)])
+    reserve(store, rig.jobs, 900 * 12_000 * results)
+    limit = 5 * 900 * 12_000 * results
+    store.budget(BATCH, limit, None if is_learned else PROMPT * 2_000)
     outbox = Outbox(store, "me")
     outbox.create()
 
