@@ -65,8 +65,17 @@ class Moves:
 
     def expire(self, due: Due, wait: float, message: str) -> None:
         """The deadline has passed, and a poll after it had no result."""
-        kept = failure("expired", message)
-        self._add("expire", *_which(due), ms(wait), kept, message[:120], ms(SLOT_MARGIN))
+        self._give_up(due, wait, "expire", ("expired", message), message)
+
+    def abandon(self, due: Due, wait: float, error: tuple[str, str]) -> None:
+        """Not found, and no POST had a clear answer, though each named the task: the job fails."""
+        self._give_up(due, wait, "fail", error, error[0])
+
+    def _give_up(
+        self, due: Due, wait: float, event: str, error: tuple[str, str], detail: str
+    ) -> None:
+        told = (event, error[0][:64], failure(*error), detail[:120])
+        self._add("give_up", *_which(due), ms(wait), *told, ms(SLOT_MARGIN))
 
     def fit(self, taken: int, refused: int, lost: int, most: int, *, full: bool) -> None:
         """Fit the window to what one POST showed, at most to `most`; its answer is the window.

@@ -33,7 +33,8 @@ FACES = {
 MOVES: dict[str, dict[State, State]] = {
     "claim": {State.QUEUED: State.SUBMITTING},
     "withhold": {State.QUEUED: State.FAILED},  # a file of it could not be uploaded: never sent
-    "acknowledge": {State.SUBMITTING: State.PROCESSING},
+    # After its lease, too, where nobody has claimed the job since.
+    "acknowledge": {State.SUBMITTING: State.PROCESSING, State.RESOLVING: State.PROCESSING},
     "refuse": {State.SUBMITTING: State.QUEUED},  # not bought; same taskUUID later
     "reject": {State.SUBMITTING: State.FAILED},  # not bought; would be refused again
     "lose": {State.SUBMITTING: State.RESOLVING},  # no clear answer

@@ -242,7 +242,7 @@ def _send_again(context: Context, moves: Moves, sent: int, task: Due) -> None:
     context.tell("poll.given_up", task, task.job.error_code)
     code, message = reading_results.failures(context.store, [task.job.id])[0]
     if task.job.error_code:  # the provider named the task each time
-        moves.fail(task, (code, message), Verdict((), 0, None, final=True))
+        moves.abandon(task, timing.after_deadline(context.settings), (code, message))
     else:
         moves.park(task, timing.RARELY, ("unresolved", "none of its POSTs had a clear answer"))
 

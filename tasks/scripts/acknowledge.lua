@@ -9,7 +9,7 @@ if not is_late and not held(job, ARGV[2]) then return 'stale' end
 redis.call('ZREM', KEY.leases(), job.id)
 forget(job, 'em', 'l', 'ls')
 took = true
-move(job, is_late and 'found' or 'acknowledge', t, ARGV[4])
+move(job, 'acknowledge', t, ARGV[4])
 redis.call('ZADD', KEY.due(), 'LT', t + tonumber(ARGV[3]), task_uuid(job, tonumber(job.a)))
 nudge()
 return 'moved'

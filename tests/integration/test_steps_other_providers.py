@@ -225,6 +225,30 @@ def test_a_resend_that_is_rejected_ends_the_job_and_not_the_watch_on_the_first_p
         assert rig.only().cost == 500_000_000
 
 
+def test_a_job_that_failed_after_posts_without_a_clear_answer_is_looked_for_all_the_same(
+    store: Store,
+) -> None:
+    """The first POST was bought, those after it are answered with a fault that names the task."""
+    posts, shown = list[int](), list[bool]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.append(len(tasks))
+        return LOST if len(posts) == 1 else (500, errors(tasks, "providerError"))
+
+    def poll(tasks: Tasks) -> str:
+        return data(*(result(task) for task in tasks)) if shown else data()
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=1)
+        rig.queue(row())
+        wait_until(lambda: settled(rig, State.FAILED))
+        assert rig.only().error_code == "providerError"
+        shown.append(True)
+        wait_until(lambda: settled(rig, State.COMPLETED))
+        assert rig.only().cost == 500_000_000
+        assert store.window()[1] == 0
+
+
 def test_the_slot_of_a_rejected_resend_is_free_once_nothing_was_told_of_it_for_long(
     store: Store,
 ) -> None:
