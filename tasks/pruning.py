@@ -13,8 +13,8 @@ LEAST = 86_400
 _WHY = {
     "open": "it has jobs that are open, or is not whole yet: reelqueue cancel {name} gives them up",
     "unsettled": "its last endings are not settled yet: try again while a worker is running",
-    "running": "the provider may still work on a job of it that was given up, and bill it: try "
-    "again when that is over",
+    "running": "the provider may still work on a job of it that was given up, and bill it, or has "
+    "yet to tell what one cost: try again when that is over, in an hour at most",
 }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tasks import reading
 from tasks.claims import unpack
-from tasks.job import Record
+from tasks.job import Record, State
 from tasks.lua import store_errors
 from tasks.store import Store
 from tasks.wire.answer import Item, Kind
@@ -93,7 +93,8 @@ def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
     """Return the results that are the jobs', and the errors told in place of the others.
 
     Where an attempt was for what a job lacked, the results of the attempts before it stand first;
-    of their errors none is left, for they were answered by that attempt.
+    of their errors none is left, for they were answered by that attempt. A completed job has none:
+    what another attempt for its rest met came to nothing.
     """
     numbers = [job.kept or (job.attempt,) for job in jobs]
     tried = [
@@ -111,14 +112,18 @@ def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
         some = [(job, number) for job, number in wanted if (job.id, number) in most]
         found |= zip(most, _results(store, some, most), strict=True)
     return [
-        [item for n in kept for item in found[job.id, n] if item.kind is Kind.SUCCESS or n == last]
-        + [
-            item
-            for item in found[job.id, last]
-            if last not in kept and item.kind is not Kind.SUCCESS
-        ]
+        _shown(job, {number: found[job.id, number] for number in (*kept, last)}, last)
         for job, kept, last in zip(jobs, numbers, tried, strict=True)
     ]
+
+
+def _shown(job: Record, told: Mapping[int, Sequence[Item]], last: int) -> list[Item]:
+    """Return the results of the kept attempts, then the errors of the last one."""
+    kept = job.kept or (job.attempt,)
+    results = [item for number in kept for item in told[number] if item.kind is Kind.SUCCESS]
+    if job.state is State.COMPLETED:
+        return results
+    return results + [item for item in told[last] if item.kind is not Kind.SUCCESS]
 
 
 def _without_surplus(

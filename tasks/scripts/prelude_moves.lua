@@ -228,6 +228,15 @@ local function stale(job, seq)
   return false
 end
 
+-- Is a job that has ended still asked for? Results of it may come yet, or what it cost.
+local function is_looked_for(job, t)
+  if tonumber(job.cu or '0') <= t then return false end
+  for n = 1, tonumber(job.a) do
+    if redis.call('ZSCORE', KEY.due(), task_uuid(job, n)) then return true end
+  end
+  return false
+end
+
 -- Does the provider perhaps have a task of the job? It holds a slot until it is known to be over.
 local function at_provider(job)
   for n = 1, tonumber(job.a) do

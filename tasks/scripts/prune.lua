@@ -4,7 +4,8 @@
 -- stays, and its row can be queued again. All-time cost stays in `counts`.
 -- ARGV: batch id, least seconds a tombstone stays
 -- returns: jobs removed, 'gone' (no such batch), or why nothing was: 'open' (jobs are, or will be),
---          'unsettled' (an ending may be), 'running' (the provider may be working on one)
+--          'unsettled' (an ending may be), 'running' (the provider may be working on one, or is asked for
+--          what came of one, or what it cost)
 local PAGE = 100
 local id, t = ARGV[1], now()
 local batch = KEY.batch(id)
@@ -27,7 +28,7 @@ end
 local jobs = {}
 for _, job in ipairs(redis.call('LRANGE', KEY.rows(id), 0, PAGE - 1)) do
   local found = fetch(job)
-  if found and at_provider(found) then return 'running' end
+  if found and (at_provider(found) or is_looked_for(found, t)) then return 'running' end
   jobs[#jobs + 1] = found
 end
 for _, job in ipairs(jobs) do

@@ -147,6 +147,34 @@ def test_a_batch_of_which_the_provider_may_still_bill_a_job_stays(store: Store) 
     assert record(store, jobs[0]).state is State.CANCELLED
 
 
+def test_a_job_that_is_looked_for_without_a_slot_is_not_pruned_before_its_time_is_over(
+    store: Store,
+) -> None:
+    (job,) = queue(store, row())
+    bring_to(store, job, State.RESOLVING)
+    verbs.cancel(store, [record(store, job)])
+    ask = asked(store, job)
+    with store.moves() as moves:
+        moves.snooze(ask, 0, 600, "absent")  # silent for long: it needs no slot any more
+    store.client.delete(store.keys("ends"))
+    assert store.window()[1] == 0
+    with pytest.raises(pruning.NotOver, match="still work on a job"):
+        pruning.page(store, the_batch(store))
+    assert store.deliver(job, [success(job)]) == "stored"
+    store.client.hset(store.keys("job", job), "cu", 1)
+    store.client.delete(store.keys("ends"))
+    assert pruning.page(store, the_batch(store)) == 1
+
+
+def test_a_batch_stays_while_it_is_asked_what_a_job_cost(store: Store) -> None:
+    (job,) = queue(store, row())
+    bring_to(store, job, State.PROCESSING)
+    store.deliver(job, [success(job, cost=None)])
+    store.client.delete(store.keys("ends"))
+    with pytest.raises(pruning.NotOver, match="what one cost"):
+        pruning.page(store, the_batch(store))
+
+
 def test_a_late_callback_of_a_pruned_job_is_known_and_keeps_nothing(store: Store) -> None:
     (job,) = completed(store, 1)
     list(pruning.pages(store, the_batch(store)))
@@ -197,7 +225,7 @@ def test_of_a_batch_that_was_pruned_the_rows_that_were_sent_are_remembered_alone
     jobs += queue(store, row(), row())
     store.deliver(jobs[1], [error(jobs[1])])  # sent in a history that the store has lost
     verbs.cancel(store, [record(store, job) for job in jobs])
-    store.client.delete(store.keys("ends"), store.keys("slots"))
+    store.client.delete(*(store.keys(name) for name in ("ends", "slots", "due")))  # all is over
     assert list(pruning.pages(store, the_batch(store))) == [3]
     assert [pruning.pruned(store, [job]) for job in jobs] == [1, 1, 0]
     assert [store.deliver(job, [success(job)]) for job in jobs] == ["known", "known", "orphan"]

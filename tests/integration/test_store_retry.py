@@ -245,6 +245,30 @@ def test_late_results_of_the_first_task_complete_a_partial_job_without_the_rest(
     audit(store, [job])
 
 
+@pytest.mark.parametrize("by_callback", [True, False])
+def test_what_an_attempt_for_the_rest_met_is_no_result_once_the_rest_has_come(
+    store: Store, *, by_callback: bool
+) -> None:
+    job = partial(store)
+    retried(store, job)
+    token, uuid = sent_again(store, job)
+    with store.moves() as moves:
+        moves.acknowledge(job, token, 60, "")
+    if by_callback:
+        store.deliver(job, [error(uuid)])
+    else:
+        with store.moves() as moves:
+            told = verdict(error(uuid, "unsafe"), final=True)
+            moves.fail(asked(store, job), ("unsafe", "no"), told)
+        assert texts(store, job) == ["0", "1", "2", "unsafe"]
+    ask, all_of_it = asked(store, job, 1), [success(job, str(n)) for n in range(4)]
+    with store.moves() as moves:
+        moves.join(ask, 0, 60, "", verdict(*all_of_it, final=True))
+    assert record(store, job).state is State.COMPLETED
+    assert texts(store, job) == ["0", "1", "2", "3"]
+    audit(store, [job])
+
+
 def test_some_late_results_are_shown_although_the_job_stays_given_up(store: Store) -> None:
     (job,) = queue(store, row(numberResults=3))
     bring_to(store, job, State.CANCELLED)
