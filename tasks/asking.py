@@ -173,7 +173,8 @@ def passed_over(
 ) -> list[Due]:
     """Return tasks whose silence is none: the answer was not for all that were asked for.
 
-    Silence that would have tasks sent again, or expired, is proven by asking for some alone.
+    Silence that would have tasks sent again, bought again or expired is proven by asking for some
+    alone.
 
     Args:
         context: Whom to ask.
@@ -187,6 +188,7 @@ def passed_over(
         for task in silent
         if timing.certainly_absent(settings, sent, task)
         or timing.past_deadline(settings, sent, task)
+        or timing.is_convicted_by_silence(task)
     ]
     some = context.random.sample(grave, min(len(grave), history.PROVEN))
     said = {history.asked_alone(context, task.task_uuid) for task in some}

@@ -20,9 +20,6 @@ from tasks.verdict_poll import (
 )
 from tasks.wire.answer import Item
 
-ACCUSED_EMPTIES = 3
-"""Empty polls after which an error that a callback brought is believed."""
-
 
 def found(context: Context, sent: int, task: Due, told: Sequence[Item], status: int) -> Found:
     """Return what a poll sent at `sent` (the store's ms) settles about a task.
@@ -39,8 +36,7 @@ def found(context: Context, sent: int, task: Due, told: Sequence[Item], status: 
     if job.state is State.RESOLVING:
         told = of_untaken(told)
     said = of_poll(told, expected, timing.seen(context.settings, sent, job), status)
-    silent = said.outcome is Outcome.EMPTY and job.empties + 1 >= ACCUSED_EMPTIES
-    if silent and job.accused and task.attempt == job.attempt:
+    if said.outcome is Outcome.EMPTY and timing.is_convicted_by_silence(task):
         successes, accusations = reading_results.delivered(context.store, job, task.attempt)
         accusations = [error for error in accusations if _accuses(job, error)]
         # One error of several results may be followed by successes that take longer; and one of a

@@ -15,6 +15,8 @@ LOOKED_FOR = 1.0
 """Seconds after which a task is polled first where something is to be found out."""
 ACCUSED = 2.0
 """Most seconds between polls of a task that a callback says has failed."""
+ACCUSED_EMPTIES = 3
+"""Silent polls in a row after which an error that a callback brought is believed."""
 AT_PROVIDER = frozenset({State.SUBMITTING, State.RESOLVING, State.PROCESSING})
 """States in which a poll can tell what becomes of the job."""
 
@@ -205,6 +207,13 @@ def certainly_absent(settings: Settings, sent: int, task: Due) -> bool:
     lost = job.state is State.RESOLVING and not job.accused and job.empties >= 1
     given_up = "parked" in job.flags and past_deadline(settings, sent, task)
     return lost and not given_up and silent_for_long(settings, sent, task)
+
+
+def is_convicted_by_silence(task: Due) -> bool:
+    """Whether, if this poll is silent too, an error that a callback brought is believed."""
+    job = task.job
+    is_accused = job.accused and task.attempt == job.attempt
+    return is_accused and job.empties + 1 >= ACCUSED_EMPTIES
 
 
 def lost_for_long(settings: Settings, sent: int, task: Due) -> bool:

@@ -11,7 +11,7 @@ from odd_provider import accept, data, provider, result, run_on
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
-from tasks import findings, quarantine, reading, reading_results, steps
+from tasks import quarantine, reading, reading_results, steps, timing
 from tasks.job import State
 from tasks.store import Store
 
@@ -257,7 +257,7 @@ def test_what_ends_no_task_buys_none_again_when_a_callback_tells_it_and_polls_ar
         (job,) = rig.queue(row())
         rig.turn()
         store.deliver(job, [error(job, code)])
-        for _ in range(findings.ACCUSED_EMPTIES + 2):
+        for _ in range(timing.ACCUSED_EMPTIES + 2):
             store.client.zadd(store.keys("due"), {job: 1}, xx=True)
             rig.turn()
         assert (rig.only().state, rig.only().attempt) == (State.PROCESSING, 1)

@@ -7,11 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 from core_driver import Rig, audit, error, fresh_store, row
-from odd_provider import LOST, Tasks, accept, data, errors, provider, result, run_on, turned
+from odd_provider import (
+    LOST,
+    Tasks,
+    accept,
+    data,
+    errors,
+    provider,
+    result,
+    run_on,
+    running,
+    turned,
+)
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
-from tasks import findings, reading, steps, verbs
+from tasks import reading, steps, timing, verbs
 from tasks.job import State
 from tasks.store import Store
 
@@ -196,11 +207,35 @@ def test_a_failure_that_a_callback_tells_while_the_resend_waits_is_believed_in_t
         verbs.hold(store, "batch_batch", "by the user")
         wait_until(lambda: settled(rig, State.QUEUED))
         store.deliver(job, [error(job)])
-        for _ in range(findings.ACCUSED_EMPTIES + 2):
+        for _ in range(timing.ACCUSED_EMPTIES + 2):
             turned(rig)
         verbs.resume(store, "batch_batch")
         wait_until(lambda: turned(rig) or rig.only().attempt == 2)
         assert posts.count(job) == 1
+
+
+def test_an_accused_task_that_answers_for_several_leave_out_is_asked_for_alone(
+    store: Store,
+) -> None:
+    posts = Counter[str]()
+
+    def submit(tasks: Tasks) -> tuple[int, str]:
+        posts.update(task["taskUUID"] for task in tasks)
+        return accept(tasks)
+
+    def poll(tasks: Tasks) -> str:
+        if len(tasks) == 1:
+            return data(result(tasks[0]))
+        return data(*(running(task) for task in tasks if task["taskUUID"] != accused))
+
+    with provider(poll, submit=submit) as url:
+        rig = Rig(store, url, REELQUEUE_DEADLINE=60)
+        accused, other = rig.queue(row(), row())
+        steps.submit(rig.context)
+        store.deliver(accused, [error(accused)])
+        run_on(rig)
+        assert posts == {accused: 1, other: 1}
+        assert {one.state for one in rig.records()} == {State.COMPLETED}
 
 
 @pytest.mark.parametrize("code", ["duplicateUUID", "mediaExpired"])
