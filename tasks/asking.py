@@ -137,7 +137,7 @@ class Inquiry:
         if strangers.are_answered(context):
             if self.is_over(due[0]):
                 self.no_news(due[0])
-        elif context.witness.may_pause(context.probe_after):
+        elif context.witness.take_pause(context.probe_after):
             context.store.pause("*", f"{code}: polling is refused", context.probe_after)
         return Heard.REFUSED
 
@@ -163,7 +163,7 @@ class Inquiry:
         half = (len(due) + 1) // 2
         if {self.ask(part) for part in (due[:half], due[half:]) if part} != {Heard.NEWS}:
             return Heard.REFUSED
-        if plain or self.context.doubts.are_believed("uuids", len(due)):
+        if plain or self.context.doubts.went_badly("uuids", len(due)):
             flow.takes_fewer(self.context.store, self.context.log, "uuids", half)
         return Heard.NEWS
 

@@ -113,7 +113,7 @@ class Doubts:
         if size >= self._failed.get(what, size + 1):
             self._failed.pop(what, None)
 
-    def are_believed(self, what: str, size: int) -> bool:
+    def went_badly(self, what: str, size: int) -> bool:
         """Hear that so many were not; returns whether they are taken to be too many."""
         known = self._failed.get(what)
         self._failed[what] = min(size, known or size)
@@ -138,11 +138,11 @@ class Witness:
         """Whether polls reach the provider itself, and not something that stands in its place."""
         return monotonic() - self._told < VOUCHED
 
-    def may_pause(self, probe_after: float) -> bool:
-        """Whether a refused poll may pause all submissions, for `probe_after` seconds.
+    def take_pause(self, probe_after: float) -> bool:
+        """Take the right to pause all submissions for a refused poll; false where there is none.
 
-        After each pause they are tried before the next; where one went well, what is refused is
-        that task alone.
+        The pause lasts `probe_after` seconds. After each, submissions are tried before the next;
+        where one went well, what is refused is that task alone.
         """
         now, saw = monotonic(), max(self._told, self._took)
         vouched = saw > self._paused > -math.inf and now - saw < VOUCHED

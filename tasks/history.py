@@ -62,7 +62,7 @@ class _Search:
         if answer.status in REFUSED:
             reason = f"http{answer.status}: polling is refused"
             is_its_own = alone and strangers.are_answered(self._context)
-            if not is_its_own and self._context.witness.may_pause(self._context.probe_after):
+            if not is_its_own and self._context.witness.take_pause(self._context.probe_after):
                 self._context.store.pause("*", reason, self._context.probe_after)
             return self._later(jobs, WAIT, reason)
         if alone:
@@ -94,7 +94,7 @@ class _Search:
         told = [self.ask(part) for part in (jobs[:half], jobs[half:])]
         if not all(told):
             return False
-        if status != OK or self._context.doubts.are_believed("uuids", len(jobs)):
+        if status != OK or self._context.doubts.went_badly("uuids", len(jobs)):
             flow.takes_fewer(self._context.store, self._context.log, "uuids", half)
         return True
 

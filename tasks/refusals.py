@@ -57,7 +57,7 @@ def doubt(
         context.doubts.went_well("tasks", len(jobs))
     elif len(jobs) > 1 and status >= 500:  # noqa: PLR2004  HTTP classes
         _doubt_size(context, jobs, tasks)
-    elif len(jobs) > 1 and (plain or context.doubts.are_believed("tasks", len(jobs))):
+    elif len(jobs) > 1 and (plain or context.doubts.went_badly("tasks", len(jobs))):
         fewer = len(jobs) - lost or len(jobs) // 2
         flow.takes_fewer(context.store, context.log, "tasks", fewer)
 

@@ -26,8 +26,9 @@ UNSETTLED = 60.0
 """Age in seconds of the oldest unsettled ending at which claiming pauses."""
 QUARANTINE_MOST = 16
 """Bodies that cannot be understood kept per job."""
-PIECE = 25
-"""Jobs claimed by one script call, which holds up the store for less than a millisecond."""
+PIECE = 10
+"""Jobs claimed by one script call, which holds up the store for less than a millisecond: 0.2 ms and
+0.07 ms a job among a million of them (benchmarks, growth)."""
 
 
 class Store:
