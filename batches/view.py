@@ -35,7 +35,7 @@ def failed(batch: Batch) -> int:
 
 
 def describe(batch: Batch) -> dict[str, Any]:
-    """Return the batch object (DESIGN §8).
+    """Return the batch object, under the names of OpenAI's.
 
     `failed` counts partial and expired jobs too, as "completed" would promise what is not there;
     `states` tells them apart.

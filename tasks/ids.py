@@ -1,4 +1,4 @@
-"""Identifiers, derived so that lost history meets the same work again (DESIGN §3).
+"""Identifiers, derived so that lost history meets the same work again, not another.
 
 A batch id is drawn once and kept outside the store; everything below it is a keyed hash, so a store
 that lost its last second gives a row the very taskUUID it was bought under.

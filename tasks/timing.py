@@ -198,10 +198,10 @@ def is_first_silence(task: Due) -> bool:
 
 
 def certainly_absent(settings: Settings, sent: int, task: Due) -> bool:
-    """Whether polls have answered empty for longer than a task plausibly takes (A1).
+    """Whether polls have answered empty for longer than a task plausibly takes.
 
-    That comes before the deadline, which only an outage lets pass meanwhile; but one that waits for
-    the user's word waits no longer than that.
+    A poll is taken to show every accepted task that has ended. This comes before the deadline,
+    which only an outage lets pass meanwhile; but a parked task waits no longer than that.
     """
     job = task.job
     lost = job.state is State.RESOLVING and not job.accused and job.empties >= 1

@@ -1,6 +1,6 @@
 """The request: `textInference` for google:gemini@3.1-pro, every field and limit of the model page.
 
-Sources: contract §2 (SEED). What the page does not say is not limited here.
+Source: contract §2. What Runware does not document is not limited here.
 """
 
 import base64

@@ -1,12 +1,14 @@
 """The one table of moves: its diagram, its Lua, and what it never allows."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tasks.job import ENDED, OPEN, State
 from tasks.moves import FACES, MOVES, PASSING, SHOWN, as_lua, as_mermaid
 
+README = (Path(__file__).parents[2] / "tasks" / "README.md").read_text("utf-8")
 EDGES = {
     (before, after, event) for event, edges in MOVES.items() for before, after in edges.items()
 }
@@ -22,6 +24,10 @@ def test_the_diagram_shows_every_move_and_no_other() -> None:
         before, after, events = arrow.groups()
         drawn |= {(State(before), State(after), event) for event in events.split(", ")}
     assert drawn == EDGES
+
+
+def test_the_readme_has_this_diagram() -> None:
+    assert README.partition("```mermaid\n")[2].partition("\n```")[0] == as_mermaid()
 
 
 def lua_tables() -> dict[str, dict[str, str]]:

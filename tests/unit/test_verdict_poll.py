@@ -1,4 +1,4 @@
-"""What a getResponse answer says of one task (DESIGN §3, "Joining")."""
+"""What a getResponse answer says of one task, and when all of its results are there."""
 
 from random import Random
 

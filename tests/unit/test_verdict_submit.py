@@ -1,4 +1,4 @@
-"""What the direct answer to a POST says of each task (DESIGN §3, "What an answer means")."""
+"""What the direct answer to a POST says of each task: bought, refused, or nothing clear."""
 
 from random import Random
 
