@@ -32,9 +32,9 @@ ANSWERS = {
     "orphan": 204,  # our token, a job the store has lost: kept in quarantine
     "unreadable": 204,  # the same bytes would come again; the job is polled instead
     "foreign": 401,  # another job's task under this job's token: nothing is kept
+    "full": 503,  # nothing is kept
     "cut": 400,  # the sender stopped half-way, or its chunks are broken: nothing is kept
     "oversize": 413,  # nothing is kept; the job is polled instead
-    "full": 503,  # nothing is kept
 }
 """HTTP status by what was done with a body; the first six as `tasks.steps.receive` says them."""
 
