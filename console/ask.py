@@ -110,7 +110,7 @@ def ask(
         raise click.UsageError(str(exc)) from None
     for warning in asked.warnings:
         click.echo(f"warning: {warning}", err=True)
-    # Beyond the whole time, or either of two limits would be told.
+    # Longer than the total, so that the total is the limit that is reported.
     silence = timeout + 1 if sync else min(SILENCE, timeout + 1)
     patience = Patience(silence=silence, total=timeout)
     screen = Screen(text=not as_json, reasoning=not (as_json or no_reasoning))

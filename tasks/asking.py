@@ -102,7 +102,10 @@ class Inquiry:
                 self.ask([task])
 
     def _unanswerable(self, due: Sequence[Due]) -> None:
-        """Of a task past its deadline, asked for alone: is it the one that is not answered for?"""
+        """Count a failed poll against a task past its deadline.
+
+        That is, if it was asked for alone, and the provider answers for an invented taskUUID.
+        """
         if len(due) == 1 and self.is_over(due[0]) and strangers.are_answered(self.context):
             self.no_news(due[0])
 

@@ -81,7 +81,7 @@ OF_THE_INPUT = frozenset({Category.SAFETY, Category.MEDIUM, Category.CONFLICT})
 """Categories that only a task can cause, under any status; what else was said may yield to it."""
 
 MEDIUM_GONE = frozenset({"mediaExpired", "mediaNotFound"})
-"""Codes that say that the provider no longer has a medium: one that is uploaded anew is had."""
+"""Codes that say that the provider no longer has a medium: uploading it again helps."""
 
 REQUEST_TOO_LARGE = "inferenceRateLimitRequestTooLarge"
 """Code of a rate limit that a request breaks by itself: fewer tasks in it, not fewer at once."""

@@ -109,7 +109,7 @@ def refuse_cluster(store: Store) -> None:
 
 
 def warnings(settings: Settings) -> Iterator[str]:
-    """Yield what can be worked with, and should not be."""
+    """Yield warnings: usable, but unwise, settings."""
     public = urlsplit(settings.public_url or "")
     if public.scheme == "http" and not _is_here(public.hostname):
         yield (
@@ -125,7 +125,7 @@ def warnings(settings: Settings) -> Iterator[str]:
 
 
 def flower_warnings(settings: Settings) -> Iterator[str]:
-    """Yield the same of Flower, for the process that serves it."""
+    """Yield such warnings of Flower, for the process that serves it."""
     if settings.flower_auth is None and not _is_here(settings.host):
         yield (
             "REELQUEUE_FLOWER_AUTH is not set, and REELQUEUE_HOST is more than this machine: who "

@@ -50,7 +50,7 @@ class Line:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is."""
+        """Whether the exchange has been cut."""
         return self._is_over
 
     def check(self) -> None:

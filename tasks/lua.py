@@ -89,7 +89,10 @@ def _left_where_demoted(pool: redis.ConnectionPool) -> Iterator[None]:
 
 
 def _is_demoted(answer: object) -> bool:
-    """Whether it says so; to a command that waits for something a word of its own is said."""
+    """Whether the server was demoted to a replica.
+
+    Blocked commands get UNBLOCKED instead of READONLY.
+    """
     return isinstance(answer, _DEMOTED) or (
         isinstance(answer, redis.ResponseError) and str(answer).startswith("UNBLOCKED")
     )

@@ -1,7 +1,8 @@
-"""What is said of a taskUUID that nobody has: the measure of what is said of one asked for alone.
+"""What the provider answers for a taskUUID that cannot exist.
 
-The contract leaves open what a poll for an unknown task is answered (§16). Some providers name it,
-some answer 404, or refuse it; and some may fail for ever over one task alone.
+It is the control for judging what it says of one of ours. The contract leaves open what a poll for
+an unknown task is answered (§16). Some providers name it, some answer 404, or refuse it; and some
+may fail for ever over one task alone.
 """
 
 import uuid

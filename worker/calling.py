@@ -86,7 +86,9 @@ def _over(request: Message) -> Message:
 
 
 def _publish(given: Any, argument: object, request: Message, seed: str, **more: Any) -> Any:  # noqa: ANN401
-    """Publish one signature, under an id made of `seed`; returns what it is at fault for, or None.
+    """Publish one signature, under an id made of `seed`.
+
+    Returns the exception if the signature cannot be published, else None.
 
     Raises:
         OperationalError, RedisError, OSError: the store is away.

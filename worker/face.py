@@ -123,8 +123,8 @@ def _record(request: Any, row: Mapping[str, object]) -> str:  # noqa: ANN401  Ce
 def _parts(request: Any) -> int:  # noqa: ANN401  Celery's context
     """Return how many parts the chord of a message is known to have.
 
-    A part tells its own place. The whole is told in the store, once all parts have been sent, by
-    whoever sent them, and for a day: longer it stays from here on.
+    A part tells its own place. Celery stores the chord's size for a day once all parts are sent; we
+    extend that.
     """
     if not (request.chord and request.group):
         return 0
