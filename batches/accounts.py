@@ -1,4 +1,4 @@
-"""Where local files go: to the provider of the store, which is the simulator where that is."""
+"""Where local files go: to the provider of the store, be it Runware or the simulator."""
 
 import hmac
 import socket

@@ -56,7 +56,7 @@ ALIASES = frozenset({"url", "uri", "link", "file", "filename", "filepath", "path
 
 _PLAIN = {name.lower().replace("_", ""): name for name in sorted(REQUEST)}
 _NO_TYPO = 3
-"""Names up to this length are like anything."""
+"""Names up to this length resemble too many others."""
 _LONG = 6
 """Letters from which two may differ: `stage` is no misspelt `image`, `tempurature` is one."""
 _MOST_WRONG = 2

@@ -134,7 +134,7 @@ class Sender:
         return Said(reason=str(away), of_the_file=found is not None)
 
     def found(self, task_uuid: str) -> str | None:
-        """Return the medium that an upload made, which was left half done; None where none did."""
+        """Return the medium that an upload left half done has made; None if it made none."""
         with suppress(Unusable):  # the next upload tells why
             said = self._look(task_uuid)
             if said and said.waits:

@@ -10,7 +10,7 @@ import click
 
 
 class Closed(RawIOBase):
-    """Where output goes that nobody can get: it is not lost without a word."""
+    """Stands in for a closed output: writing to it fails with a sentence."""
 
     def writable(self) -> bool:
         """Say yes, so that it is tried."""

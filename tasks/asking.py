@@ -1,8 +1,8 @@
 """Asking about tasks until an answer says something of them: all together, by halves, one alone.
 
 What an answer leaves out, or refuses, is no news of any task: some providers answer for a few of
-those asked for, some not at all where one of them is unknown. Silence is believed where it is
-proven only.
+those asked for, some not at all where one of them is unknown. Silence is believed only where
+it is proven.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -110,7 +110,7 @@ class Inquiry:
             self.no_news(due[0])
 
     def _unanswered(self, due: Sequence[Due], answer: Answer) -> Heard:
-        """A refused or unreadable answer is no news of any task; what may be one's is halved."""
+        """Take a refused or unreadable answer as no news; halve where one task may be to blame."""
         problem = {"problem": answer.problem} if answer.problem else {}
         told = {"tasks": len(due), "batch": batches_of(due), **problem}
         self.context.log.warning("poll.refused", status=answer.status, **told)
@@ -152,7 +152,7 @@ class Inquiry:
             self.context.store.quarantine(task.job.id, digest, answer.unread)
 
     def _answered_for(self, due: Sequence[Due]) -> Due | None:
-        """Ask for one of several alone; return it where it is told of and all together were not.
+        """Ask for one of several alone; return it if that brings news, as all together did not.
 
         A fault of the server, or a 200 without news, rarely means that they were too many.
         """
@@ -162,7 +162,7 @@ class Inquiry:
         return one if self.ask([one]) is Heard.NEWS else None
 
     def _ask_halves(self, due: Sequence[Due], *, plain: bool) -> Heard:
-        """Ask for both; that they are answered shows a limit, where it was `plain`ly refused."""
+        """Ask by halves; that both are answered shows a limit, where all was `plain`ly refused."""
         half = (len(due) + 1) // 2
         if {self.ask(part) for part in (due[:half], due[half:]) if part} != {Heard.NEWS}:
             return Heard.REFUSED
@@ -174,7 +174,7 @@ class Inquiry:
 def passed_over(
     context: Context, sent: int, due: Sequence[Due], silent: Sequence[Due]
 ) -> list[Due]:
-    """Return tasks whose silence is none: the answer was not for all that were asked for.
+    """Return tasks whose silence proves nothing: the answer was not for all that were asked for.
 
     Silence that would have tasks sent again, bought again or expired is proven by asking for some
     alone.

@@ -52,7 +52,7 @@ class Claim:
 
     @property
     def look_by(self) -> float:
-        """Seconds of clock.py until when tasks may be looked for: the rest is for sending."""
+        """Seconds of clock.py until which tasks may be looked for; the rest is for sending."""
         return self.taken_at + LEASE / 4
 
     @property
@@ -91,12 +91,12 @@ class Verdict:
 
 
 MOST_DIGESTS = 64
-"""Results and errors by which callbacks of an attempt are known again; four and theirs are below
-twenty. The blob holds all."""
+"""Most digests kept of an attempt, by which callbacks that come again are known; a task needs fewer
+than twenty. The blob holds all results and errors."""
 
 SMALL = 1000
-"""Bytes below which an answer is stored as it is: to compress it saves a third of a kilobyte, and
-lets a thread give way to the others twice, which takes longer than all else of a result."""
+"""Bytes below which an answer is stored as it is: compressing it saves a third of a kilobyte, but
+switches threads twice, which takes longer than all else that a result needs."""
 
 
 def pack(items: Iterable[Item]) -> bytes:

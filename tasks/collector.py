@@ -3,9 +3,9 @@
 import gc
 
 OFTEN = 50_000
-"""Objects more than before, at which it looks at the youngest. By default 700: answers of a hundred
-results are ten times as many, and every so often it looks through all modules, too, while each
-thread waits: a seventh of what a worker can do (measured)."""
+"""New objects after which it looks at the youngest. Python's default is 700: an answer of a hundred
+results has ten times as many, and now and then it looks through all modules, too, while all threads
+wait. That cost a seventh of what a worker can do (measured)."""
 
 
 def calm() -> None:

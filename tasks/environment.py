@@ -83,8 +83,8 @@ def inherited() -> dict[str, str]:
 def frozen(names: Iterable[str]) -> dict[str, str]:
     """Return a copy of this process's environment, for a child, with these settings as they are.
 
-    The child reads no `.env`: by the time it is restarted, that may have been edited. A child of
-    its own mind would sign with keys that its siblings do not know, or die of a slip of the pen.
+    The child reads no `.env`: by the time it is restarted, that may have been edited. One that did
+    would sign with keys that its siblings do not know, or die of a typo.
     """
     given = _given()
     known = {name: given[name] for name in names if name in given}
@@ -92,7 +92,7 @@ def frozen(names: Iterable[str]) -> dict[str, str]:
 
 
 def _given() -> dict[str, str]:
-    """Return `.env` below the environment; in both an empty value is none."""
+    """Return `.env` overridden by the environment; in both an empty value counts as unset."""
     return {
         name: value
         for source in (dotenv_values(env_file()), os.environ)

@@ -84,7 +84,7 @@ MEDIUM_GONE = frozenset({"mediaExpired", "mediaNotFound"})
 """Codes that say that the provider no longer has a medium: uploading it again helps."""
 
 REQUEST_TOO_LARGE = "inferenceRateLimitRequestTooLarge"
-"""Code of a rate limit that a request breaks by itself: fewer tasks in it, not fewer at once."""
+"""Code of a rate limit that one request exceeds by itself: it needs fewer tasks, not more time."""
 
 UPLOAD_FAILED = "uploadFailed"
 """Code of a job of which a local file could not be uploaded, so that nothing was sent. The provider

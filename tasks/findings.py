@@ -50,7 +50,7 @@ def found(context: Context, sent: int, task: Due, told: Sequence[Item], status: 
 def _accuses(job: Record, error: Item) -> bool:
     """Whether an error that a callback brought may be the task's end.
 
-    Of a task that was refused before it was taken, that refusal, told late, is none.
+    A refusal from before the task was taken, told late, does not count.
     """
     unknown = category(error.code) is Category.UNKNOWN  # the refusal's was told by its status
     is_of_refusal = job.refusals > 0 and (error.code in job.refused_with or unknown)

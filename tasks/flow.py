@@ -52,7 +52,7 @@ class Unanswered:
     """
 
     TOGETHER = 2
-    """Such polls for several after which a task of them is asked for alone: once may be chance."""
+    """Unanswered polls with others after which a task is asked for alone: one may be chance."""
 
     MOST = 10_000
     """Tasks remembered; beyond them the search begins anew."""

@@ -88,7 +88,7 @@ def store_or_refuse(store: Store, settings: Settings) -> None:
 
 
 def refuse_scriptless(store: Store) -> None:
-    """See that our scripts can be loaded and run; one that changes nothing is.
+    """See that our scripts can be loaded and run, by running one that changes nothing.
 
     Raises:
         StoreRefused: the server is too old, or its user may not run them.

@@ -21,8 +21,8 @@ WAIT = 2.0
 """Seconds until a task is looked for again where the provider told nothing of it."""
 
 MOST_LOOKS = 15
-"""Times a job is put back; then its task is taken for one that may be there, and polled. That ends
-by itself, by news, silence or the deadline; what waits to be sent would wait for ever."""
+"""Times a job is put back before its task is treated as possibly bought and polled. Polling ends by
+itself (news, silence, the deadline); waiting to be sent might never end."""
 
 PROVEN = 3
 """Tasks of one answer whose silence is proven: some provider may answer for the first ones only."""

@@ -103,7 +103,7 @@ class Record:
 
 
 LONG = 9
-"""Letters from which on a field's name is that of a result, `d1:` and a digest."""
+"""Length from which a field's name is that of a result: `d1:` and a digest."""
 
 
 def record(job_id: str, fields: Mapping[str, str]) -> Record:

@@ -76,7 +76,7 @@ class Line:
 class Lines:
     """The exchanges of one client, each cut when its time is over by one thread for all.
 
-    A timer of its own would cost an exchange a thread, as much as its headers.
+    A timer for each exchange would be a thread for each, which costs as much as its headers.
     """
 
     def __init__(self) -> None:

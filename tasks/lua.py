@@ -33,7 +33,7 @@ PRELUDE = ("prelude", "prelude_books", "prelude_moves", "prelude_results", "prel
 """What stands before the scripts, in this order, after the keys and the table of moves."""
 
 VERSION = "@version@"
-"""Stands in the library's source for what tells it from that of other code, or namespaces."""
+"""Placeholder in the library's source; what replaces it tells versions and namespaces apart."""
 
 FREEING = frozenset(
     {"prune", "settled", "sweep", "unquarantine", "cancel", "cancel_pass", "cancel_batch"}
@@ -41,7 +41,7 @@ FREEING = frozenset(
 """Scripts that free memory, or let it be freed: a store that is full runs them all the same."""
 
 FRESH = 0.05
-"""Seconds of rest after which a connection is looked at before use; no store starts in less."""
+"""Idle seconds after which a connection is checked before use; no store restarts in less."""
 
 _NOT_LOADED = "Function not found"
 
@@ -60,7 +60,7 @@ _UNKNOWN = "unknown command"
 
 
 class Client(redis.Redis):
-    """A client that connects anew where its server was demoted, which closes no connection."""
+    """A client that reconnects when its server is demoted, for that closes no connection."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  redis-py's own
         """Run a command."""

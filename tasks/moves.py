@@ -64,7 +64,7 @@ PASSING = frozenset({"claim", "acknowledge", "found"})
 """Of these, moves that others follow by themselves: left out where more than `BEHIND` wait."""
 
 BEHIND = 1000
-"""Entries that wait for Flower from which on it is shown endings and what the user did."""
+"""Entries waiting for Flower beyond which it is shown only endings and what the user did."""
 
 CALLER_TOLD = 86_400
 """Seconds that Celery keeps the result of a task: its own default."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 SMALL = 256
-"""Bytes below which compression saves some fifty, and takes longer than all else of a row."""
+"""Bytes below which compression saves some fifty, but takes longer than all else for a row."""
 
 
 WINDOW = 8192

@@ -101,7 +101,7 @@ def lacks_files(store: Store, job: str) -> bool:
 
 
 SUSPECT = 2
-"""Resends from which a task goes alone: one that no POST with it survives would sink the others."""
+"""Resends from which a task goes alone, for it may break every POST that it is in."""
 
 
 def compose(

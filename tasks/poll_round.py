@@ -7,7 +7,7 @@ from tasks.claims import Due
 
 
 def ask_in_turn(inquiry: Inquiry, sent: int, due: Sequence[Due]) -> None:
-    """Ask for the tasks of a claim; of which nothing was heard, those are due again.
+    """Ask for the tasks of a claim; those that no answer came to are due again.
 
     Args:
         inquiry: How they are asked for.

@@ -27,7 +27,7 @@ def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
     """Return what is known of attempts, given as (job id, attempt): successes and errors.
 
     The authoritative answer, in the provider's order; where that is not all, then what only
-    callbacks brought. An error that was told before results came in its place is none.
+    callbacks brought. An error that results have replaced since is left out.
     """
     names = list(dict.fromkeys(job for job, _ in jobs))
     found = {one.id: one for one in reading.records(store, names) if one}
@@ -41,7 +41,7 @@ def _results(
     *,
     again: bool = True,
 ) -> list[list[Item]]:
-    """As `results`; of an attempt at `most` so many, the first that came."""
+    """As `results`; of an attempt in `most` only so many, the first that came."""
     wanted = [_places(job, attempt) for job, attempt in jobs]
     kept = _kept(store, [place for places in wanted for place in places])
     if again and any(place not in kept for places in wanted for place in places):
@@ -78,7 +78,7 @@ def _places(job: Record, number: int) -> list[_Place]:
 
 
 def _kept(store: Store, places: Iterable[_Place]) -> dict[_Place, list[Item]]:
-    """Return what is kept at places; of one where nothing is, nothing."""
+    """Return what is kept at these places; an empty place is left out."""
     asked = list(places)
     keys = [
         store.keys("result", one.job, one.attempt) + (one.digest and f":{one.digest}")

@@ -63,7 +63,7 @@ def doubt(
 
 
 LARGE = 250_000
-"""Bytes from which on a body may be what an answer did not come for: gateways cut such lines."""
+"""Bytes from which a body's size may be why no answer came: gateways cut such connections."""
 
 
 def _doubt_size(context: Context, jobs: Sequence[Claimed], tasks: dict[str, bytes]) -> None:
@@ -79,7 +79,7 @@ def no_answer(
     tasks: dict[str, bytes],
     away: ProviderAway,
 ) -> None:
-    """Look for tasks that may have arrived; send those again that cannot have."""
+    """Look for tasks if the POST may have arrived; queue them again if it cannot have."""
     told = {"reason": str(away), "tasks": len(jobs), "sent": away.sent, "batch": batches_of(jobs)}
     context.log.warning("submit.no_answer", **told)
     if not away.sent:

@@ -96,12 +96,12 @@ class Settings(BaseSettings):
 
     @property
     def allowed(self) -> frozenset[str]:
-        """Which of ALLOWABLE the user puts up with."""
+        """Which of ALLOWABLE the user accepts."""
         return frozenset(filter(None, (name.strip() for name in self.allow.split(","))))
 
     @property
     def debugging(self) -> bool:
-        """Whether Flask would start in debug mode, which shows tracebacks to who asks."""
+        """Whether Flask would start in debug mode, which shows tracebacks to anyone."""
         return self.flask_debug.lower() not in {"", "0", "false", "no"}
 
     @property

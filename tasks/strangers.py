@@ -19,11 +19,11 @@ NOT_THERE = frozenset({404, 410})
 """HTTP statuses that may be said of a task; of a whole POST they say that its URL is wrong."""
 
 NOT_FOUND = "notfound"
-"""Part of the codes that only somebody tells who has looked for the task."""
+"""Part of the codes that can only come from somebody who looked for the task."""
 
 
 def is_silence(context: Context, answer: Answer) -> bool:
-    """Whether an answer for one task says no more than what is said of any that is not there.
+    """Whether an answer for one task says no more than that for an invented one.
 
     What a gateway may answer for a provider that is away counts only beside fresh news of others.
     """
@@ -41,7 +41,7 @@ def is_silence(context: Context, answer: Answer) -> bool:
 
 
 def are_answered(context: Context) -> bool:
-    """Whether the provider answers for others, so that what it does not answer for is to blame."""
+    """Whether an invented task is answered for, so that one which is not is itself at fault."""
     told = _asked(context)
     return told is not None and told.status not in VERDICTLESS_STATUSES
 

@@ -25,7 +25,7 @@ BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 """Upper bounds in seconds of the buckets of latency; an exchange is given up after 20."""
 
 MOST_LETTERS = 64
-"""Of an error code, which is a stranger's word; what is longer is none."""
+"""Most letters of an error code, which comes from outside; a longer one is counted as `other`."""
 
 STATUSES = frozenset(HTTPStatus)
 

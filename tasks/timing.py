@@ -73,7 +73,7 @@ SOONER, LATER = 0.8, 1.05
 """How far one result moves the usual time. What is too long costs every task; what is too short
 costs some a poll."""
 FIRST_ONES, PATIENCE = 16, 2.0
-"""While nothing is known so many tasks, and scouts, are asked for early, others so much later."""
+"""While nothing is known: tasks asked for early (scouts always are), and a factor for others."""
 SOON = 0.25
 """Least seconds until a poll of a task whose pace is known."""
 
@@ -156,7 +156,7 @@ def again_in(settings: Settings, sent: int, task: Due, pace: Pace) -> float:
 
 
 def needs_no_slot(settings: Settings, sent: int, task: Due) -> bool:
-    """Whether a task that no job hangs on was silent for as long as one that is sent again.
+    """Whether a task that no job depends on was silent for as long as a lost one before its resend.
 
     The user gave it up, its deadline passed, or another POST of it was rejected after one without a
     clear answer. It is looked for until its bound all the same.
@@ -175,7 +175,7 @@ def seen(settings: Settings, sent: int, job: Record) -> Seen:
 
 
 def is_awaited(task: Due) -> bool:
-    """Whether the job hangs on this task: not where it has ended, goes on, or waits to be sent."""
+    """Whether the job depends on this task: it has not ended, moved on, or gone back to wait."""
     return task.job.state in AT_PROVIDER and task.attempt == task.job.attempt
 
 

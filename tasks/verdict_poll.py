@@ -26,16 +26,16 @@ OF_THE_TASK = OF_THE_INPUT | {Category.TIMEOUT, Category.PROVIDER, Category.GONE
 (contract §17, trap 7), but not one that a poll itself can meet."""
 
 DOUBTED_SIGHTINGS = 3
-"""Polls in a row on which an error must stand whose answer had a status that speaks of the poll."""
+"""Polls in a row that must repeat an error whose HTTP status speaks of the poll."""
 
 SHORT_SIGHTINGS = 2
-"""Polls in a row on which fewer items than asked for must stand before they are all there are."""
+"""Polls in a row that must show the same too few items before those are taken for all."""
 
 SHORT_SECONDS = 30.0
 """And for how long: of several results one may fail at once, the others take their time unseen."""
 
 SLOW_TO_BELIEVE = frozenset({Category.RATE_LIMIT, Category.GONE})
-"""Categories of which a new purchase, or the end, is not made before they stand as long as silence
+"""Categories that end or repeat an attempt only once they have stood for as long as silence
 must: a rate limit may be the poll's, and "gone" may be said of what is not there yet."""
 
 
@@ -79,7 +79,7 @@ class Seen:
 
 
 def is_whole(status: int, items: Sequence[Item]) -> bool:
-    """Whether a poll's answer tells by silence: a 200 in which every item names its task."""
+    """Whether silence in an answer counts: it is a 200 in which every item names its task."""
     told = [item for item in items if not item.is_of_session]
     return status == OK and not any(item.about_poll or item.task_uuid is None for item in told)
 
@@ -238,7 +238,7 @@ def is_verdict(item: Item) -> bool:
 
 
 def _least(errors: Sequence[Item]) -> int:
-    """Return of how many results errors tell at least: equal ones may be one told again."""
+    """Return how many results the errors stand for at least: equal ones may be one told twice."""
     return len({(error.digest, str(error.raw.get("resultIndex"))) for error in errors})
 
 

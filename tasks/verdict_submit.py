@@ -36,7 +36,7 @@ PRECEDENCE = (
     *(Meaning.ACCEPTED, Meaning.UNCLEAR),
     *(Meaning.PAUSE, Meaning.REJECTED, Meaning.WAIT),
 )
-"""Of several errors of one task that decides which leaves most room for a purchase."""
+"""Of several errors of one task the one that comes first here decides: the likeliest purchase."""
 
 
 CONFLICT = 409
@@ -83,7 +83,7 @@ def _named(items: Sequence[Item], status: int) -> Told:
 
 
 def _says_nothing(code: str) -> bool:
-    """Whether a code is none that is known to mean something."""
+    """Whether a code is not known to mean anything."""
     return category(code) is Category.UNKNOWN or code in OF_NO_MEANING
 
 

@@ -41,7 +41,7 @@ def create_api(desk: Api) -> Flask:
 
 
 def _admitted(desk: Api) -> Callable[[], Response | None]:
-    """Ask for the token before anything else; only the probes, and what is nowhere, need none."""
+    """Ask for the token before anything else; only the probes, and unknown paths, need none."""
 
     def check() -> Response | None:
         if request.blueprint not in GUARDED and not request.path.startswith("/v1/"):

@@ -28,7 +28,7 @@ LINGER_MOST = 1024 * 1024
 """Most bytes passed over meanwhile."""
 
 GRACE = 0.1
-"""Seconds of that which a client with a pace to keep has before it is looked at."""
+"""Seconds of that before a client's pace is looked at, where it has one to keep."""
 
 # Without a first byte a connection goes back to the poller after this time instead of 5 s, in which
 # a handful of idle connections would take every thread. An unread body is drained no longer either.

@@ -24,7 +24,7 @@ from worker.failures import JobExpired, JobFailed
 
 DONE = (State.COMPLETED, State.PARTIAL)
 MADE_AN_OBJECT = {"__type__", "__value__"}
-"""Names of an object in JSON of which Celery's clients make another (kombu/utils/json.py)."""
+"""Keys of a JSON object that Celery's clients turn into another (kombu/utils/json.py)."""
 
 AGAIN = {"max_retries": 4, "interval_start": 2.0, "interval_step": 2.0, "interval_max": 5.0}
 """How the body of a chord is published again while the store is away, for 16 s: one that cannot be
@@ -79,7 +79,7 @@ def result_of(job: Story, *, simulated: bool) -> dict[str, Any]:
 
 
 def _harmless(value: Any) -> Any:  # noqa: ANN401  any JSON value
-    """Return a value that Celery's clients read as it is, and can read; JSON of it where not."""
+    """Return a value that Celery's clients read as it is; what they would alter as JSON text."""
     if isinstance(value, dict):
         plain = {name: _harmless(one) for name, one in value.items()}
         return json.dumps(value) if value.keys() == MADE_AN_OBJECT else plain

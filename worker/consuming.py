@@ -30,7 +30,7 @@ FAULTS = (
     *(TypeError, ValueError, LookupError, AttributeError, RecursionError),
     *(DecodeError, ContentDisallowed),
 )
-"""What reading a message raises where that is at fault; nothing of connections or pools."""
+"""What reading a bad message raises; nothing of connections or pools."""
 
 LONGEST_ID = 256
 """Of a task: it stands in the name of a key."""

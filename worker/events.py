@@ -25,8 +25,8 @@ FAST = 1.0
 """Seconds in which a full portion of moves is too many for each to be shown."""
 
 CROWD = MOST_ROWS // 2
-"""Moves that wait, from which on no row is made of a job that was cancelled before it was sent: of
-a backlog that is given up they would push out all others, and its batch's row tells the same."""
+"""Waiting moves beyond which a job that was cancelled before it was sent gets no row: those of a
+cancelled backlog would push out all others, and its batch's row tells the same."""
 
 Row = tuple[str, Mapping[str, Any]]
 """Type and fields of an event."""

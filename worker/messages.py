@@ -23,7 +23,7 @@ def loads(text: str | bytes) -> Any:  # noqa: ANN401  any JSON value
     """Read JSON as it stands.
 
     kombu's own reader makes Python objects of `{"__type__": ...}`, which a manifest row may hold.
-    NaN is read, though it is no JSON: so whoever sent it is told of it, in place of nothing.
+    NaN is read, though it is no JSON: so its sender is told of it, and does not wait for ever.
 
     Raises:
         ValueError: it is no JSON.

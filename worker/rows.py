@@ -88,7 +88,7 @@ def _described(job: Story, batch: str) -> Mapping[str, str]:
 
 
 def _name(medium: str) -> str:
-    """Return the end of a path or of a URL's path, a media UUID; of base64 that it is some."""
+    """Return the last part of a path or URL, a media UUID, or the word base64."""
     if url := _URL.fullmatch(medium):
         _, host, path, _ = url.groups()
         return (path.rsplit("/", 1)[-1] or host)[:60]

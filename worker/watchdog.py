@@ -16,7 +16,7 @@ from tasks.sink import LAST_SECONDS
 from tasks.tally import EVERY
 
 TICKER, CONSUMER = "ticker", "consumer"
-"""What goes round in a worker; each says so at least once a few seconds, also without a store."""
+"""The loops of a worker; each reports every few seconds at least, also without a store."""
 
 ROUNDS = round(60 / EVERY)
 
@@ -52,7 +52,7 @@ class Watchdog:
             self._beats.pop(what, None)
 
     def stuck(self) -> list[str]:
-        """Look once; return what has not gone round for as many looks as are too many."""
+        """Look once; return the loops that have not gone round for too many looks."""
         with self._lock:
             beats = dict(self._beats)
         same = beats.items() & self._seen.items()
