@@ -1,4 +1,4 @@
-"""`reelqueue demo`: four real requests through every process, the provider simulated."""
+"""`reelqueue demo`: four example analyses through every process, the provider simulated."""
 
 import shutil
 import threading
@@ -28,7 +28,7 @@ NAME = "four-analyses"
 @click.option("--stay", is_flag=True, help="Keep everything open afterwards, until Ctrl-C.")
 @told
 def demo(*, stay: bool) -> None:
-    """Show a finished batch: every process, four real requests, a simulated provider.
+    """Show a finished batch: every process, four example analyses, a simulated provider.
 
     Needs no key and no network, uses free ports and a data folder of its own, and ignores every
     setting of the real service. Nothing is billed. The requests: examples/four-analyses.jsonl.
