@@ -13,9 +13,9 @@ for i = 1, #due, 2 do
     local id, attempt = string.match(redis.call('GET', KEY.task(uuid)) or '', '^(.*):(%d+)$')
     job, n = id and fetch(id), tonumber(attempt)
   end
-  if not job or forsaken(job, uuid, t) then
-    redis.call('ZREM', KEY.due(), uuid) -- nobody waits for it, and its bound has passed
-  else
+  if not job then
+    redis.call('ZREM', KEY.due(), uuid) -- somebody deleted it
+  else -- whatever time has passed: it is over once a poll was answered since
     held[#held + 1], held[#held + 2] = till, uuid
     taken[#taken + 1] = {uuid, job.id, n, t - tonumber(due[i + 1]), job.flat}
   end
