@@ -33,7 +33,13 @@ class Claimed:
     batch: str
     resends: int = 0  # times it was sent again because nothing was clear
     lacking: int | None = None  # results to ask for where the job has the others
-    is_doubtful: bool = False  # it may have been sent before: it is looked for first
+    silent_for: float | None = None  # it may have been sent before, and so is looked for first: the
+    # seconds for which silence would have told that it was not
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it may have been sent before."""
+        return self.silent_for is not None
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def failure(code: str, message: str) -> str:
 
 def claimed(fields: Sequence[Any]) -> Claimed:
     """Read one job of claim.lua's answer."""
-    id_, attempt, place, kid, expiry, uuid, refusals, batch, resends, lacking, doubt = fields
+    id_, attempt, place, kid, expiry, uuid, refusals, batch, resends, lacking, silent = fields
     return Claimed(
         id=id_.decode(),
         attempt=int(attempt),
@@ -131,7 +137,7 @@ def claimed(fields: Sequence[Any]) -> Claimed:
         batch=batch.decode(),
         resends=int(resends),
         lacking=int(lacking) if lacking else None,
-        is_doubtful=bool(int(doubt)),
+        silent_for=int(silent) / 1000 if silent != b"" else None,
     )
 
 

@@ -101,8 +101,9 @@ class _Search:
     def _apply(self, jobs: Sequence[Claimed], found: Mapping[str, Outcome | None]) -> bool:
         untold = [job for job in jobs if found[job.id] is None]
         there = [job for job in jobs if found[job.id] not in {None, Outcome.EMPTY}]
-        self.absent |= {job.id for job in jobs if found[job.id] is Outcome.EMPTY}
+        silent = [job for job in jobs if found[job.id] is Outcome.EMPTY]
         self._later(untold, WAIT, "no news of it")
+        self.absent |= {job.id for job in silent} - {job.id for job in self._put_off(silent)}
         with self._context.store.moves() as moves:
             for job in there:
                 why = "there after all" if job.resends else "sent in a history that is lost"
@@ -110,6 +111,19 @@ class _Search:
         told = {"tasks": len(jobs), "there": len(there), "silent": len(untold)}
         self._context.log.info("history.asked", **told)
         return not untold
+
+    def _put_off(self, silent: Sequence[Claimed]) -> list[Claimed]:
+        """Put back what the lost history may have sent too lately for silence to tell; return it.
+
+        Some providers show nothing of what runs (contract §4).
+        """
+        enough = self._context.settings.resolve_after
+        waits = {job.id: enough - (job.silent_for or 0.0) for job in silent}
+        early = [job for job in silent if waits[job.id] > 0]
+        if early:
+            wait = max(WAIT, *(waits[job.id] for job in early))
+            self._later(early, wait, "silent, but it may have been sent just before and run unseen")
+        return early
 
     def _later(self, jobs: Sequence[Claimed], wait: float, why: str) -> bool:
         why = f"looked for before it is sent: {why}"

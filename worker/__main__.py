@@ -32,6 +32,15 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=UnknownThinkingLevel)
     alone = ["--loglevel=WARNING", "--without-gossip", "--without-mingle"]
     app.start(["--quiet", "worker", f"--hostname={name}", *alone])
+    _leave(crew())
+
+
+def _leave(member: Crew) -> None:
+    """Say that this worker has ended in order; untold, the next one is only more careful."""
+    try:
+        member.context.store.marks.close(member.name)
+    except Error as exc:
+        member.context.log.info("leave.failed", reason=str(exc))
 
 
 def _crew_once_the_store_answers() -> Crew:

@@ -49,6 +49,7 @@ def crew() -> Crew:
     for warning in guard.warnings(settings):
         log.warning("settings", warning=warning)
     store.marks.check(settings.provider_mark, settings.window_start)
+    store.marks.open()
     id_secret(store, settings)  # a wrong one is told at the start, not at the first retry
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
     outbox = Outbox(store, name)

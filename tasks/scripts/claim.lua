@@ -5,8 +5,9 @@
 --       most age ms of the oldest unsettled end, fencing token ('': a new one)
 -- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID,
 --          times refused or put back, batch, resends, results asked for where fewer than the row's, else
---          '', whether its taskUUID was or may have been sent before: in a history that the store has
---          lost, or without a clear answer (1 or 0): it is looked for again, however long it waited
+--          ''; where its taskUUID was or may have been sent before, in a history that the store has lost
+--          or without a clear answer, and so is looked for first: the ms for which silence about it
+--          would have told that it was not, else ''
 
 -- A batch with a limit: may the job be sent? Cost, reservations, those kept of results whose cost was
 -- not told, and the most that it can cost itself must stay within. HINCRBY adds, and only the sign is
@@ -42,8 +43,16 @@ local free = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.c
 local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
 local slots, leases = {}, {}
 local doubted = doubted_until(t)
+local is_calm = tonumber(redis.call('HGET', KEY.meta(), 'calm') or '0') == doubted
 
-local function take(job, is_doubtful)
+-- From when on does silence tell that a job of this batch was not sent in a lost history? Nil where it was
+-- not. What was sent may run, unseen, from the last moment of that history on.
+local function silent_since(created, was_lost)
+  if not was_lost and created > doubted then return nil end
+  return math.max(is_calm and 0 or doubted, was_lost and created or 0)
+end
+
+local function take(job, since)
   local n = tonumber(job.a)
   local uuid = task_uuid(job, n)
   taken = taken + 1
@@ -66,7 +75,7 @@ local function take(job, is_doubtful)
   end
   leases[#leases + 1], leases[#leases + 2] = t + lease, job.id
   claimed[#claimed + 1] = {job.id, n, job.kp, job.k, job.ke, uuid, (job.rf or 0) + (job.pb or 0), job.b,
-    job.rs or '0', job['n' .. n] or '', (is_doubtful or job.rs) and 1 or 0}
+    job.rs or '0', job['n' .. n] or '', since and t - since or job.rs and t or ''}
 end
 
 local function is_enough()
@@ -81,7 +90,7 @@ local function serve(batch, vt, next_turn)
     redis.call('ZREM', KEY.ready(), batch)
     return
   end
-  local is_doubtful = doubt or tonumber(created) <= doubted
+  local since = silent_since(tonumber(created), doubt)
   local turn = 1 / tonumber(priority or '1')
   local function leave(...)
     redis.call('HSET', KEY.batch(batch), 'vt', string.format('%.17g', vt), ...)
@@ -97,7 +106,7 @@ local function serve(batch, vt, next_turn)
         redis.call('LPUSH', KEY.queue(batch), id)
         return leave('broke', job.rv)
       end
-      take(job, is_doubtful)
+      take(job, since)
       current, vt = vt, vt + turn
     end
   until is_enough() or (next_turn and vt >= next_turn)

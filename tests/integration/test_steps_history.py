@@ -10,7 +10,7 @@ from core_driver import SECRET, Rig, agree, copied, fresh_store, row, taken_over
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
-from tasks import callers, history, ids, steps
+from tasks import callers, history, ids, reading, steps
 from tasks.claims import LEASE
 from tasks.job import State
 from tasks.store import Store
@@ -53,6 +53,52 @@ def test_work_of_a_lost_history_is_found_and_not_sent_again(
     truth = agree(rig, simulator)
     assert {task["submissions"] for task in truth.values()} == {1}
     assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+@pytest.mark.parametrize("remember", ["forever", "running", "never"])
+def test_work_of_a_lost_history_that_runs_unseen_is_not_bought_again(
+    store: Store, simulator: Simulator, remember: str
+) -> None:
+    simulator.change(remember=remember)
+    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=2.0)
+    rig.queue(told("latency=1.0", "poll=empty"), told("latency=0 late"))
+    before = copied(rig)
+    steps.submit(rig.context)
+    taken_over(rig, before)
+    rig.run()
+    assert {task["purchases"] for task in agree(rig, simulator).values()} == {1}
+    assert {one.state for one in rig.records()} == {State.COMPLETED}
+
+
+def test_silence_tells_at_once_where_the_last_worker_had_ended_in_order(
+    store: Store, simulator: Simulator
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
+    rig.queue(told("latency=0"))
+    store.client.zadd(store.keys("workers"), {"one": 1, "other": 1})
+    assert not store.marks.close("one"), "another worker may be sending"
+    assert store.marks.close("other")
+    taken_over(rig, copied(rig))
+    rig.run()
+    assert simulator.totals()["purchases"] == 1
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_silence_tells_nothing_yet_where_a_worker_was_at_work(
+    store: Store, simulator: Simulator, *, again: bool
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
+    rig.queue(told("latency=0"))
+    if again:
+        store.marks.close("one")
+        store.marks.open()
+    taken_over(rig, copied(rig))
+    for _ in range(3):
+        rig.turn()
+    assert rig.only().state is State.QUEUED
+    last = reading.history(store, rig.only().id)[-1]
+    assert "run unseen" in last.detail
+    assert simulator.totals()["purchases"] == 0
 
 
 def test_what_was_never_sent_is_sent_once_it_was_looked_for(rig: Rig, simulator: Simulator) -> None:
