@@ -40,16 +40,19 @@ class Market:
     Args:
         memory: How long a used taskUUID is known: 'forever', 'running' or 'never'.
         shows_running: Whether polls tell of tasks that run.
+        names_unknown: Whether polls name what was never bought, as not found.
         jobs: Returns the records, of which a taskUUID is one's.
         may_buy: Is asked at each purchase, with what was bought for the job before.
     """
 
     memory: str
     shows_running: bool
+    names_unknown: bool
     jobs: Callable[[], list[Record]]
     may_buy: Callable[[str, list[Purchase]], None]
     bought: list[Purchase] = field(default_factory=list)
     callbacks: list[tuple[str, Item]] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)  # jobs by taskUUID, as they were once
     post: str = "taken"  # what becomes of the next POST
     meanwhile: Callable[[], None] = lambda: None  # what happens before it is answered
     poll_mode: str = "whole"
@@ -112,11 +115,14 @@ class Market:
         return True
 
     def _job_of(self, task_uuid: str) -> str:
-        (job,) = [one.id for one in self.jobs() for a in one.attempts if a.task_uuid == task_uuid]
-        return job
+        if task_uuid not in self.owners:
+            self.owners |= {a.task_uuid: one.id for one in self.jobs() for a in one.attempts}
+        return self.owners[task_uuid]
 
     def _state(self, task: dict[str, object]) -> list[str]:
         one = self.last(str(task["taskUUID"]))
+        if one is None and self.names_unknown:
+            return [_error(str(task["taskUUID"]), "taskNotFound")]
         if one is None or one.is_hidden:
             return []
         if one.good is None:
@@ -155,6 +161,8 @@ def age(store: Store, jobs: list[str], seconds: float) -> None:
     for name in BY_TIME:
         for member in client.zrange(store.keys(name), 0, -1):
             client.zincrby(store.keys(name), -by, member)
-    for name in ("taken", "refused"):
+    for name in ("taken", "refused", "doubt", "calm"):
         if client.hexists(store.keys("meta"), name):
             client.hincrby(store.keys("meta"), name, -by)
+    for batch in client.zrange(store.keys("batches"), 0, -1):
+        client.hincrby(store.keys("batch", batch.decode()), "created", -by)
