@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from market import COST, REFUSAL, Market, Purchase, age
-from odd_provider import provider, turned
+from odd_provider import provider
 
 from tasks import steps, verbs
 from tasks.job import ENDED, Record, State
@@ -86,10 +86,7 @@ class PayOnce(RuleBasedStateMachine):
         self.market.post = how
         if what:
             self.market.meanwhile = getattr(self, f"_{what}")
-        later = self.store.keys("later")
-        for member in self.store.client.zrange(later, 0, -1):
-            self.store.client.zadd(later, {member: 0}, xx=True)
-        self.store.sweep()
+        self._hurry()
         if how == "never sent":  # the worker dies before
             self.store.claim(5, 11_000, "", "", 60)
             self._lease()
@@ -105,10 +102,13 @@ class PayOnce(RuleBasedStateMachine):
         self.store.sweep()
 
     def _poll(self) -> None:
+        """Ask for all that will be due, in as many polls as it takes."""
         due = self.store.keys("due")
-        for member in self.store.client.zrange(due, 0, -1):
+        members = self.store.client.zrange(due, 0, -1)
+        for member in members:
             self.store.client.zadd(due, {member: 1}, xx=True)
-        steps.poll(self.rig.context)
+        for _ in members:
+            steps.poll(self.rig.context)
 
     def _callbacks(self) -> None:
         for job, item in self.market.callbacks:
@@ -199,12 +199,23 @@ class PayOnce(RuleBasedStateMachine):
             self.store.client.unlink(*self.store.client.scan_iter(f"{self.store.keys.namespace}:*"))
             self.store.client.close()
 
+    def _turn(self) -> None:
+        self._hurry()
+        steps.submit(self.rig.context)
+        self._poll()
+
+    def _hurry(self) -> None:
+        later = self.store.keys("later")
+        for member in self.store.client.zrange(later, 0, -1):
+            self.store.client.zadd(later, {member: 0}, xx=True)
+        self.store.sweep()
+
     def _end_all(self) -> None:
         """Let everything end well, without callbacks: each job ends, with all that was bought."""
         for number in range(40):
             for one in self.market.under_way:
                 self.market.end(one, one.expected, "", hidden=False)
-            turned(self.rig)
+            self._turn()
             verbs.unpark(self.store, self.records())
             if all(one.state in ENDED for one in self.records()):
                 break
@@ -213,7 +224,7 @@ class PayOnce(RuleBasedStateMachine):
         for one in self.market.under_way:
             self.market.end(one, one.expected, "", hidden=False)
         for _ in range(4):
-            turned(self.rig)
+            self._turn()
         assert not self.wrong, self.wrong
         for one in self.records():
             assert one.state in ENDED, one
