@@ -2,7 +2,8 @@
 -- What the POST is made of and may change later (callback place, key, expiry) is frozen here.
 -- A job whose task the provider has told of while it waited is not sent: -> processing, and polled.
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
---       most age ms of the oldest unsettled end, fencing token ('': a new one)
+--       most age ms of the oldest unsettled end, fencing token ('': a new one), the last one that this
+--       worker was given ('': none)
 -- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID,
 --          times refused or put back, batch, resends, results asked for where fewer than the row's, else
 --          ''; where its taskUUID was or may have been sent before, in a history that the store has lost
@@ -43,13 +44,25 @@ local free = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.c
 local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
 local slots, leases = {}, {}
 local doubted = doubted_until(t)
-local is_calm = tonumber(redis.call('HGET', KEY.meta(), 'calm') or '0') == doubted
+
+-- Is it known that no submission was lost with the history? The last worker had ended in order; or the
+-- only one lives, and what it claimed last is there.
+local function is_calm()
+  local calm, kept = unpack(redis.call('HMGET', KEY.meta(), 'calm', 'kept'))
+  if tonumber(calm or '0') == doubted then return true end
+  local own = tonumber(ARGV[9])
+  if not own or not kept or own > tonumber(kept) or redis.call('ZCARD', KEY.workers()) ~= 1 then return false end
+  redis.call('HSET', KEY.meta(), 'calm', doubted)
+  return true
+end
+
+local calm = is_calm()
 
 -- From when on does silence tell that a job of this batch was not sent in a lost history? Nil where it was
 -- not. What was sent may run, unseen, from the last moment of that history on.
 local function silent_since(created, was_lost)
   if not was_lost and created > doubted then return nil end
-  return math.max(is_calm and 0 or doubted, was_lost and created or 0)
+  return math.max(calm and 0 or doubted, was_lost and created or 0)
 end
 
 local function take(job, since)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from core_driver import SECRET, Rig, agree, copied, fresh_store, row, taken_over
+from core_driver import SECRET, Rig, agree, copied, fresh_store, resize, row, taken_over
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
@@ -99,6 +99,29 @@ def test_silence_tells_nothing_yet_where_a_worker_was_at_work(
     last = reading.history(store, rig.only().id)[-1]
     assert "run unseen" in last.detail
     assert simulator.totals()["purchases"] == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("is_old", [True, False])
+def test_a_worker_that_outlives_the_store_knows_whether_a_claim_was_lost(
+    store: Store, simulator: Simulator, workers: int, *, is_old: bool
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
+    resize(store, 1)
+    rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
+    store.client.zadd(store.keys("workers"), {f"worker {n}": 1 for n in range(workers)})
+    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
+    backup = copied(rig)
+    if is_old:
+        rig.run(until=lambda: simulator.totals()["purchases"] == 2)
+    taken_over(rig, backup)
+    if is_old or workers > 1:
+        for _ in range(4):
+            rig.turn()
+        assert simulator.totals()["purchases"] == 1 + is_old, "sent, though it may run unseen"
+    else:
+        rig.run()
+        agree(rig, simulator)
 
 
 def test_what_was_never_sent_is_sent_once_it_was_looked_for(rig: Rig, simulator: Simulator) -> None:
