@@ -19,6 +19,7 @@ from tasks.marks import Marks
 from tasks.move_calls import Moves
 from tasks.outlook import Outlook, outlook
 from tasks.wire.answer import Item, Kind
+from tasks.witness import Witness
 
 POLL_HOLD = 30.0
 """Seconds a task taken for a poll is left alone by other pollers: above that deadline too."""
@@ -40,7 +41,7 @@ class Store:
         self.keys = Keys(namespace)
         self.scripts = Scripts(client, self.keys)
         self.shelf: dict[tuple[str, str], Any] = {}  # parts of requests, once read
-        self._fence = b""  # the last fencing token of ours
+        self.witness = Witness()  # of the last claim that was made with it
         self.limits = Limits(client, self.keys)
         self.marks = Marks(client, self.keys, self.scripts)
 
@@ -131,17 +132,18 @@ class Store:
         """Take up to `most` jobs for the free slots; `bound` is the longest a slot is held."""
         taken_at, fixed = passing(), (ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED))
         token, free, jobs = b"", 0, list[Claimed]()
-        before = self._fence
+        before = (self.witness.token, self.witness.worker, self.witness.former)
         while len(jobs) < most:  # piece by piece, so that no script takes long
             asked = min(PIECE, most - len(jobs))
-            _, told, left, *more = self.scripts.run("claim", asked, *fixed, token, before)
+            _, told, left, *more = self.scripts.run("claim", asked, *fixed, token, *before)
             if not told:  # nothing may be, or can be, claimed
                 break
             token, free = told, left
             jobs += map(claimed, more)
             if len(more) < asked:
                 break
-        self._fence = token or self._fence
+        if token:
+            self.witness.claimed(token.decode())
         return Claim(token.decode(), tuple(jobs), int(free), taken_at)
 
     def claim_due(self, most: int) -> tuple[int, list[Due]]:

@@ -39,6 +39,7 @@ def _leave(member: Crew) -> None:
     """Say that this worker has ended in order; untold, the next one is only more careful."""
     try:
         member.context.store.marks.close(member.name)
+        member.context.store.witness.forget()
     except Error as exc:
         member.context.log.info("leave.failed", reason=str(exc))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from tasks import guard
+from tasks import guard, witness
 from tasks.context import Context
 from tasks.errors import ConfigurationError
 from tasks.installation import id_secret
@@ -52,6 +52,7 @@ def crew() -> Crew:
     store.marks.open()
     id_secret(store, settings)  # a wrong one is told at the start, not at the first retry
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
+    store.witness = witness.of_worker(name, settings.data_dir, settings.namespace)
     outbox = Outbox(store, name)
     outbox.create()
     unshown = Outbox(store, name, road=SHOWN)

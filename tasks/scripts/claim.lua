@@ -3,7 +3,7 @@
 -- A job whose task the provider has told of while it waited is not sent: -> processing, and polled.
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
 --       most age ms of the oldest unsettled end, fencing token ('': a new one), the last one that this
---       worker was given ('': none)
+--       worker was given, or the one before it ('': none), names of both
 -- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID,
 --          times refused or put back, batch, resends, results asked for where fewer than the row's, else
 --          ''; where its taskUUID was or may have been sent before, in a history that the store has lost
@@ -45,13 +45,16 @@ local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
 local slots, leases = {}, {}
 local doubted = doubted_until(t)
 
--- Is it known that no submission was lost with the history? The last worker had ended in order; or the
--- only one lives, and what it claimed last is there.
+-- Is it known that no submission was lost with the history? The last worker had ended in order; or what
+-- the only one claimed last is there.
 local function is_calm()
   local calm, kept = unpack(redis.call('HMGET', KEY.meta(), 'calm', 'kept'))
   if tonumber(calm or '0') == doubted then return true end
   local own = tonumber(ARGV[9])
-  if not own or not kept or own > tonumber(kept) or redis.call('ZCARD', KEY.workers()) ~= 1 then return false end
+  if not own or not kept or own > tonumber(kept) then return false end
+  for _, worker in ipairs(redis.call('ZRANGE', KEY.workers(), 0, -1)) do
+    if worker ~= ARGV[10] and worker ~= ARGV[11] then return false end
+  end
   redis.call('HSET', KEY.meta(), 'calm', doubted)
   return true
 end

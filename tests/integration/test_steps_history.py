@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from core_driver import SECRET, Rig, agree, copied, fresh_store, resize, row, ta
 from simulator_driver import Simulator
 from store_driver import StoreServer
 
-from tasks import callers, history, ids, reading, steps
+from tasks import callers, history, ids, reading, steps, witness
 from tasks.claims import LEASE
 from tasks.job import State
 from tasks.store import Store
 from tasks.wire.request import dumps
+from tasks.witness import Witness
 
 
 @pytest.fixture
@@ -110,6 +112,7 @@ def test_a_worker_that_outlives_the_store_knows_whether_a_claim_was_lost(
     resize(store, 1)
     rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
     store.client.zadd(store.keys("workers"), {f"worker {n}": 1 for n in range(workers)})
+    store.witness = Witness("worker 0")
     rig.run(until=lambda: simulator.totals()["purchases"] == 1)
     backup = copied(rig)
     if is_old:
@@ -119,6 +122,31 @@ def test_a_worker_that_outlives_the_store_knows_whether_a_claim_was_lost(
         for _ in range(4):
             rig.turn()
         assert simulator.totals()["purchases"] == 1 + is_old, "sent, though it may run unseen"
+    else:
+        rig.run()
+        agree(rig, simulator)
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_the_worker_after_one_that_was_killed_knows_it_too(
+    store: Store, simulator: Simulator, tmp_path: Path, *, is_old: bool
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
+    resize(store, 1)
+    rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
+    store.client.zadd(store.keys("workers"), {"killed": 1})
+    store.witness = witness.of_worker("killed", tmp_path, "ns")
+    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
+    backup = copied(rig)
+    if is_old:
+        rig.run(until=lambda: simulator.totals()["purchases"] == 2)
+    taken_over(rig, backup)
+    store.client.zadd(store.keys("workers"), {"next": 1})
+    store.witness = witness.of_worker("next", tmp_path, "ns")
+    if is_old:
+        for _ in range(4):
+            rig.turn()
+        assert simulator.totals()["purchases"] == 2, "sent, though it may run unseen"
     else:
         rig.run()
         agree(rig, simulator)

@@ -1,0 +1,62 @@
+"""The record of a worker's last claim, for the worker that follows one which was killed."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tasks.witness import LENGTH, of_worker
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder for temporary files of its own; return where the records are."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path / f"reelqueue-{os.getuid()}"
+
+
+def test_the_next_worker_knows_the_last_claim_of_the_one_before(place: Path) -> None:
+    first = of_worker("first", Path("data"), "ns")
+    assert (first.former, first.token) == ("", "")
+    first.claimed("7")
+    first.claimed("12")
+    following = of_worker("next", Path("data"), "ns")
+    assert (following.former, following.token) == ("first", "12")
+    assert [file.stat().st_size for file in place.iterdir()] == [LENGTH]
+    assert place.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("data", "namespace"), [("data", "other"), ("elsewhere", "ns")])
+def test_another_store_has_a_record_of_its_own(data: str, namespace: str) -> None:
+    of_worker("first", Path("data"), "ns").claimed("7")
+    assert of_worker("next", Path(data), namespace).token == ""
+
+
+def test_a_worker_that_ended_in_order_leaves_nothing(place: Path) -> None:
+    first = of_worker("first", Path("data"), "ns")
+    first.claimed("7")
+    first.forget()
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "written", [b"", b"\xff\x00" * 40, b"another-boot\nfirst\n7\n", b"\nfirst\n7\n", b"a\nb\nc"]
+)
+def test_a_record_of_another_run_of_the_computer_or_of_none_tells_nothing(
+    place: Path, written: bytes
+) -> None:
+    of_worker("first", Path("data"), "ns").claimed("7")
+    (file,) = place.iterdir()
+    file.write_bytes(written)
+    assert of_worker("next", Path("data"), "ns").token == ""
+
+
+def test_without_a_safe_folder_a_worker_knows_its_own_claims(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "another's").mkdir()
+    place.symlink_to(tmp_path / "another's")
+    own = of_worker("own", Path("data"), "ns")
+    own.claimed("7")
+    assert own.token == "7"
+    assert list((tmp_path / "another's").iterdir()) == []
+    assert of_worker("next", Path("data"), "ns").token == ""
