@@ -39,7 +39,7 @@ class Journal:
             NoRoom: it cannot be written, and nothing of it was.
         """
         with self._lock:
-            recorded = self._recorded(name)
+            recorded = self.known(name)
             batch_id = known or recorded or new_batch_id()
             if batch_id != recorded:
                 self._append({"name": name, "id": batch_id})
@@ -47,9 +47,6 @@ class Journal:
 
     def known(self, name: str) -> str | None:
         """Return the id of batch `name` if it had one before; nothing is written."""
-        return self._recorded(name)
-
-    def _recorded(self, name: str) -> str | None:
         if not self._path.exists():
             return None
         found = None

@@ -36,7 +36,6 @@ class Entry:
 
     task_uuid: str  # of the upload itself: it can be polled for
     media_uuid: str  # empty: begun, and not known to be ready
-    begun_at: int  # ms, of the store's clock
 
 
 class MediaIndex:
@@ -70,7 +69,7 @@ class MediaIndex:
     def find(self, provider: str, sha256: str, after: int) -> Entry | None:
         """Return the upload of a content that was begun after `after` (ms)."""
         rows = self._run(
-            "SELECT task_uuid, media_uuid, begun_at FROM media "
+            "SELECT task_uuid, media_uuid FROM media "
             "WHERE provider = ? AND sha256 = ? AND begun_at > ?",
             (provider, sha256, after),
         )
@@ -110,7 +109,7 @@ class MediaIndex:
             values = (os.fsencode(path), _stamp(status), sha256)
             self._run("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", values)
 
-    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[str, str, int]]:
+    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[str, str]]:
         with self._lock, self._told():
             return self._db.execute(statement, values).fetchall()
 

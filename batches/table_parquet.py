@@ -39,8 +39,8 @@ _THEIRS = {
 _INT64 = range(-(2**63), 2**63)
 
 
-def write_parquet(rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind], path: Path) -> int:
-    """Write rows; returns how many.
+def write_parquet(rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind], path: Path) -> None:
+    """Write rows.
 
     Args:
         rows: Of a table.
@@ -53,7 +53,6 @@ def write_parquet(rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind], 
     """
     types = {**_OURS, **{name: _THEIRS[kind] for name, kind in kinds.items()}}
     nested = {name for name, kind in kinds.items() if kind is Kind.JSON}
-    count = 0
     with parquet.ParquetWriter(path, pa.schema(list(types.items())), compression="zstd") as file:
         for group in _groups(rows):
             if not types.keys() >= {name for row in group for name in row}:
@@ -63,8 +62,6 @@ def write_parquet(rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind], 
                 for name, kind in types.items()
             ]
             file.write_table(pa.Table.from_arrays(columns, schema=file.schema))
-            count += len(group)
-    return count
 
 
 def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

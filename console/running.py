@@ -84,18 +84,18 @@ def run_with(
     stack: Stack,
     data: Path,
     stop: Stop,
-    work: Callable[[Stop], int] | None,
+    work: Callable[[Stop], int],
     echo: TextIO | None = sys.stderr,
     *,
     quiet: bool = False,
 ) -> int:
-    """Start the processes, do `work` beside them (or wait for a signal), stop them.
+    """Start the processes, do `work` beside them, stop them.
 
     Children are tended by the main thread, whose death ends them; `work` runs in another. After a
     signal it has the time that it needs to end well; a second one ends the children under it.
 
     Returns:
-        What `work` returned; 0 without it, 130 where a signal came first.
+        What `work` returned; 130 where a signal came first.
 
     Raises:
         Error: a process could not be kept running; its last lines are in the text.
@@ -105,7 +105,7 @@ def run_with(
 
     def working() -> None:
         try:
-            done.append(work(stop) if work else 0)
+            done.append(work(stop))
         except BaseException as exc:  # noqa: BLE001  told by the main thread
             failed.append(exc)
         finally:
@@ -118,7 +118,7 @@ def run_with(
             stack.children, logs=data / "logs", records=data, echo=echo, quiet=quiet
         ) as supervisor:
             supervisor.start(stop)
-            if work and not stop.is_set():
+            if not stop.is_set():
                 worker.start()
             supervisor.watch(stop)
             if worker.is_alive():
@@ -132,4 +132,4 @@ def run_with(
             worker.join()
     if failed:
         raise failed[0]
-    return done[0] if done else 0 if work is None else INTERRUPTED
+    return done[0] if done else INTERRUPTED

@@ -3,7 +3,7 @@
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from console import ready
@@ -39,14 +39,12 @@ class Stack:
     """Addresses of one running set, and its children in start order."""
 
     children: list[Child]
-    webhooks: str
     flower: str
     api: str | None  # None: there is no REELQUEUE_API_TOKEN
     simulated: bool
-    environment: Mapping[str, str] = field(repr=False)
 
 
-def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
+def plan(settings: Settings, *, simulated: bool) -> Stack:
     """Lay out the processes for these settings; nothing is started yet.
 
     Generated secrets are written below the data folder; the children read them there. That of ids
@@ -55,7 +53,6 @@ def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
     Args:
         settings: Of this process.
         simulated: Whether a simulator is started and used in the provider's place.
-        latency: Of the simulator: seconds a task takes.
 
     Raises:
         ConfigurationError: a port cannot be used, REDIS_URL is no such URL, a secret is too short,
@@ -84,13 +81,13 @@ def plan(settings: Settings, *, simulated: bool, latency: float = 2.0) -> Stack:
     address = simulator_file(data)
     address.unlink(missing_ok=True)
     if simulated:
-        children.append(_simulator(environment, latency, webhooks))
+        children.append(_simulator(environment, webhooks))
         address.write_text(environment["RUNWARE_BASE_URL"], encoding="ascii")
     children += _ours(environment, url, webhooks, flower)
     api = f"http://{here}:{settings.api_port}" if settings.api_token else None
     if api:
         children.append(_api(environment, api))
-    return Stack(children, webhooks, flower, api, simulated, environment)
+    return Stack(children, flower, api, simulated)
 
 
 def _ours(environment: Mapping[str, str], url: str, webhooks: str, flower: str) -> list[Child]:
@@ -196,7 +193,7 @@ def _valkey(
     )
 
 
-def _simulator(environment: dict[str, str], latency: float, webhooks: str) -> Child:
+def _simulator(environment: dict[str, str], webhooks: str) -> Child:
     port = ready.free_port()
     environment |= {
         "RUNWARE_BASE_URL": f"http://127.0.0.1:{port}/v1",
@@ -204,7 +201,7 @@ def _simulator(environment: dict[str, str], latency: float, webhooks: str) -> Ch
         "REELQUEUE_SIMULATED": "true",
         "PUBLIC_URL": webhooks,  # a public one of the user's is for the real provider
     }
-    argv = [sys.executable, "-m", "simulator", "--port", str(port), "--latency", str(latency)]
+    argv = [sys.executable, "-m", "simulator", "--port", str(port), "--latency", "2"]
     return Child(
         "simulator",
         argv,

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-RECORD_VERSION = 1
-
 
 class State(StrEnum):
     """Where a job stands; the edges are in `moves.py`."""

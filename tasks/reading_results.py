@@ -23,32 +23,26 @@ def failures(store: Store, jobs: Sequence[str]) -> list[tuple[str, str]]:
     return [(error["code"], error["message"]) for error in told]
 
 
-def results(store: Store, jobs: Sequence[tuple[str, int]]) -> list[list[Item]]:
-    """Return what is known of attempts, given as (job id, attempt): successes and errors.
-
-    The authoritative answer, in the provider's order; where that is not all, then what only
-    callbacks brought. An error that results have replaced since is left out.
-    """
-    names = list(dict.fromkeys(job for job, _ in jobs))
-    found = {one.id: one for one in reading.records(store, names) if one}
-    return _results(store, [(found[job], attempt) for job, attempt in jobs])
-
-
-def _results(
+def results(
     store: Store,
     jobs: Sequence[tuple[Record, int]],
     most: Mapping[tuple[str, int], int] = MappingProxyType({}),
     *,
     again: bool = True,
 ) -> list[list[Item]]:
-    """As `results`; of an attempt in `most` only so many, the first that came."""
+    """Return what is known of attempts, given as (record, number): successes and errors.
+
+    The authoritative answer, in the provider's order; where that is not all, then what only
+    callbacks brought. An error that results have replaced since is left out. Of an
+    attempt at `most` so many results, the first that came.
+    """
     wanted = [_places(job, attempt) for job, attempt in jobs]
     kept = _kept(store, [place for places in wanted for place in places])
     if again and any(place not in kept for places in wanted for place in places):
         # An answer has taken the place of what callbacks brought, since the records were read.
         fresh = {one.id: one for one in reading.records(store, [job.id for job, _ in jobs]) if one}
         now = [(fresh.get(job.id, job), attempt) for job, attempt in jobs]
-        return _results(store, now, most, again=False)
+        return results(store, now, most, again=False)
     return [
         _believed(
             [item for place in places if not place.digest for item in kept.get(place, ())],
@@ -107,10 +101,10 @@ def answers(store: Store, jobs: Sequence[Record]) -> list[list[Item]]:
         for number in dict.fromkeys((*kept, last))
     ]
     names = [(job.id, number) for job, number in wanted]
-    found = dict(zip(names, _results(store, wanted), strict=True))
+    found = dict(zip(names, results(store, wanted), strict=True))
     if most := _without_surplus(jobs, found):
         some = [(job, number) for job, number in wanted if (job.id, number) in most]
-        found |= zip(most, _results(store, some, most), strict=True)
+        found |= zip(most, results(store, some, most), strict=True)
     return [
         _shown(job, {number: found[job.id, number] for number in (*kept, last)}, last)
         for job, kept, last in zip(jobs, numbers, tried, strict=True)

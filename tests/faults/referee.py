@@ -85,8 +85,8 @@ def _made(task: dict[str, Any]) -> list[str | None]:
 
 
 def _kept(store: Store, records: Sequence[Record]) -> dict[str, Counter[str | None]]:
-    attempts = [(one.id, a) for one in records for a in one.attempts]
-    found = reading_results.results(store, [(job, a.number) for job, a in attempts])
+    attempts = [(one, a) for one in records for a in one.attempts]
+    found = reading_results.results(store, [(one, a.number) for one, a in attempts])
     return {
         a.task_uuid: Counter(sha256(i.raw["text"]) for i in items if i.kind is Kind.SUCCESS)
         for (_, a), items in zip(attempts, found, strict=True)

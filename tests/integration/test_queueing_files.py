@@ -407,7 +407,8 @@ def test_up_says_where_its_simulator_is_and_no_longer_where_it_runs_none(tmp_pat
     ports = {"REELQUEUE_PORT": free_port(), "REELQUEUE_FLOWER_PORT": free_port()}
     given = load({"REELQUEUE_DATA_DIR": str(tmp_path), **ports})
     stack = plan(given, simulated=True)
-    assert simulator_file(tmp_path).read_text() == stack.environment["RUNWARE_BASE_URL"]
+    worker = next(child for child in stack.children if child.name == "worker")
+    assert simulator_file(tmp_path).read_text() == worker.env["RUNWARE_BASE_URL"]
     plan(given, simulated=False)
     assert not simulator_file(tmp_path).exists()
 

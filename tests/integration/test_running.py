@@ -21,7 +21,7 @@ SLEEPS = "import time; time.sleep(600)"
 def stack() -> Stack:
     """Give a stack of one process that does nothing."""
     child = Child("store", [sys.executable, "-c", SLEEPS], {"PATH": os.environ["PATH"]})
-    return Stack([child], "", "", None, simulated=True, environment={})
+    return Stack([child], "", None, simulated=True)
 
 
 def children(folder: Path) -> str:

@@ -153,7 +153,7 @@ def test_a_callback_told_differently_does_not_stand_for_the_result_that_still_ru
         rig.turn()
         callback = json.loads(result({"taskUUID": job}, "first, in other words"))
         assert steps.receive(store, job, json.dumps(callback).encode()) == "stored"
-        rig.run(lambda: reading_results.results(store, [(job, 1)])[0])
+        rig.run(lambda: reading_results.results(store, [(rig.only(), 1)])[0])
         for _ in range(3):
             rig.turn()
         assert rig.only().state is State.PROCESSING

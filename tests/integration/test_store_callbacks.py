@@ -141,7 +141,7 @@ def test_an_error_beside_all_results_is_flagged_and_is_no_result(store: Store) -
     store.deliver(job, [error(job, "another")])
     found = record(store, job)
     assert (found.state, found.flags) == (State.COMPLETED, {"contradiction"})
-    (items,) = reading_results.results(store, [(job, 1)])
+    (items,) = reading_results.results(store, [(found, 1)])
     assert [item.kind for item in items] == [Kind.SUCCESS]
 
 
@@ -152,7 +152,8 @@ def test_a_surplus_is_kept_flagged_and_costs_nothing(store: Store) -> None:
     assert store.deliver(job, [success(job, "two", 0.25)]) == "stored"
     found = record(store, job)
     assert (found.cost, found.flags) == (500_000_000, {"surplus"})
-    assert [item.raw["text"] for item in reading_results.results(store, [(job, 1)])[0]] == ["one"]
+    (items,) = reading_results.results(store, [(found, 1)])
+    assert [item.raw["text"] for item in items] == ["one"]
     (surplus,) = reading_results.surplus(store, record(store, job), 1)
     assert surplus.raw["text"] == "two"
     audit(store, [job])

@@ -235,7 +235,7 @@ class Books(RuleBasedStateMachine):
     def kept(self) -> int:
         good = [
             sum(item.kind is Kind.SUCCESS for item in items)
-            for items in reading_results.results(self.store, [(self.job, n) for n in self.now.kept])
+            for items in reading_results.results(self.store, [(self.now, n) for n in self.now.kept])
         ]
         return sum(good)
 
@@ -260,7 +260,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def what_was_told_is_kept_and_counted_once(self) -> None:
         for number in range(1, self.now.attempt + 1) if self.job else ():
-            (items,) = reading_results.results(self.store, [(self.job, number)])
+            (items,) = reading_results.results(self.store, [(self.now, number)])
             good = [item for item in items if item.kind is Kind.SUCCESS]
             polled = self.results(number)[: self.shown.get(number, 0)]
             loose = self.told.get(number, set()) - {item.digest for item in polled}

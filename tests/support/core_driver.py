@@ -340,7 +340,7 @@ class Rig:
         return one
 
     def texts(self, job: str, attempt: int) -> list[Any]:
-        (found,) = reading_results.results(self.store, [(job, attempt)])
+        (found,) = reading_results.results(self.store, [(record(self.store, job), attempt)])
         return [item.raw.get("text") for item in found if item.kind.value == "success"]
 
 
