@@ -10,7 +10,7 @@ from tasks.store import Store
 
 PAGE = 500
 """Requests read at once."""
-_INT64 = range(-(2**63), 2**63)
+INT64 = range(-(2**63), 2**63)
 _EXACT = range(-(2**53), 2**53 + 1)
 """Integers that a double holds, each."""
 
@@ -59,7 +59,7 @@ def _kind(value: object) -> Kind | None:
 
 
 def _integer(value: int) -> Kind:
-    if value not in _INT64:
+    if value not in INT64:
         return Kind.JSON
     return Kind.INT if value in _EXACT else Kind.LARGE
 

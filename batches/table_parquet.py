@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from batches.columns import OUTPUT
 from batches.table_json import json_text
-from batches.table_kinds import Kind
+from batches.table_kinds import INT64, Kind
 from tasks.errors import Error
 
 GROUP_ROWS = 10_000
@@ -36,7 +36,6 @@ _THEIRS = {
     Kind.TEXT: pa.string(),
     Kind.JSON: pa.string(),
 }
-_INT64 = range(-(2**63), 2**63)
 
 
 def write_parquet(rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind], path: Path) -> None:
@@ -83,7 +82,7 @@ def _value(value: object, kind: pa.DataType, is_json: bool) -> object:  # noqa: 
     if is_json or (kind == pa.string() and not isinstance(value, str)):
         return _text(json_text(value))
     if kind == pa.int64():  # the provider's own numbers may be anything
-        return value if isinstance(value, int) and value in _INT64 else None
+        return value if isinstance(value, int) and value in INT64 else None
     if isinstance(value, str):
         return datetime.fromisoformat(value) if kind == _TIME else _text(value)
     if isinstance(value, Decimal) and kind == _MONEY:

@@ -8,14 +8,13 @@ from batches.budget import stopped
 from batches.forecast import pace, projected, seconds_left
 from batches.results import moment
 from batches.waiting import stops, waits_for
-from tasks.job import State
+from tasks.job import AT_PROVIDER, State
 from tasks.money import usd
 from tasks.progress import Look, Pause, Waiting
 from tasks.reading import Batch
 
-_RUNNING = (State.SUBMITTING, State.RESOLVING, State.PROCESSING)
 _ENDS = (State.PARTIAL, State.FAILED, State.EXPIRED, State.CANCELLED)
-_OPEN = (State.QUEUED, *_RUNNING)
+_OPEN = (State.QUEUED, *AT_PROVIDER)
 
 
 def status(batch: Batch) -> str:
@@ -51,7 +50,7 @@ def describe(batch: Batch) -> dict[str, Any]:
             "completed": batch.states[State.COMPLETED],
             "failed": failed(batch),
             "cancelled": batch.states[State.CANCELLED],
-            "in_progress": sum(batch.states[state] for state in _RUNNING),
+            "in_progress": sum(batch.states[state] for state in AT_PROVIDER),
             "queued": batch.states[State.QUEUED],
         },
         "states": {str(state): batch.states[state] for state in State},

@@ -17,6 +17,9 @@ SLOT_MARGIN = 3600.0
 """Seconds beyond the deadline after which a slot is taken back from a task nobody heard of."""
 LEASE = 45.0
 """Seconds a claim is good for: more than twice the provider's total deadline (provider.py)."""
+SUSPECT = 2
+"""Resends from which a task goes alone: one that no POST with it survives would sink the others. A
+job that the user sends again after all counts from here, for none of its POSTs went well."""
 
 
 @dataclass(frozen=True)
@@ -153,3 +156,15 @@ def due(sequence: int, told: Sequence[Any]) -> Due:
 def ms(seconds: float) -> int:
     """Return whole milliseconds, the unit of the store."""
     return round(seconds * 1000)
+
+
+def clock_ms(time: Sequence[int]) -> int:
+    """Return the store's answer to TIME in milliseconds."""
+    seconds, micros = time
+    return seconds * 1000 + micros // 1000
+
+
+def entered_at(entry: bytes | str) -> int:
+    """Return when the store took the entry of a stream with this id, in its milliseconds."""
+    text = entry.decode() if isinstance(entry, bytes) else entry
+    return int(text.partition("-")[0])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks import reading
+from tasks.claims import clock_ms, entered_at
 from tasks.job import State
 from tasks.lua import store_errors
 from tasks.store import Store
@@ -67,12 +68,12 @@ def health(store: Store) -> Health:
     """
     keys, client = store.keys, store.client
     with store_errors():
-        now = _ms(client.time())
+        now = clock_ms(client.time())
         oldest = client.xrange(keys("ends"), count=1)
         aside = list(dict.fromkeys(job.decode() for job in client.lrange(keys("unsettled"), 0, -1)))
         endings = sum(len(jobs) for _, jobs in client.xrange(keys("ends"), count=MOST_ENTRIES))
     window, slots = store.window()
-    since = int(oldest[0][0].partition(b"-")[0]) if oldest else now
+    since = entered_at(oldest[0][0]) if oldest else now
     return Health(
         window=window,
         slots=slots,
@@ -98,7 +99,3 @@ def _pauses(store: Store, now: int) -> list[Standstill]:
             seconds = None if batch.held or at is None else (at - now) / 1000
             found.append(Standstill(batch.name, batch.paused, seconds))
     return found
-
-
-def _ms(time: tuple[int, int]) -> int:
-    return time[0] * 1000 + time[1] // 1000

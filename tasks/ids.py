@@ -19,7 +19,8 @@ TASK_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-
 
 `uuid.UUID` accepts braces, `urn:` and full-width digits, so it decides nothing here.
 """
-
+ANY_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""A UUID of others, such as a medium's, in whatever letters."""
 
 _SORTED = json.JSONEncoder(sort_keys=True, default=str)
 

@@ -22,7 +22,9 @@ class State(StrEnum):
     CANCELLED = "cancelled"  # the user gave it up
 
 
-OPEN = frozenset({State.QUEUED, State.SUBMITTING, State.RESOLVING, State.PROCESSING})
+AT_PROVIDER = (State.SUBMITTING, State.RESOLVING, State.PROCESSING)
+"""States in which the provider may have the job's task: a poll can tell what becomes of it."""
+OPEN = frozenset({State.QUEUED, *AT_PROVIDER})
 ENDED = frozenset(State) - OPEN
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks import reading
+from tasks.claims import clock_ms, entered_at
 from tasks.lua import store_errors
 from tasks.reading import Batch
 from tasks.store import Store
@@ -46,7 +47,7 @@ def read(store: Store) -> Measures:
         StoreAway: it cannot be read.
     """
     told = _told(store)
-    now = _ms(told["time"])
+    now = clock_ms(told["time"])
     ids = _open(store, [name.decode() for name in told["batches"]])
     batches = reading.some_batches(store, ids[:MOST_BATCHES])
     window, held = told["meta"]
@@ -60,7 +61,7 @@ def read(store: Store) -> Measures:
         slots=told["slots"],
         poll_lag=_age(now, due[0][1]) if due else 0.0,
         unsettled=told["unsettled"],
-        unsettled_age=_age(now, int(ends[0][0].partition(b"-")[0])) if ends else 0.0,
+        unsettled_age=_age(now, entered_at(ends[0][0])) if ends else 0.0,
         aside=told["aside"],
         pauses={
             ("user", "all"): int(held is not None),
@@ -120,7 +121,3 @@ def _numbers(fields: Mapping[bytes, bytes]) -> dict[str, int]:
 
 def _age(now: int, since: float) -> float:
     return max(0.0, (now - since) / 1000)
-
-
-def _ms(time: tuple[int, int]) -> int:
-    return time[0] * 1000 + time[1] // 1000

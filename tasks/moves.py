@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tasks.job import ENDED, OPEN, State
-
-_AT_PROVIDER = (State.SUBMITTING, State.RESOLVING, State.PROCESSING)
+from tasks.job import AT_PROVIDER, ENDED, OPEN, State
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,10 @@ MOVES: dict[str, dict[State, State]] = {
     # A job goes back to queued after "absent" or for its next attempt; results may still come.
     # A job that ended without all of its results is amended by late ones.
     "complete": dict.fromkeys(OPEN | {State.FAILED, State.EXPIRED, State.PARTIAL}, State.COMPLETED),
-    "complete_partly": dict.fromkeys(_AT_PROVIDER, State.PARTIAL),
-    "again": dict.fromkeys(_AT_PROVIDER, State.QUEUED),  # next attempt, next taskUUID
-    "fail": dict.fromkeys(_AT_PROVIDER, State.FAILED),
-    "expire": dict.fromkeys(_AT_PROVIDER, State.EXPIRED),
+    "complete_partly": dict.fromkeys(AT_PROVIDER, State.PARTIAL),
+    "again": dict.fromkeys(AT_PROVIDER, State.QUEUED),  # next attempt, next taskUUID
+    "fail": dict.fromkeys(AT_PROVIDER, State.FAILED),
+    "expire": dict.fromkeys(AT_PROVIDER, State.EXPIRED),
     # The user's word.
     "cancel": dict.fromkeys(OPEN, State.CANCELLED),
     "retry": dict.fromkeys(ENDED - {State.COMPLETED}, State.QUEUED),
@@ -78,7 +76,7 @@ def as_lua() -> str:
     """Return the table as Lua source, for the scripts' guards."""
     rows = [f"{event}={_lua_table(edges)}" for event, edges in MOVES.items()]
     ended = _lua_table(dict.fromkeys(ENDED, "yes"))
-    active = _lua_table(dict.fromkeys(_AT_PROVIDER, "yes"))
+    active = _lua_table(dict.fromkeys(AT_PROVIDER, "yes"))
     shown, passing = _lua_set(SHOWN), _lua_set(PASSING)
     tables = {"ENDED": ended, "ACTIVE": active, "SHOWN": shown, "PASSING": passing}
     faces = ",".join(f'{state}="{face.celery}"' for state, face in sorted(FACES.items()))

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from tasks import reading_requests
-from tasks.claims import Claimed
+from tasks.claims import SUSPECT, Claimed
 from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.token import Keyring
@@ -98,10 +98,6 @@ def lacks_files(store: Store, job: str) -> bool:
     with suppress(*UNSENDABLE):
         return reading_requests.has_files(store, job)
     return False
-
-
-SUSPECT = 2
-"""Resends from which a task goes alone, for it may break every POST that it is in."""
 
 
 def compose(

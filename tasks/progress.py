@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks import reading, reading_requests, reading_results
+from tasks.claims import clock_ms, entered_at
 from tasks.job import OPEN, Record, State
 from tasks.lua import store_errors
 from tasks.reading import Batch
@@ -84,7 +85,7 @@ def look(store: Store, batch_id: str) -> Look | None:
     batch = reading.batch(store, batch_id)
     if batch is None:
         return None
-    now = time[0] * 1000 + time[1] // 1000
+    now = clock_ms(time)
     window, held, paused, provider = ((value or b"").decode() for value in meta)
     return Look(
         now=now,
@@ -112,7 +113,7 @@ def _pause(batch: Batch, held: str, paused: str, until: Sequence[float | None]) 
 
 
 def _backlog(now: int, ends: Sequence[Any]) -> Pause | None:
-    age = (now - int(ends[0][0].partition(b"-")[0])) / 1000 if ends else 0.0
+    age = (now - entered_at(ends[0][0])) / 1000 if ends else 0.0
     if age <= UNSETTLED:
         return None
     return Pause(
@@ -172,25 +173,16 @@ def _fronts(store: Store, batch: Batch) -> list[str]:
     pipe.zrange(keys("slots"), 0, SLOTS - 1)
     with store_errors():
         *fronts, slots = pipe.execute()
-    jobs = _jobs(store, [name for front in fronts for name in front])
+    jobs = reading.jobs_of(store, [name.decode() for front in fronts for name in front])
     if batch.open > batch.states[State.QUEUED]:
         jobs += _first_of(store, batch, slots[:HEADS]) or _first_of(store, batch, slots[HEADS:])
     return list(dict.fromkeys(jobs))
 
 
-def _jobs(store: Store, names: Sequence[bytes]) -> list[str]:
-    """Return the jobs that these are the ids or the taskUUIDs of."""
-    with store_errors():
-        keys = [store.keys("task", name.decode()) for name in names]
-        known = store.client.mget(keys) if keys else []
-    return [
-        (job or name).decode().partition(":")[0] for name, job in zip(names, known, strict=True)
-    ]
-
-
 def _first_of(store: Store, batch: Batch, tasks: Sequence[bytes]) -> list[str]:
     """Return the first job of these tasks that is open and of this batch, if any is."""
-    jobs, pipe = _jobs(store, tasks), store.client.pipeline(transaction=False)
+    jobs = reading.jobs_of(store, [task.decode() for task in tasks])
+    pipe = store.client.pipeline(transaction=False)
     for job in jobs:
         pipe.hmget(store.keys("job", job), "b", "s")
     with store_errors():

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tasks.claims import LEASE, Claim, Claimed, Due, claimed, due, ms, pack
+from tasks.claims import LEASE, Claim, Claimed, Due, claimed, clock_ms, due, ms, pack
 from tasks.clock import passing
 from tasks.errors import Category, StoreRefused, category
 from tasks.keys import Keys
@@ -232,8 +232,7 @@ class Store:
     def now(self) -> int:
         """Return the store's time in ms, which all its records have."""
         with store_errors():
-            seconds, micros = self.client.time()
-        return int(seconds) * 1000 + int(micros) // 1000
+            return clock_ms(self.client.time())
 
     def probe(self) -> None:
         """Write something, to see whether a callback could be stored."""

@@ -5,7 +5,7 @@ from time import time
 
 from tasks.backoff import next_poll
 from tasks.claims import Claimed, Due
-from tasks.job import ENDED, Record, State
+from tasks.job import AT_PROVIDER, ENDED, Record, State
 from tasks.settings import Settings
 from tasks.verdict_poll import Seen
 
@@ -17,8 +17,6 @@ ACCUSED = 2.0
 """Most seconds between polls of a task that a callback says has failed."""
 ACCUSED_EMPTIES = 3
 """Silent polls in a row after which an error that a callback brought is believed."""
-AT_PROVIDER = frozenset({State.SUBMITTING, State.RESOLVING, State.PROCESSING})
-"""States in which a poll can tell what becomes of the job."""
 
 
 class Pace:

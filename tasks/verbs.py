@@ -6,7 +6,7 @@ What concerns jobs takes at most a hundred at once, which the scripts handle tog
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.claims import SLOT_MARGIN, ms
+from tasks.claims import SLOT_MARGIN, SUSPECT, ms
 from tasks.ids import attempt_uuid
 from tasks.job import Record
 from tasks.lua import Argument, store_errors
@@ -16,8 +16,6 @@ PAGE = 100
 """Jobs that one script call touches at most."""
 EVERYTHING = "*"
 """Stands for all batches, those to come among them."""
-RESENT = 2
-"""Resends that an unparked job counts from: it goes alone, for none of its POSTs went well."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def resupply(
 
 def unpark(store: Store, jobs: Sequence[Record]) -> list[str]:
     """Queue parked jobs again, under the taskUUIDs they have; returns words as `retry` does."""
-    told = store.scripts.run("unpark", RESENT, *(job.id for job in jobs))
+    told = store.scripts.run("unpark", SUSPECT, *(job.id for job in jobs))
     return [word.decode() for word in told]
 
 

@@ -23,12 +23,12 @@ from tasks import measures
 from tasks.errors import Road
 from tasks.job import State
 from tasks.measures import Measures
+from tasks.money import NANO
 from tasks.tally import BOUNDS
 
 if TYPE_CHECKING:
     from webhooks.build import Api
 
-NANO = 1_000_000_000
 ROADS = (Road.SUBMIT, Road.POLL)
 OUTCOMES = (
     *("accepted", "duplicate", "quarantined", "foreign", "cut", "oversize", "full"),

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tasks import lately, moves, reading
+from tasks.claims import entered_at
 from tasks.context import Context
 from tasks.errors import StoreAway
 from tasks.job import ENDED, Record, State
@@ -141,4 +142,4 @@ def _gap(context: Context, entries: Sequence[Entry], waiting: int) -> list[Row]:
 
 def _at(entry: Entry) -> float:
     """Return when the store took an entry, in seconds since the epoch."""
-    return int(entry.id.partition("-")[0]) / 1000
+    return entered_at(entry.id) / 1000

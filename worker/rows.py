@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.ids import ANY_UUID
 from tasks.job import ENDED, Record, State
 from tasks.money import usd
 from tasks.settle import Story
@@ -14,7 +15,6 @@ MEDIA = ("videos", "images", "audios", "documents")
 
 _URL = re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s/?#]*)([^\s?#]*)([?#]\S*)?", re.IGNORECASE)
 """Scheme, host, path, and the rest, in which a signature or a token may stand."""
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def job_row(job: Story, batch: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _name(medium: str) -> str:
         return (path.rsplit("/", 1)[-1] or host)[:60]
     if medium.startswith("file:"):
         return medium.removeprefix("file:").rsplit("/", 1)[-1][:60]
-    return medium if _UUID.fullmatch(medium) else "base64"
+    return medium if ANY_UUID.fullmatch(medium) else "base64"
 
 
 def _told(record: Record, job: Story) -> Mapping[str, Any]:

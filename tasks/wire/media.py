@@ -3,18 +3,16 @@
 Sources: contract §12, and §17, trap 33.
 """
 
-import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tasks.ids import ANY_UUID
 from tasks.wire.answer import Item, Kind
 from tasks.wire.request import dumps
 
 PIECE = 3 * 65_536
 """Bytes of a file in one piece of a request: whole groups of base64, and all that is in memory."""
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Upload:
@@ -67,6 +65,6 @@ def stored(items: Sequence[Item], task_uuid: str) -> Stored:
             return Stored(code=item.code, message=item.message)
     for item in ours:
         named = item.raw.get("mediaUUID")
-        if isinstance(named, str) and _UUID.fullmatch(named):
+        if isinstance(named, str) and ANY_UUID.fullmatch(named):
             return Stored(named)
     return Stored(is_known=any(item.task_uuid == task_uuid for item in ours))

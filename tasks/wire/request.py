@@ -25,14 +25,13 @@ from pydantic import (
     model_validator,
 )
 
-from tasks.ids import is_task_uuid
+from tasks.ids import ANY_UUID, is_task_uuid
 
 MODEL: Final = "google:gemini@3.1-pro"
 DEFAULT_MAX_TOKENS = 4096  # contract §2
 KNOWN_THINKING_LEVELS = frozenset({"low", "medium", "high"})  # inferred: contract §2
 
 _URL = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
-_ANY_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,", re.IGNORECASE)
 
 
@@ -58,7 +57,7 @@ def _in_hundredths(value: Decimal) -> Decimal:
 
 
 def _media(value: str) -> str:
-    if _is_url(value) or _ANY_UUID.fullmatch(value) or _is_base64(value):
+    if _is_url(value) or ANY_UUID.fullmatch(value) or _is_base64(value):
         return value
     if value[:5].lower() == "data:":
         raise ValueError("a data URI is taken for images only; send the bare base64 or a URL")

@@ -17,6 +17,7 @@ from core_driver import (
 )
 
 from tasks import ids, reading, reading_results, verbs
+from tasks.claims import SUSPECT
 from tasks.job import State
 from tasks.store import Store
 from worker.batch_rows import BatchRows
@@ -437,7 +438,7 @@ def test_a_parked_job_is_sent_again_alone_and_under_its_task_uuid(store: Store) 
     assert store.client.zscore(store.keys("due"), job) is None
     audit(store, [job])
     _, (claimed,) = take(store)
-    assert (claimed.task_uuid, claimed.attempt, claimed.resends) == (job, 1, verbs.RESENT)
+    assert (claimed.task_uuid, claimed.attempt, claimed.resends) == (job, 1, SUSPECT)
 
 
 def test_a_job_that_is_looked_for_is_not_sent_because_the_user_says_so(store: Store) -> None:
