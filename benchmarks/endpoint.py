@@ -9,7 +9,7 @@ import sys
 
 from flask import Flask, Response, request
 
-from webhooks.serving import Server
+from webhooks.gunicorn_app import Server
 
 
 def create() -> Flask:
@@ -25,4 +25,4 @@ def create() -> Flask:
 
 
 if __name__ == "__main__":
-    Server("127.0.0.1", int(sys.argv[1]), "webhooks.server.Worker", create).run()
+    Server("127.0.0.1", int(sys.argv[1]), "webhooks.gunicorn_worker.Worker", create).run()

@@ -6,7 +6,7 @@ from tasks.errors import Error
 from tasks.settings import load
 from webhooks.app import create_app
 from webhooks.build import admit, build_door
-from webhooks.serving import Server
+from webhooks.gunicorn_app import Server
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
         admit(settings)
     except Error as exc:
         sys.exit(f"webhooks: {exc}")
-    host, port, worker = settings.host, settings.port, "webhooks.server.Worker"
+    host, port, worker = settings.host, settings.port, "webhooks.gunicorn_worker.Worker"
     Server(host, port, worker, lambda: create_app(build_door(settings))).run()
 
 

@@ -8,7 +8,7 @@ from tasks.errors import Error
 from tasks.settings import load
 from webhooks.api_app import create_api
 from webhooks.build import admit, build_api
-from webhooks.serving import Server
+from webhooks.gunicorn_app import Server
 
 STALE = 3600
 """Seconds after which a manifest that is being received was left behind by a killed process."""
@@ -27,7 +27,7 @@ def main() -> None:
         sys.exit(f"api: {exc}")
     except OSError as exc:
         sys.exit(f"api: REELQUEUE_DATA_DIR: {exc.filename}: {exc.strerror}")
-    host, port, worker = settings.host, settings.api_port, "webhooks.api_server.Worker"
+    host, port, worker = settings.host, settings.api_port, "webhooks.api_worker.Worker"
     Server(host, port, worker, lambda: create_api(build_api(settings))).run()
 
 

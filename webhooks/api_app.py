@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 from tasks.errors import StoreAway
 from webhooks import api_routes, health, metrics
 from webhooks.api_errors import Refused, answer
-from webhooks.api_server import admitted
+from webhooks.api_worker import admitted
 from webhooks.build import Api
 
 KINDS = {404: "not_found", 405: "method_not_allowed"}

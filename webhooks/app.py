@@ -20,7 +20,7 @@ def create_app(desk: Door) -> Flask:
     app.url_map.strict_slashes = True
     app.url_map.redirect_defaults = False
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    # What escapes the handlers below is answered by server.py; Flask would log the path.
+    # What escapes the handlers below is answered by gunicorn_worker.py; Flask would log the path.
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.extensions["reelqueue"] = desk
     app.register_blueprint(runware.routes)

@@ -1,4 +1,4 @@
-"""gunicorn's settings for both processes; serving.py sets what differs."""
+"""gunicorn's settings for both processes; gunicorn_app.py sets what differs."""
 
 workers = 2
 threads = 8

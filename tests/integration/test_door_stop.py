@@ -12,7 +12,7 @@ from door_driver import Door, read_answer, result, status
 from simulator_driver import wait_until
 
 from tasks.job import State
-from webhooks.server import STOP_SECONDS
+from webhooks.gunicorn_worker import STOP_SECONDS
 
 pytest_plugins = ("door_fixtures",)
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from webhooks import server
+from webhooks import gunicorn_worker
 from webhooks.api_errors import body_of
 
 BODY_SECONDS = 300.0
@@ -15,7 +15,7 @@ STALL_SECONDS = 30.0
 KINDS = {"400": "invalid_request", "503": "unavailable"}
 """Types of errors by the beginning of a status line; any other says that the head is too large."""
 
-LINGER = server.Linger(5.0, 110 * 1024 * 1024)
+LINGER = gunicorn_worker.Linger(5.0, 110 * 1024 * 1024)
 """How a refused manifest is passed over: a proxy that still sends it would not see the answer, but
 a reset, and tell its client 502."""
 
@@ -31,11 +31,11 @@ def admitted() -> None:
     _request.admitted = True
 
 
-class Worker(server.Worker):
+class Worker(gunicorn_worker.Worker):
     """Serves requests in threads, each for a bounded time."""
 
     @property
-    def linger(self) -> server.Linger:
+    def linger(self) -> gunicorn_worker.Linger:
         """What a client whose connection is closed may still send."""
         return LINGER if _request.admitted else BRISKLY
 
