@@ -4,38 +4,29 @@ import hmac
 from collections.abc import Callable
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
 
 from tasks.errors import StoreAway
 from webhooks import api_routes, health, metrics
 from webhooks.api_errors import Refused, answer
 from webhooks.api_worker import admitted
 from webhooks.build import Api
+from webhooks.flask_app import Allowed, new_app
 
 KINDS = {404: "not_found", 405: "method_not_allowed"}
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reelqueue"'}
-SERVER_ERROR = 500
 GUARDED = (api_routes.routes.name, metrics.routes.name)
 """Blueprints whose every request bears the token."""
 
 
 def create_api(desk: Api) -> Flask:
     """Return the application; every error is JSON, none redirects."""
-    app = Flask("webhooks.api", static_folder=None)
-    app.url_map.merge_slashes = False
-    app.url_map.strict_slashes = True
-    app.url_map.redirect_defaults = False
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.config["PROPAGATE_EXCEPTIONS"] = True
-    app.extensions["reelqueue"] = desk
+    app = new_app("webhooks.api", desk, _told, _unexpected)
     app.register_blueprint(api_routes.routes)
     app.register_blueprint(metrics.routes)
     app.register_blueprint(health.routes)
     app.before_request(_admitted(desk))
     app.register_error_handler(Refused, answer)
     app.register_error_handler(StoreAway, _away)
-    app.register_error_handler(HTTPException, _told)
-    app.register_error_handler(Exception, _unexpected(desk))
     app.after_request(_logged(desk))
     return app
 
@@ -61,26 +52,16 @@ def _away(error: StoreAway) -> Response:
     return answer(Refused(503, "store_away", f"{error}; the same request may be sent again"))
 
 
-def _told(error: HTTPException) -> Response:
-    code = error.code or SERVER_ERROR
-    if code >= SERVER_ERROR:
-        return answer(Refused(503, "unavailable", "something unexpected happened"))
-    allowed = {name: value for name, value in error.get_headers() if name == "Allow"}
-    return answer(Refused(code, KINDS.get(code, "invalid_request"), error.name), allowed)
+def _told(status: int, name: str, allowed: Allowed) -> Response:
+    return answer(Refused(status, KINDS.get(status, "invalid_request"), name), allowed)
 
 
-def _unexpected(desk: Api) -> Callable[[Exception], Response]:
-    def handle(error: Exception) -> Response:
-        # The traceback would quote the request; README.md says what a 503 means.
-        desk.log.error("unexpected", error=type(error).__name__)
-        return answer(Refused(503, "unavailable", "something unexpected happened"))
-
-    return handle
+def _unexpected() -> Response:
+    return answer(Refused(503, "unavailable", "something unexpected happened"))
 
 
 def _logged(desk: Api) -> Callable[[Response], Response]:
     def after(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
         if request.blueprint != health.routes.name:
             # The rule, not the URL: what somebody writes into one is no matter for a log.
             rule = str(request.url_rule or "none")
