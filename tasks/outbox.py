@@ -21,20 +21,20 @@ DELIVERIES = 5
 
 
 @dataclass(frozen=True)
-class Road:
+class Stream:
     """One of the streams."""
 
-    stream: str  # key (keys.py)
+    name: str  # of its key (keys.py)
     group: str
     most: int  # jobs in a portion, beyond which no more entries are read
     at_once: int  # entries read in one round trip, each of up to `TOGETHER` jobs
     aside: str  # key of the list where jobs go whose entry nobody can deal with; empty: none
 
 
-ENDS = Road("ends", "settle", MOST, MOST, "unsettled")
+ENDS = Stream("ends", "settle", MOST, MOST, "unsettled")
 """The outbox: every ending, and every ending that was amended."""
 
-SHOWN = Road("shown", "flower", 10 * MOST, 10 * MOST // TOGETHER, "")
+SHOWN = Stream("shown", "flower", 10 * MOST, 10 * MOST // TOGETHER, "")
 """What Flower is told of: a window, not the record, so that it may lose the oldest."""
 
 
@@ -53,18 +53,18 @@ class Outbox:
     """What is not dealt with yet, as one consumer sees it."""
 
     def __init__(
-        self, store: Store, consumer: str, abandoned: float = ABANDONED, road: Road = ENDS
+        self, store: Store, consumer: str, abandoned: float = ABANDONED, stream: Stream = ENDS
     ) -> None:
         self._store = store
         self._consumer = consumer
         self._abandoned_ms = round(abandoned * 1000)
-        self.road = road
-        self._stream = store.keys(road.stream)
+        self._stream = stream
+        self._key = store.keys(stream.name)
 
     def create(self) -> None:
         """Create the group; harmless where it exists."""
         with store_errors(), suppress(redis.ResponseError):  # BUSYGROUP: it exists
-            self._store.client.xgroup_create(self._stream, self.road.group, id="0", mkstream=True)
+            self._store.client.xgroup_create(self._key, self._stream.group, id="0", mkstream=True)
 
     def take(self) -> tuple[list[Entry], list[Entry]]:
         """Return entries that were handed out and left lying, and new ones.
@@ -72,11 +72,11 @@ class Outbox:
         Raises:
             StoreAway: none was taken, or what was is handed out again later.
         """
-        client, group, most = self._store.client, self.road.group, self.road.at_once
+        client, group, most = self._store.client, self._stream.group, self._stream.at_once
         with store_errors():
             try:
                 left = client.xautoclaim(
-                    self._stream, group, self._consumer, self._abandoned_ms, count=most
+                    self._key, group, self._consumer, self._abandoned_ms, count=most
                 )[1]
                 fresh = self._fresh()
             except redis.ResponseError as exc:
@@ -87,10 +87,10 @@ class Outbox:
         return self._without_poison(_entries(left)), fresh
 
     def _fresh(self) -> list[Entry]:
-        road, client, entries = self.road, self._store.client, list[Entry]()
-        while len(entries) < road.most:
+        stream, client, entries = self._stream, self._store.client, list[Entry]()
+        while len(entries) < stream.most:
             given = client.xreadgroup(
-                road.group, self._consumer, {self._stream: ">"}, count=road.at_once
+                stream.group, self._consumer, {self._key: ">"}, count=stream.at_once
             )
             if not given:
                 break
@@ -101,7 +101,7 @@ class Outbox:
         """Remove entries whose effects are done."""
         if entries:
             ids = dict.fromkeys(entry.id for entry in entries)
-            self._store.scripts.run("settled", self._stream, self.road.group, *ids)
+            self._store.scripts.run("settled", self._key, self._stream.group, *ids)
 
     def _without_poison(self, entries: list[Entry]) -> list[Entry]:
         if not entries:
@@ -109,14 +109,14 @@ class Outbox:
         ends = entries[0].id, entries[-1].id
         with store_errors():
             pending = self._store.client.xpending_range(
-                self._stream, self.road.group, *ends, len(entries), self._consumer
+                self._key, self._stream.group, *ends, len(entries), self._consumer
             )
         worn = {p["message_id"].decode() for p in pending if p["times_delivered"] > DELIVERIES}
         aside = [entry for entry in entries if entry.id in worn]
-        if aside and self.road.aside:
+        if aside and self._stream.aside:
             jobs = [entry.job for entry in aside]
             with store_errors():
-                self._store.client.rpush(self._store.keys(self.road.aside), *jobs)
+                self._store.client.rpush(self._store.keys(self._stream.aside), *jobs)
         self.done(aside)
         return [entry for entry in entries if entry.id not in worn]
 

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     poll_max: Seconds = _named("REELQUEUE_POLL_MAX", 30.0)
     uploads: int = _named("REELQUEUE_UPLOADS", 4, ge=1, le=64)
     retention: Retention | None = _named("REELQUEUE_RETENTION")
-    workers: int = _named("REELQUEUE_WORKER_THREADS", 24, ge=2, le=256)
+    worker_threads: int = _named("REELQUEUE_WORKER_THREADS", 24, ge=2, le=256)
     allow: Allowed = _named("REELQUEUE_ALLOW", "")
     flask_debug: str = _named("FLASK_DEBUG", "")
 

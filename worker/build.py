@@ -55,7 +55,7 @@ def crew() -> Crew:
     store.witness = witness.of_worker(name, settings.data_dir, settings.namespace)
     outbox = Outbox(store, name)
     outbox.create()
-    unshown = Outbox(store, name, road=SHOWN)
+    unshown = Outbox(store, name, stream=SHOWN)
     unshown.create()
     context = Context(
         store=store,
@@ -84,4 +84,4 @@ def _provider(settings: Settings) -> Provider:
             "RUNWARE_API_KEY is not set. `reelqueue up` without a key uses the simulator; "
             "a worker started by itself needs the key."
         )
-    return Provider(settings.base_url, settings.api_key.get_secret_value(), settings.workers)
+    return Provider(settings.base_url, settings.api_key.get_secret_value(), settings.worker_threads)

@@ -93,7 +93,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         "worker_pool": "threads",
         "worker_consumer": "worker.consuming:PatientConsumer",
-        "worker_concurrency": settings.workers,
+        "worker_concurrency": settings.worker_threads,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_soft_shutdown_timeout": 3.0,

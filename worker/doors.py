@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from tasks import lately, steps
 from tasks.context import Context
 from tasks.errors import StoreAway
-from tasks.outbox import ENDS, SHOWN, Entry, Road, drain
+from tasks.outbox import ENDS, SHOWN, Entry, Stream, drain
 from tasks.settle import settle
 from tasks.sweep import sweep
 from worker.app import app
@@ -104,9 +104,9 @@ def _worth_a_poll(context: Context, moved: int) -> bool:
     return moved >= context.settings.uuids_per_poll or context.store.outlook().due >= moved
 
 
-def _full(road: Road) -> Callable[[Context, int], bool]:
-    """Go on while a road gives full portions; of the rest the ticker makes one a second."""
-    return lambda _context, moved: moved >= road.most
+def _full(stream: Stream) -> Callable[[Context, int], bool]:
+    """Go on while a stream gives full portions; of the rest the ticker makes one a second."""
+    return lambda _context, moved: moved >= stream.most
 
 
 def _anything(_context: Context, _moved: int) -> bool:

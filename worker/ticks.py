@@ -55,7 +55,7 @@ class Ticker(threading.Thread):
         self._settled_at = 0.0
         self._shown_at = 0.0
         self._asked_at = 0.0
-        self._is_watched = False
+        self._is_heard = False
         self._pruned_at = -PRUNING
 
     def run(self) -> None:
@@ -142,17 +142,17 @@ class Ticker(threading.Thread):
         since = now - self._shown_at
         if since < (0 if unshown >= MOST else IDLE if unshown else BATCHES):
             return False
-        if self._is_watched:
+        if self._is_heard:
             self._shown_at = now
-        return self._is_watched
+        return self._is_heard
 
     def _look_for_flower(self) -> None:
-        is_watched = is_heard(self._store)
-        if is_watched and not self._is_watched:
+        hears = is_heard(self._store)
+        if hears and not self._is_heard:
             lately.came_back(self._store)
         if lately.is_back(self._store):
             self._shown_at = 0.0
-        self._is_watched = is_watched
+        self._is_heard = hears
 
     def _patience(self, wait: float, has_work: bool) -> float:  # noqa: FBT001  the outlook's word
         if has_work or self._room.is_waiting:

@@ -18,7 +18,7 @@ def ticker(store: Store, store_server: StoreServer) -> Ticker:
     """Give a ticker that leads, and sees submissions that come before polls."""
     rig = Rig(store, "http://127.0.0.1:1", REDIS_URL=store_server.url, REELQUEUE_TASKS_PER_POST=1)
     queue(store, *[row() for _ in range(4)])
-    boxes = Outbox(store, "one"), Outbox(store, "one", road=SHOWN)
+    boxes = Outbox(store, "one"), Outbox(store, "one", stream=SHOWN)
     watchdog = Watchdog(rig.context.log)
     return Ticker(Crew("one", rig.context, *boxes, DoorRows("tests"), watchdog))
 
