@@ -88,7 +88,7 @@ def _worth_a_post(context: Context, moved: int) -> bool:
     with watching(context.store) as is_ours:
         room, until = Room(one_post), monotonic() + LINGER
         while is_ours and monotonic() < until:
-            if room.is_worth_a_post(context.store.outlook()):
+            if room.look(context.store.outlook()):
                 return True
             sleep(LOOK)
     return False
@@ -123,7 +123,7 @@ def _work(
     context, begun, done = crew().context, monotonic(), 0
     seat = Seat(context.store, name, holder)
     try:
-        while monotonic() < begun + STINT and seat.is_kept():
+        while monotonic() < begun + STINT and seat.renew():
             moved = step(context)
             done += moved
             if not moved or not goes_on(context, moved):

@@ -21,8 +21,8 @@ class Room:
         self._full = full
         self._since: float | None = None
 
-    def is_worth_a_post(self, outlook: Outlook) -> bool:
-        """Look once; whoever looked is to send what it found worth sending."""
+    def look(self, outlook: Outlook) -> bool:
+        """Whether the slots are worth a POST by now; whoever looked is then to send it."""
         if not outlook.claimable:
             self._since = None
             return False

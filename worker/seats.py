@@ -20,7 +20,7 @@ KEPT = 1.0
 
 @dataclass
 class Seat:
-    """One running door. The ticker takes it, the door keeps and leaves it."""
+    """One running door. The ticker takes it, the door renews and leaves it."""
 
     store: Store
     name: str
@@ -32,8 +32,8 @@ class Seat:
         with store_errors():
             return bool(self.store.client.set(self._key, self.holder, nx=True, px=SEAT_MS))
 
-    def is_kept(self) -> bool:
-        """Renew the seat where that is due; false where it is another's by now."""
+    def renew(self) -> bool:
+        """Keep the seat, renewed where that is due; false where it is another's by now."""
         now = monotonic()
         if now < self._kept_at + KEPT:
             return True

@@ -95,7 +95,7 @@ class Ticker(threading.Thread):
         polls = -(-outlook.due // settings.uuids_per_poll)
         is_second = comes_first(outlook, settings.tasks_per_post)
         self._seat("poll", polls, among=1 if is_second else SEATS["poll"])
-        if self._room.is_worth_a_post(outlook) and not self._is_taken(outlook.claimable):
+        if self._room.look(outlook) and not self._is_taken(outlook.claimable):
             self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)
         self._store.await_nudge(self._waiting, self._patience(outlook.wait, outlook.has_work))
