@@ -10,6 +10,7 @@ from typing import Any
 from core_driver import Rig
 from simulator_driver import wait_until
 
+from tasks.claims import ms
 from tasks.job import ENDED
 
 Tasks = list[dict[str, Any]]
@@ -68,6 +69,16 @@ def turned(rig: Rig) -> None:
 def run_on(rig: Rig) -> None:
     """Work until all jobs have ended, and wait for no task to be due again."""
     wait_until(lambda: turned(rig) or all(one.state in ENDED for one in rig.records()), 15)
+
+
+def keep_turning(rig: Rig, rounds: int, seconds: float) -> None:
+    """Work on all so many times, and as often again once the store's clock has gone on so far."""
+    until = rig.store.now() + ms(seconds)
+    for _ in range(rounds):
+        turned(rig)
+    wait_until(lambda: rig.store.now() > until)
+    for _ in range(rounds):
+        turned(rig)
 
 
 def result(task: dict[str, Any], text: str = "seen", cost: str = "0.5") -> str:
