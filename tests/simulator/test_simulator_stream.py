@@ -1,5 +1,6 @@
 import json
 import time
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -44,16 +45,21 @@ def test_usage_and_cost_are_told_only_if_asked_for(simulator: Simulator) -> None
     assert {"usage", "cost"}.isdisjoint(last)
 
 
-def test_deltas_come_over_the_latency_with_comments_between(simulator: Simulator) -> None:
-    asked = streamed("[[sim: latency=0.5 stream_ping=0.01]]")
-    began = time.monotonic()
+def test_the_first_delta_comes_after_comments_and_before_the_task_is_over(
+    simulator: Simulator,
+) -> None:
+    asked = streamed("[[sim: latency=30 stream_ping=0.01]]")
     with requests.post(simulator.v1, json=[asked], headers=KEY, stream=True, timeout=10) as answer:
-        arrived = [(time.monotonic() - began, line) for line in answer.iter_lines()]
-    assert arrived[0][1] == b": ping"
-    assert sum(line == b": ping" for _, line in arrived) > 5
-    first = next(when for when, line in arrived if line.startswith(b"data"))
-    assert first < 0.25
-    assert arrived[-1][0] >= 0.5
+        before = list(takewhile(lambda line: not line.startswith(b"data"), answer.iter_lines()))
+        assert simulator.truth(f"/{asked['taskUUID']}")["state"] == "processing"
+    assert before[0] == b": ping"
+    assert before.count(b": ping") > 5
+
+
+def test_the_last_delta_comes_when_the_task_is_over(simulator: Simulator) -> None:
+    began = time.monotonic()
+    assert events(simulator.send([streamed("[[sim: latency=0.5]]")]))[-1] == "[DONE]"
+    assert time.monotonic() - began >= 0.5
 
 
 def test_a_stream_that_fails_says_so_inside(simulator: Simulator) -> None:
