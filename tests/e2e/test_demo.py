@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 from decimal import Decimal
 
 import pytest
@@ -35,10 +34,7 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def shown(where: Place) -> Done:
     """What the demo printed."""
-    started = time.monotonic()
-    done = where.run("demo")
-    assert time.monotonic() - started < 20
-    return done
+    return where.run("demo")
 
 
 def test_the_demo_ends_well_and_leaves_nothing_outside_its_data_folder(

@@ -54,7 +54,7 @@ def test_a_killed_up_takes_all_with_it_the_next_goes_on_buys_nothing_twice_and_l
 ) -> None:
     before = provider.totals()["purchases"]
     with up(placed) as first:
-        submit_slow(placed, 1)
+        submit_slow(placed, 5)
         assert 0 < provider.totals()["purchases"] - before < len(ROWS)
         first.process.kill()
         first.process.wait()
@@ -140,7 +140,7 @@ def test_a_door_that_fails_is_not_sent_for_at_once_again(placed: Place) -> None:
         return placed.log("worker").count("Task reelqueue.submit")
 
     with up(placed):
-        submit_slow(placed, 1)
+        submit_slow(placed, 5)
         store = store_of(placed)
         (batch,) = reading.batches(store)
         store.client.hset(store.keys("batch", batch.id), "priority", "none")  # a claim of it fails

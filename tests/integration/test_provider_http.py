@@ -15,6 +15,7 @@ from store_driver import free_port
 from wire_driver import HEAD, Script, Wire, answer_with, whole
 
 from tasks import response as module
+from tasks.clock import passing
 from tasks.errors import ProviderAway
 from tasks.provider import Patience, Provider
 from tasks.response import Answer
@@ -218,7 +219,7 @@ def test_what_comes_too_late_to_be_sent_does_not_leave_on_a_new_or_a_kept_connec
         if is_kept:
             client.submit([b"{}"])
         with pytest.raises(ProviderAway):
-            client.submit([b'{"a":1}'], send_by=time.monotonic() - 0.001)
+            client.submit([b'{"a":1}'], send_by=passing() - 0.001)
         client.close()
         assert len(server.requests) == is_kept
     assert b"".join(late) == b""

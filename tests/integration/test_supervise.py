@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulator_driver import wait_until
 
 from console import orphan
 from console.supervise import Child, ChildFailed, Supervisor
@@ -45,13 +46,6 @@ with Supervisor(children, logs=folder, records=folder, echo=sys.stdout) as super
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next run ends them")
 
 
-def eventually(holds: Callable[[], object], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def lives(pid: int) -> bool:
     argv = ["ps", "-o", "stat=", "-p", str(pid)]
     state = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
@@ -75,7 +69,7 @@ def setting(event: threading.Event, when: Callable[[], object]) -> Iterator[None
 
     def wait() -> None:
         try:
-            eventually(when)
+            wait_until(when)
         except AssertionError as error:
             failure.append(error)
         event.set()
@@ -110,7 +104,7 @@ class Ground:
         argv = [sys.executable, "-c", DRIVER, str(self.folder), code]
         with subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.DEVNULL) as process:
             try:
-                eventually(lambda: "up" in self.log("store") and "up" in self.log("web"))
+                wait_until(lambda: "up" in self.log("store") and "up" in self.log("web"))
                 yield process
             finally:
                 process.kill()
@@ -369,7 +363,7 @@ def test_a_killed_supervisor_leaves_no_child(ground: Ground) -> None:
         pids = ground.pids()
         assert all(map(lives, pids.values()))
         driver.kill()
-        eventually(lambda: not any(map(lives, pids.values())))
+        wait_until(lambda: not any(map(lives, pids.values())))
     assert list(pids) == ["store", "web"]
 
 
@@ -448,9 +442,9 @@ def test_a_folder_of_logs_that_is_deleted_is_made_again_for_what_comes(ground: G
     store = Child("store", program(code), ENV, ready=kept.exists)
     with Supervisor([store], logs=logs, records=ground.folder) as supervisor:
         supervisor.start(threading.Event())
-        eventually(lambda: b'"on"' in kept.read_bytes())
+        wait_until(lambda: b'"on"' in kept.read_bytes())
         shutil.rmtree(logs.rename(ground.folder / "old"))  # at once, under the next line
-        eventually(lambda: kept.exists() and b'"on"' in kept.read_bytes())
+        wait_until(lambda: kept.exists() and b'"on"' in kept.read_bytes())
         assert (logs.stat().st_mode & 0o777, kept.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
