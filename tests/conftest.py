@@ -30,10 +30,19 @@ for profile, examples in (("gate", 60), ("explore", 2_000)):
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 NOT_RUN = pytest.StashKey[list[str]]()
+STORES = ("valkey", pytest.param("redis", marks=pytest.mark.needs("redis-server", "redis-server")))
+"""The kinds of store that are supported."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_RUN] = []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a store on each kind, unless its file says that one will do."""
+    is_for_one = metafunc.definition.get_closest_marker("one_store")
+    if "store_server" in metafunc.fixturenames and not is_for_one:
+        metafunc.parametrize("store_server", STORES, indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -90,18 +99,12 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
         yield server
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        "valkey",
-        pytest.param("redis", marks=pytest.mark.needs("redis-server", "redis-server")),
-    ],
-)
+@pytest.fixture(scope="session")
 def store_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StoreServer]:
-    """Give each store that is supported, in turn."""
-    if request.param == "valkey":
+    """Give each store that is supported, in turn; under `one_store` the embedded one alone."""
+    if getattr(request, "param", "valkey") == "valkey":
         yield request.getfixturevalue("valkey")
         return
     with StoreServer(redis_binary(), tmp_path_factory.mktemp("redis")) as server:

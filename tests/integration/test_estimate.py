@@ -1,14 +1,14 @@
 """What a manifest may cost: asked of the simulator, and nothing is ever bought."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from core_driver import Rig, fresh_store, row
+from core_driver import Rig, row
 from simulator_driver import Simulator
 from store_driver import StoreServer, free_port
 from wire_driver import Wire, answer_with, whole
@@ -19,14 +19,10 @@ from console.main import main
 from tasks.provider import Provider
 from tasks.store import Store
 
+pytestmark = pytest.mark.one_store
+
 PRICE = 12_000
 """Nano-dollars of an output token (contract §8)."""
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 def rows(count: int, **fields: Any) -> list[Row]:  # noqa: ANN401

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from core_driver import Rig, fresh_store
+from core_driver import Rig
 from simulator_driver import Simulator
-from store_driver import StoreServer
 
 from batches.chunks import HEAVY, chunked
 from batches.failed import failed_rows
@@ -21,17 +20,13 @@ from tasks import payload, reading, reading_requests
 from tasks.store import Store
 from tasks.token import Keyring
 
+pytestmark = pytest.mark.one_store
+
 SECRET = b"x" * 32
 MEGABYTE = 1_000_000
 ROWS = 45
 LEAST = 5 * HEAVY
 """Bytes that all rows at once would take at least; what is measured stays below."""
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 def packs_well(number: int) -> str:

@@ -2,12 +2,12 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from core_driver import audit, bring_to, fresh_store, queue, record, row
+from core_driver import audit, bring_to, queue, record, row
 from door_driver import result
 from store_driver import StoreServer
 
@@ -20,12 +20,6 @@ from tasks.store import QUARANTINE_MOST, Store
 
 Run = Callable[..., Result]
 KEY = "rw-canary-key-of-the-user"
-
-
-@pytest.fixture
-def store(store_server: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(store_server, namespace) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_driver import Rig, audit, fresh_store
+from core_driver import Rig, audit
 from simulator_driver import Simulator
-from store_driver import StoreServer, free_port
+from store_driver import free_port
 
 from batches.accounts import account_of
 from batches.journal import Journal
@@ -26,6 +26,8 @@ from tasks.job import State
 from tasks.provider import Provider
 from tasks.settings import load
 from tasks.store import Store
+
+pytestmark = pytest.mark.one_store
 
 FILE_GONE = "the uploaded file has expired at the provider: submit the same manifest again"
 SECRET = b"an installation secret for tests"
@@ -94,10 +96,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(
-    valkey: StoreServer, namespace: str, simulator: Simulator, tmp_path: Path
-) -> Iterator[Desk]:
-    with fresh_store(valkey, namespace) as store, ExitStack() as open_:
+def desk(store: Store, simulator: Simulator, tmp_path: Path) -> Iterator[Desk]:
+    with ExitStack() as open_:
         yield Desk(store, simulator.v1, tmp_path.resolve(), open_)
 
 

@@ -1,15 +1,13 @@
 """Tables and failed rows of a batch in the store."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from core_driver import Rig, fresh_store
+from core_driver import Rig
 from pyarrow import parquet
 from simulator_driver import Simulator
-from store_driver import StoreServer
 
 from batches.failed import failed_rows
 from batches.journal import Journal
@@ -25,13 +23,9 @@ from tasks.job import State
 from tasks.store import Store
 from tasks.wire.answer import parse
 
+pytestmark = pytest.mark.one_store
+
 SECRET = b"x" * 32
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 def submitted(store: Store, folder: Path, name: str, *rows: dict[str, Any]) -> str:

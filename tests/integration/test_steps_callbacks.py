@@ -4,20 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from core_driver import Door, Rig, agree, fresh_store, record, row
+from core_driver import Door, Rig, agree, record, row
 from simulator_driver import Simulator, wait_until
-from store_driver import StoreServer
 
 from tasks import steps
 from tasks.job import State
 from tasks.store import Store
 
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    """Give one kind of store: the scripts are tested on both in test_store_*.py."""
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
+pytestmark = pytest.mark.one_store
 
 
 @pytest.fixture

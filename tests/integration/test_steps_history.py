@@ -1,15 +1,13 @@
 """A store that lost its last writes: what was sent in them is looked for, and not bought again."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from core_driver import SECRET, Rig, agree, copied, fresh_store, resize, row, taken_over
+from core_driver import SECRET, Rig, agree, copied, resize, row, taken_over
 from simulator_driver import Simulator
-from store_driver import StoreServer
 
 from tasks import callers, history, ids, reading, steps, witness
 from tasks.claims import LEASE
@@ -18,11 +16,7 @@ from tasks.store import Store
 from tasks.wire.request import dumps
 from tasks.witness import Witness
 
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
+pytestmark = pytest.mark.one_store
 
 
 @pytest.fixture

@@ -1,25 +1,19 @@
 """Answers that no decent provider gives, for ever: batches still end, no job sinks another."""
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from core_driver import Rig, audit, copied, error, fresh_store, resize, row, taken_over
+from core_driver import Rig, audit, copied, error, resize, row, taken_over
 from odd_provider import accept, data, provider, result, run_on
 from simulator_driver import wait_until
-from store_driver import StoreServer
 
 from tasks import quarantine, reading, reading_results, steps, timing
 from tasks.job import State
 from tasks.store import Store
 
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
+pytestmark = pytest.mark.one_store
 
 
 def test_fewer_results_than_asked_for_are_all_there_are_once_the_deadline_has_passed(

@@ -3,10 +3,9 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
-from core_driver import Rig, audit, error, fresh_store, row
+from core_driver import Rig, audit, error, row
 from odd_provider import (
     LOST,
     Tasks,
@@ -21,19 +20,14 @@ from odd_provider import (
     turned,
 )
 from simulator_driver import wait_until
-from store_driver import StoreServer
 
 from tasks import reading, steps, timing, verbs
 from tasks.job import State
 from tasks.store import Store
 
+pytestmark = pytest.mark.one_store
+
 CAPACITY = "concurrentRequestLimitExceeded"
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 def settled(rig: Rig, state: State) -> bool:

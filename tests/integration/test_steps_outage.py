@@ -1,11 +1,11 @@
 """A provider that refuses the key, has no credit, or is away: nobody fails for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from core_driver import LOG, Rig, agree, fresh_store, row
+from core_driver import LOG, Rig, agree, row
 from simulator_driver import Simulator, wait_until
-from store_driver import StoreServer, free_port
+from store_driver import free_port
 from wire_driver import Wire, answer_with, whole
 
 from tasks import steps
@@ -14,12 +14,7 @@ from tasks.provider import Patience, Provider
 from tasks.store import Store
 from tasks.sweep import sweep
 
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    """Give one kind of store: the scripts are tested on both in test_store_*.py."""
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
+pytestmark = pytest.mark.one_store
 
 
 @pytest.fixture

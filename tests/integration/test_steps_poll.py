@@ -1,23 +1,16 @@
 """Polling the simulator: results joined, attempts made, and nothing believed that is no news."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from core_driver import Rig, agree, endings, fresh_store, row
+from core_driver import Rig, agree, endings, row
 from simulator_driver import Simulator, wait_until
-from store_driver import StoreServer
 
 from tasks import reading_results, steps
 from tasks.job import ENDED, State
 from tasks.store import Store
 
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    """Give one kind of store: the scripts are tested on both in test_store_*.py."""
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
+pytestmark = pytest.mark.one_store
 
 
 @pytest.fixture

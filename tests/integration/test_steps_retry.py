@@ -1,23 +1,15 @@
 """Retried and cancelled jobs at the simulator: what is bought and paid, whose results count."""
 
-from collections.abc import Iterator
-
 import pytest
-from core_driver import SECRET, Rig, agree, endings, fresh_store, resize, row
+from core_driver import SECRET, Rig, agree, endings, resize, row
 from simulator_driver import Simulator
-from store_driver import StoreServer
 
 from tasks import reading_results, steps, verbs
 from tasks.job import State
 from tasks.store import Store
 from tasks.wire.answer import Kind
 
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    """Give one kind of store: the scripts are tested on both in test_store_*.py."""
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
+pytestmark = pytest.mark.one_store
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from random import Random
 
 import pytest
-from core_driver import Rig, fresh_store, resize, row
+from core_driver import Rig, resize, row
 from odd_provider import (
     LOST,
     Tasks,
@@ -21,17 +20,12 @@ from odd_provider import (
     turned,
 )
 from simulator_driver import wait_until
-from store_driver import StoreServer
 
 from tasks import reading, steps
 from tasks.job import State
 from tasks.store import Store
 
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
+pytestmark = pytest.mark.one_store
 
 
 # -- one task that is never answered for

@@ -1,25 +1,18 @@
 """Submitting to the simulator: whatever the answer to the POST is, each task is bought once."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from core_driver import KEYRING, Rig, agree, fresh_store, resize, row
+from core_driver import KEYRING, Rig, agree, resize, row
 from simulator_driver import Simulator
-from store_driver import StoreServer
 
 from tasks import reading, reading_results, steps
 from tasks.job import State
 from tasks.posting import Posting
 from tasks.store import Store
 
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    """Give one kind of store: the scripts are tested on both in test_store_*.py."""
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
+pytestmark = pytest.mark.one_store
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A batch with a limit: claimed only as far as its cost, come what may, stays within."""
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -12,7 +11,6 @@ from core_driver import (
     asked,
     audit,
     error,
-    fresh_store,
     queue,
     record,
     row,
@@ -21,7 +19,6 @@ from core_driver import (
     verdict,
 )
 from simulator_driver import Simulator
-from store_driver import StoreServer
 
 from batches.budget import budget, overshot, untold
 from console.submit import limited
@@ -32,15 +29,11 @@ from tasks.outbox import Outbox, drain
 from tasks.settle import settle
 from tasks.store import Store
 
+pytestmark = pytest.mark.one_store
+
 PROMPT = 5_000
 """Tokens, more than the simulator counts for a prompt without media."""
 BATCH = "batch_batch"
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 def reserve(store: Store, jobs: list[str], nano: int) -> None:

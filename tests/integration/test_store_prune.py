@@ -1,6 +1,6 @@
 """Removing a batch that is over: nothing of it stays but what protects the user's money."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +12,6 @@ from core_driver import (
     asked,
     bring_to,
     error,
-    fresh_store,
     queue,
     record,
     row,
@@ -35,13 +34,9 @@ from tasks.reading import Batch
 from tasks.store import Store
 from tasks.sweep import sweep
 
+pytestmark = pytest.mark.one_store
+
 BATCH = "batch_batch"
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 @pytest.fixture

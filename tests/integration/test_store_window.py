@@ -1,13 +1,13 @@
 """The window, on the real script: what a provider of a capacity sees that it changes."""
 
 from collections import deque
-from collections.abc import Iterator
 
 import pytest
-from core_driver import fresh_store, resize
-from store_driver import StoreServer
+from core_driver import resize
 
 from tasks.store import Store
+
+pytestmark = pytest.mark.one_store
 
 
 def fit(
@@ -50,12 +50,6 @@ class Crowd:
             self.taken, self.refused = self.taken + room, self.refused + wanted - room
             full = taken + wanted == window
             fit(self.store, room, wanted - room, full=full)
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 def test_a_window_grows_to_its_most_while_all_is_taken(store: Store) -> None:

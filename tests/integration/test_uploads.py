@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_driver import fresh_store
 from simulator_driver import Simulator, wait_until
-from store_driver import StoreServer, free_port
+from store_driver import free_port
 from wire_driver import Script, Wire, answer_with, whole
 
 from batches.contents import Unusable
@@ -23,15 +22,10 @@ from tasks.errors import Error
 from tasks.provider import Provider
 from tasks.store import Store
 
+pytestmark = pytest.mark.one_store
+
 QUICK = Pace(tries=3, first=0.02, most=0.05, ready=3.0, look=0.02, seldom=0.05, grace=0.1)
 Open = Callable[..., Uploads]
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    """Give one kind of store: it is asked for the time alone."""
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 @pytest.fixture

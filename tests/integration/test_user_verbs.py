@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,7 +12,6 @@ from core_driver import (
     audit,
     bring_to,
     error,
-    fresh_store,
     queue,
     record,
     row,
@@ -32,14 +31,9 @@ from tasks.job import State
 from tasks.money import NANO
 from tasks.store import Store
 
+pytestmark = pytest.mark.one_store
+
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    """Give one kind of store: the scripts are tested on both in test_store_*.py."""
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
@@ -15,7 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 from simulator_driver import Simulator
-from store_driver import StoreServer
 from structlog.typing import FilteringBoundLogger
 
 from tasks import ids, reading, reading_results, steps, verbs
@@ -39,14 +37,6 @@ BOOKS = threading.Lock()
 """Held by whoever changes or recounts the books while the other could."""
 LACKING = (State.FAILED, State.PARTIAL, State.EXPIRED)
 AT_PROVIDER = (State.SUBMITTING, State.RESOLVING, State.PROCESSING)
-
-
-@contextmanager
-def fresh_store(server: StoreServer, namespace: str) -> Iterator[Store]:
-    opened = Store.open(server.url, namespace)
-    opened.marks.check("simulated", 8)
-    yield opened
-    opened.client.close()
 
 
 def row(prompt: str = "What happens?", **fields: object) -> dict[str, Any]:
