@@ -1,5 +1,7 @@
 """`deliveryMethod: async`: the answer names the accepted task, the result comes later (§3)."""
 
+from http import HTTPStatus
+
 from simulator import items
 from simulator.errors import Item
 from simulator.records import Accepted
@@ -7,8 +9,6 @@ from simulator.reply import Reply
 from simulator.request import Request
 from simulator.settings import Settings
 from simulator.words import Modes
-
-_BARE_500 = 500
 
 
 def deliver(accepted: Accepted, _settings: Settings, reply: Reply) -> None:
@@ -28,7 +28,7 @@ def disturb(ack: Modes, reply: Reply) -> None:
     """Lose, break or hold back the answer to a task that was accepted (§3, §17.1)."""
     reply.lost = reply.lost or "lost" in ack
     if "500" in ack or "html" in ack:
-        reply.html = int(ack.argument("html", _BARE_500))
+        reply.html = int(ack.argument("html", HTTPStatus.INTERNAL_SERVER_ERROR))
     if "late" in ack:
         reply.hold = max(reply.hold, ack.argument("late", 0))
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from http import HTTPStatus
 
 from simulator import outcomes
 from simulator.errors import Item
@@ -20,6 +21,7 @@ from simulator.settings import Settings, Switchboard
 
 _KEPT_BYTES = 1_000_000
 _NANO = 1_000_000_000
+_SUCCESSES = range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES)
 
 
 class Ledger:
@@ -132,9 +134,15 @@ class Ledger:
                 expired=now > purchase.finish_at + self._retention(purchase.request),
             )
 
-    def note_webhook(self, accepted: Accepted, result: Result | None, status: int | str) -> None:
-        """Count one delivery and how it was answered: an HTTP status, or what went wrong."""
-        good = isinstance(status, int) and 200 <= status < 300  # noqa: PLR2004 - the span of 2xx
+    def note_webhook(self, accepted: Accepted, result: Result | None, status: int | str) -> bool:
+        """Count one delivery; returns whether it was acknowledged.
+
+        Args:
+            accepted: The task it is about.
+            result: That it told of; None where it told of none.
+            status: How it was answered: an HTTP status, or what went wrong.
+        """
+        good = status in _SUCCESSES
         with self._lock:
             accepted.record.webhook_statuses.append(status)
             accepted.totals.webhooks_sent += 1
@@ -142,6 +150,7 @@ class Ledger:
             if result is not None:
                 result.webhooks_sent += 1
                 result.webhooks_acknowledged += good
+        return good
 
     def _record(self, task_uuid: str, request: Request | None = None) -> TaskRecord:
         if task_uuid not in self.tasks:

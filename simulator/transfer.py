@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
+from http import HTTPStatus
 
 from flask import Request, Response
 
@@ -19,9 +20,14 @@ from simulator.words import Modes
 
 # Into how many pieces a slow answer is cut.
 _PIECES = 20
-_GATEWAY_TIMEOUT = 504
 # Refusals that a client may try again, and so may carry Retry-After.
-_LATER = frozenset({429, 503, 504})
+_LATER = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 _LIMIT = "concurrentRequestLimitExceeded"
 
 
@@ -32,10 +38,10 @@ def send(request: Request, reply: Reply, settings: Settings) -> Response:
     if reply.lost or timeout == "close":
         return faults.close_connection(request)
     if reply.html is not None or timeout == "html":
-        return faults.html(reply.html or _GATEWAY_TIMEOUT)
+        return faults.html(reply.html or HTTPStatus.GATEWAY_TIMEOUT)
     if timeout == "error":
-        message = "The request took too long; the task goes on."
-        return as_json({"errors": [error("providerGatewayTimeout", message)]}, _GATEWAY_TIMEOUT)
+        told = error("providerGatewayTimeout", "The request took too long; the task goes on.")
+        return as_json({"errors": [told]}, HTTPStatus.GATEWAY_TIMEOUT)
     if reply.events is not None:
         return _stream(request, reply)
     reply.mark_delivered()

@@ -112,8 +112,7 @@ class Webhooks:
         delivery.tries += 1
         settings = self._board.current
         status = _post(session, delivery, settings.webhook_deadline)
-        self._ledger.note_webhook(delivery.accepted, delivery.result, status)
-        if isinstance(status, int) and 200 <= status < 300:  # noqa: PLR2004 - the span of 2xx
+        if self._ledger.note_webhook(delivery.accepted, delivery.result, status):
             self._repeat(delivery)
         elif delivery.tries < delivery.modes.argument("tries", settings.webhook_tries):
             self._plan(delivery, time.monotonic() + _backoff(delivery.tries))

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Callable
+from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 
@@ -66,7 +67,8 @@ def _logged(desk: Api) -> Callable[[Response], Response]:
             # The rule, not the URL: what somebody writes into one is no matter for a log.
             rule = str(request.url_rule or "none")
             told = {"method": request.method, "route": rule, "status": response.status_code}
-            level = "info" if response.status_code < 400 else "warning"  # noqa: PLR2004  HTTP status
+            is_well = response.status_code < HTTPStatus.BAD_REQUEST
+            level = "info" if is_well else "warning"
             getattr(desk.log, level)("api", **told, **g.get("told", {}))
         return response
 

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 from flask import Response
 
 Detail = Mapping[str, object]
+LATER = frozenset({HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Statuses of what may succeed soon."""
 
 
 class Refused(Exception):
@@ -30,7 +33,7 @@ def body_of(kind: str, message: str, errors: Sequence[Detail] = ()) -> bytes:
 
 
 def answer(refused: Refused, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer that says why; what may succeed soon says when to try again."""
-    later = {"Retry-After": "1"} if refused.status in {409, 503} else {}
+    """Return the answer that says why; LATER says when to try again."""
+    later = {"Retry-After": "1"} if refused.status in LATER else {}
     body = body_of(refused.kind, refused.message, refused.errors)
     return Response(body, refused.status, {**later, **(headers or {})}, "application/json")

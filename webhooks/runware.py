@@ -7,6 +7,7 @@ table of answers.
 
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import NamedTuple, cast
 
 from flask import Blueprint, Response, current_app, request
@@ -141,4 +142,5 @@ def _keep(desk: Door, job: str, body: bytes) -> Taken:
 
 def _answer(desk: Door, outcome: str, status: int) -> Response:
     desk.tally.callback(outcome)
-    return Bare(status=status, headers={"Retry-After": "1"} if status == 503 else None)  # noqa: PLR2004  HTTP status
+    is_later = status == HTTPStatus.SERVICE_UNAVAILABLE
+    return Bare(status=status, headers={"Retry-After": "1"} if is_later else None)
