@@ -3,6 +3,7 @@
 import cases_bounds  # noqa: F401
 import cases_celery  # noqa: F401
 import cases_delivery  # noqa: F401
+import cases_losses  # noqa: F401
 import cases_provider  # noqa: F401
 import cases_store  # noqa: F401
 import cases_worker  # noqa: F401

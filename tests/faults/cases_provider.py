@@ -2,11 +2,10 @@
 
 from registry import MEMORIES, Open, case
 from simulator_driver import wait_until
-from yard import KINDS, OFF, Told, Yard, until
+from yard import KINDS, LONG, OFF, Told, Yard, until
 
 from tasks.job import State
 
-LONG = {"REELQUEUE_WINDOW_START": "6"}
 MANY = KINDS * 3
 
 

@@ -10,13 +10,12 @@ from random import Random
 from core_driver import SECRET
 from registry import MEMORIES, Open, case
 from simulator_driver import wait_until
-from yard import KINDS, OFF, Told, Yard, until
+from yard import KINDS, LONG, OFF, Told, Yard, until
 
 from tasks import verbs
 from tasks.job import ENDED
 from tasks.wire.request import dumps
 
-LONG = {"REELQUEUE_WINDOW_START": "6"}
 POINTS = {
     "after:claim": [("", 2)],
     "before:POST": [("", 2)],

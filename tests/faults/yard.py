@@ -38,6 +38,8 @@ QUICK = {
     "REELQUEUE_WINDOW_START": "64",
 }
 """Settings under which what takes minutes takes seconds."""
+LONG = {"REELQUEUE_WINDOW_START": "6"}
+"""So few slots that a batch takes a while."""
 OFF = "webhook=off"
 Task = tuple[str, int]
 """Directives for the simulator, and numberResults."""
