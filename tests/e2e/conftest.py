@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from simulator_driver import Simulator
-from stack_driver import Place, Stage, real, store_of, up
+from stack_driver import Place, real, store_of, up
+from stage_driver import Stage
 
 QUICK = {
     "REELQUEUE_POLL_FIRST": "0.2",

@@ -16,7 +16,8 @@ import pytest
 import requests
 from celery import Celery
 from simulator_driver import Simulator, wait_until
-from stack_driver import Place, Up, hasten, real, store_of, up
+from stack_driver import Place, Up, real, store_of, up
+from stage_driver import hasten
 
 from tasks import reading
 from tasks.job import ENDED, Record, State

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from core_driver import resize
 from simulator_driver import wait_until
-from stack_driver import Stage, Task
+from stage_driver import Stage, Task
 from test_switches_table import (
     CALM,
     OFF,

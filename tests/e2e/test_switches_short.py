@@ -2,7 +2,7 @@
 
 import pytest
 from simulator_driver import wait_until
-from stack_driver import Stage
+from stage_driver import Stage
 from test_switches import IN_FLIGHT, submitted_into_outages
 from test_switches_table import CALM, MERGED, OFF, PAUSES, PLAIN, STATUSES, STORM, thinned
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pytest
 import requests
 from simulator_driver import ROOT, Simulator, wait_until
-from stack_driver import Place, Stage, Task, Turnstile, hasten, real, store_of, up
+from stack_driver import Place, real, store_of, up
+from stage_driver import Stage, Task, Turnstile, hasten
 from store_driver import free_port
 
 FLOWER = ("user", "password")

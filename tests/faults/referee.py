@@ -8,7 +8,7 @@ from typing import Any
 
 from core_driver import audit, record
 from simulator_driver import Simulator
-from stack_driver import sha256
+from stage_driver import sha256
 
 from tasks import reading_results
 from tasks.job import ENDED, Record

@@ -20,7 +20,8 @@ from preload import Shim
 from proxy import Proxy
 from referee import Score, balance, score
 from simulator_driver import ROOT, Simulator, wait_until
-from stack_driver import COMMAND, KEY, hasten
+from stack_driver import COMMAND, KEY
+from stage_driver import hasten
 from store_driver import StoreServer, free_port, valkey_binary
 
 from tasks import ids, reading
