@@ -79,7 +79,7 @@ GUARDED = set(CALLS) - {"found", "complete", "complete_partly", "again", "fail"}
 
 
 def test_every_move_of_the_table_is_tried() -> None:
-    # What is withheld was never there before: test_queueing_files.py.
+    # What is withheld was never there before: test_queueing_lost_files.py.
     assert set(CALLS) == set(MOVES) - {"withhold"}
 
 
