@@ -1,33 +1,25 @@
 """A task that is sent again: what is told meanwhile may be of the POST before."""
 
-from collections.abc import Iterator
-
 import pytest
 from core_driver import (
     asked,
     audit,
     bring_to,
     error,
-    fresh_store,
     queue,
     record,
     row,
     take,
     verdict,
 )
-from store_driver import StoreServer
 
 from tasks.claims import Due
 from tasks.job import State
 from tasks.store import Store
 
+pytestmark = pytest.mark.one_store
+
 NEXT = "ffffffff-0000-4000-8000-000000000002"
-
-
-@pytest.fixture
-def store(valkey: StoreServer, namespace: str) -> Iterator[Store]:
-    with fresh_store(valkey, namespace) as opened:
-        yield opened
 
 
 def sent_again(store: Store) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The user asks again, and what was bought before comes late: it is not bought once more."""
 
+import pytest
 from core_driver import (
     SECRET,
     asked,
