@@ -11,9 +11,10 @@ from shlex import quote
 from typing import Any
 
 from batches.body import checked, clashes, merged, nested
-from batches.columns import IGNORED, OURS, OUTPUT, REQUEST, is_alias, meant
+from batches.columns import IGNORED, OURS, OUTPUT, REQUEST
 from batches.defaults import Defaults
-from batches.files import NoFile, find, kind_of
+from batches.files import NoFile, find
+from batches.passengers import media_left_behind, misspelt
 from batches.problems import BadRow, RowError, named, shown
 from batches.prompt import Prompt
 from batches.sentences import column
@@ -87,14 +88,15 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
     given = {k: v for k, v in given.items() if v is not None or k not in _NULLABLE}
     custom_id = given.get("custom_id", str(line))
     errors = _column_errors(line, given, custom_id, rules.passengers)
-    body = merged(rules.defaults.body, nested(given))
+    own = nested(given)
+    body = merged(rules.defaults.body, own)
     if rules.defaults.prompt and "messages" not in body:
         columns = {"custom_id": custom_id, **given}
         errors += _unfilled(line, columns, rules.defaults.prompt)
         content = rules.defaults.prompt.filled(columns)
         body["messages"] = [{"role": "user", "content": content}]
-    if not body.get("inputs"):
-        errors += _aliases(line, given, rules.passengers)
+    if not own.get("inputs"):
+        errors += _left_behind(line, given, rules)
     files = _Files(line, given, rules)
     try:
         body, warned = checked(line, given, files.taken_out(body))
@@ -126,9 +128,12 @@ def _refused(line: int, given: Mapping[str, Any], passengers: frozenset[str]) ->
             yield wrong(name, f"leave it out: {OURS[name]}")
         elif name in _TAKEN:
             yield wrong(name, "the results have a column of this name; rename yours")
-        elif name not in passengers and (field := meant(name)):
-            allow = f"rename it, or carry it along with --passenger {quote(named(name))}"
-            yield wrong(name, f"is not sent: did you mean {field}? Else {allow}")
+    for name, near in misspelt(given, passengers):
+        yield wrong(name, f"is not sent: did you mean {near}? Else rename it, or {_allow(name)}")
+
+
+def _allow(name: str) -> str:
+    return f"carry it along with --passenger {quote(named(name))}"
 
 
 def _id_errors(line: int, custom_id: object) -> Iterator[RowError]:
@@ -155,15 +160,11 @@ def _unfilled(line: int, columns: Mapping[str, Any], prompt: Prompt) -> Iterator
         yield RowError(line, name, "", problem, about_column=True)
 
 
-def _aliases(line: int, given: Mapping[str, Any], passengers: frozenset[str]) -> Iterator[RowError]:
-    """Warn of a medium that would stay behind: the model would answer about none, and be paid."""
-    for name, value in given.items():
-        if isinstance(value, str) and value and name not in passengers and is_alias(name):
-            problem = (
-                f"is not sent, and the row has no medium: rename it {kind_of(value) or 'video'}, "
-                f"or carry it along with --passenger {quote(named(name))}"
-            )
-            yield RowError(line, name, "", problem, about_column=True)
+def _left_behind(line: int, given: Mapping[str, Any], rules: Rules) -> Iterator[RowError]:
+    other = " but that of --defaults" if rules.defaults.body.get("inputs") else ""
+    for name, right in media_left_behind(given, rules.passengers):
+        problem = f"is not sent, and the row has no medium{other}: rename it {right}"
+        yield RowError(line, name, "", f"{problem}, or {_allow(name)}", about_column=True)
 
 
 class _Files:

@@ -1,11 +1,14 @@
 """One row of a manifest: what becomes the request, what is carried, what is refused."""
 
 from decimal import Decimal
+from shlex import quote
 
 import pytest
 
 from batches.columns import OURS, OUTPUT
+from batches.defaults import Defaults
 from batches.problems import BadRow, RowError
+from batches.prompt import Prompt
 from batches.row import Row, Rules, read_row
 
 URL = "https://assets.runware.ai/a.mp4"
@@ -137,6 +140,68 @@ def test_a_medium_in_a_column_that_is_not_sent_is_told_rather_than_paid_for(name
     assert column == name
     assert problem.startswith("is not sent, and the row has no medium: rename it image")
     assert row(video=URL, **{name: IMAGE}).columns == {name: IMAGE}
+
+
+@pytest.mark.parametrize("name", ["clip", "source", "clip_path", "s3_uri", "a b"])
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (URL, "video"),
+        (f" {URL}?sig=1 ", "video"),
+        ("s3://bucket/7.mp4", "video"),
+        ("clips/7.MOV", "video"),
+        ("https://assets.runware.ai/b.jpg#x", "image"),
+        ([URL, "https://x.example/8.mp4"], "videos"),
+    ],
+)
+def test_a_medium_in_a_column_of_any_name_is_told_where_the_row_has_none(
+    name: str, value: object, field: str
+) -> None:
+    ((column, problem),) = told(**{name: value})
+    assert column == name
+    assert problem.startswith(f"is not sent, and the row has no medium: rename it {field}, or")
+    assert problem.endswith(f"carry it along with --passenger {quote(name)}")
+    assert row(image=IMAGE, **{name: value}).columns == {name: value}
+    given = {"custom_id": "a", "prompt": "What?", name: value}
+    assert read_row(7, given, Rules(passengers=frozenset({name})))[0].columns == {name: value}
+
+
+@pytest.mark.parametrize("value", ["north", "v1.2", "https://x.example/7", "", 7, None, [], {}])
+def test_a_column_without_a_medium_in_it_is_carried_by_a_row_without_one(value: object) -> None:
+    assert row(clip=value).columns == {"clip": value}
+
+
+def test_the_words_of_a_question_are_no_medium() -> None:
+    given = {"custom_id": "b/7.mp4", "prompt": "What is in a/7.mp4", "_error": "no such file 7.mp4"}
+    assert read_row(1, {**given, "systemPrompt": "Of 7.mp4"})[0].columns == {}
+
+
+def test_a_url_that_a_prompt_is_filled_with_is_text_and_still_no_medium() -> None:
+    asked = Defaults(prompt=Prompt("What is at {clip}?"))
+    given = {"custom_id": "a", "clip": URL}
+    with pytest.raises(BadRow) as caught:
+        read_row(1, given, Rules(asked))
+    assert [error.column for error in caught.value.errors] == ["clip"]
+    read, _ = read_row(1, given, Rules(asked, frozenset({"clip"})))
+    assert read.body["messages"][0]["content"] == f"What is at {URL}?"
+
+
+def test_the_medium_of_a_row_is_not_lost_behind_one_of_the_defaults() -> None:
+    rules = Rules(Defaults({"inputs": {"documents": ["https://x.example/guide.pdf"]}}))
+    given = {"custom_id": "a", "prompt": "What?", "url": URL}
+    with pytest.raises(BadRow) as caught:
+        read_row(1, given, rules)
+    (error,) = caught.value.errors
+    assert (error.column, error.problem.split(":")[0]) == (
+        "url",
+        "is not sent, and the row has no medium but that of --defaults",
+    )
+    assert read_row(1, {"custom_id": "a", "prompt": "What?"}, rules)[0].body["inputs"]
+
+
+def test_a_misspelt_field_with_a_medium_is_one_error() -> None:
+    ((column, problem),) = told(vidoe=URL)
+    assert (column, problem.partition("?")[0]) == ("vidoe", "is not sent: did you mean video")
 
 
 def test_a_null_is_as_good_as_no_value() -> None:
