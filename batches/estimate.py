@@ -60,12 +60,12 @@ def counted(rows: Iterable[Row], known: int, sample: int, input_tokens: int | No
         known: How many they are.
         sample: How many to pick, evenly; those with local files are passed over.
         input_tokens: The most tokens of an input, where the user says so: above LONG_PROMPT output
-            costs more.
+            costs more, so that is its most where nobody says.
     """
     found = Counted()
     count = min(sample, known)
     picked = {number * known // count for number in range(count)}
-    long = input_tokens is not None and input_tokens > LONG_PROMPT
+    long = input_tokens is None or input_tokens > LONG_PROMPT
     for number, row in enumerate(rows):
         results = row.body.get("numberResults", 1)
         most = row.body.get("settings", {}).get("maxTokens", DEFAULT_MAX_TOKENS)

@@ -12,6 +12,7 @@ from batches.supply import lacks_upload
 from tasks import payload, reading, reading_requests, reading_results, verbs
 from tasks.errors import Error, category
 from tasks.job import Record, State
+from tasks.money import LONG_OUTPUT_NANO_PER_TOKEN, OUTPUT_NANO_PER_TOKEN
 from tasks.reading import Batch
 from tasks.store import Store
 from tasks.wire.answer import Kind
@@ -137,13 +138,21 @@ def plan(
         planned.others.update(job.stands for job in seen if not choice.takes(job))
         planned.causes.update(job.code or job.stands for job in chosen)
         planned.most += sum(
-            -(-job.record.reserved * job.lacking // job.record.expected)
-            * max(1, max_attempts - job.record.attempt)
-            for job in chosen
+            _most_output(job) * max(1, max_attempts - job.record.attempt) for job in chosen
         )
         planned.at_provider += _at_provider(store, [job.record for job in chosen])
         planned.seeded += _seeded(store, [job.record for job in chosen])
     return planned
+
+
+def _most_output(job: Seen) -> int:
+    """Return the most that the output of one attempt can cost, in nano-dollars, rounded up.
+
+    A job reserves the price of output behind a short prompt. Where its batch has a limit it may
+    reserve more, and this is then more than the most.
+    """
+    most = job.record.reserved * LONG_OUTPUT_NANO_PER_TOKEN * job.lacking
+    return -(-most // (OUTPUT_NANO_PER_TOKEN * job.record.expected))
 
 
 def _seen(store: Store, page: Sequence[Record]) -> list[Seen]:

@@ -13,7 +13,7 @@ from console.context import data_console, open_store, progress_console, told
 from console.manifest_options import Asked, manifest_options
 from console.submit import checked_whole, preview
 from tasks.errors import ConfigurationError, Error
-from tasks.money import usd
+from tasks.money import LONG_PROMPT, usd
 from tasks.provider import Provider
 from tasks.settings import Settings, load
 from tasks.store import Store
@@ -45,7 +45,8 @@ def estimate(asked: Asked, sample: int, max_input_tokens: int | None, *, as_json
     Three sources, as far as there are: the provider's own dry run of a few rows, scaled to all;
     what completed jobs of this store cost; and the price table, an upper bound: maxTokens, in which
     the model's thinking counts too, at the price of output. Inputs above 200,000 tokens cost more,
-    and so do their outputs. Nothing is queued. Rows with local files are not sampled: nothing is
+    and so do their outputs: unless --max-input-tokens says that there are none, the bound has the
+    higher price. Nothing is queued. Rows with local files are not sampled: nothing is
     uploaded.
     """
     out = progress_console()
@@ -113,8 +114,10 @@ def _table(found: Estimate, *, simulated: bool) -> Table:
     else:
         table.add_row("learned", "-", "no batch of this store has ended yet")
     thinking = "all of maxTokens, thinking among it, for every result"
-    table.add_row("price table, output", f"at most {usd(most)}", thinking)
     bound = found.most_input
+    if bound is None:
+        thinking += f", at the price behind prompts above {LONG_PROMPT:,} tokens"
+    table.add_row("price table, output", f"at most {usd(most)}", thinking)
     if bound is None:
         unknown = "not known before the first answers; --max-input-tokens bounds it"
         table.add_row("price table, input", "-", unknown)

@@ -21,8 +21,8 @@ from tasks.store import Store
 
 pytestmark = pytest.mark.one_store
 
-PRICE = 12_000
-"""Nano-dollars of an output token (contract §8)."""
+PRICE, LONG_PRICE = 12_000, 18_000
+"""Nano-dollars of an output token behind a prompt of up to 200,000 tokens, and of more (§8)."""
 
 
 def rows(count: int, **fields: Any) -> list[Row]:  # noqa: ANN401
@@ -37,7 +37,7 @@ def ask(url: str, some: list[Row]) -> Sampled:
 
 def test_the_whole_is_counted_and_the_sample_is_spread_over_it() -> None:
     found = counted(rows(1000, numberResults=2), 1000, 4, None)
-    assert (found.rows, found.results, found.most_output) == (1000, 2000, 2000 * 100 * PRICE)
+    assert (found.rows, found.results, found.most_output) == (1000, 2000, 2000 * 100 * LONG_PRICE)
     assert [one.custom_id for one in found.sample] == ["1", "251", "501", "751"]
 
 
@@ -48,12 +48,16 @@ def test_of_fewer_rows_than_may_be_asked_about_none_is_left_out(sample: int) -> 
 
 def test_a_row_without_max_tokens_counts_with_the_providers_default() -> None:
     (one,) = [read_row(1, {"custom_id": "a", "prompt": "What?"})[0]]
-    assert counted([one], 1, 0, None).most_output == 4096 * PRICE
+    assert counted([one], 1, 0, None).most_output == 4096 * LONG_PRICE
 
 
-def test_long_inputs_make_output_dearer() -> None:
-    assert counted(rows(1), 1, 0, 200_000).most_output == 100 * PRICE
-    assert counted(rows(1), 1, 0, 200_001).most_output == 100 * 18_000
+@pytest.mark.parametrize(
+    ("tokens", "price"), [(200_000, PRICE), (200_001, LONG_PRICE), (None, LONG_PRICE)]
+)
+def test_output_has_the_price_of_long_inputs_unless_they_are_known_to_be_short(
+    tokens: int | None, price: int
+) -> None:
+    assert counted(rows(1), 1, 0, tokens).most_output == 100 * price
 
 
 def test_rows_with_local_files_are_not_asked_about() -> None:
@@ -145,9 +149,12 @@ def test_the_command_tells_every_source(run: Callable[..., Result]) -> None:
     assert "at most 0.002 " in told.stdout
     assert "1 results asked for" in told.stdout
     found = json.loads(run("--json", "--sample", "0").stdout)
-    assert found["price_table"] == {"output_at_most": "0.0012", "input_at_most": None}
+    assert found["price_table"] == {"output_at_most": "0.0018", "input_at_most": None}
     assert found["dry_run"]["cost"] is None
     assert (found["rows"], found["simulated"], found["learned"]["jobs"]) == (1, True, 0)
+    told = run("--sample", "0")
+    assert "at most 0.0018" in told.stdout
+    assert "prompts above 200,000 tokens" in " ".join(told.stdout.split())
 
 
 def test_a_work_that_may_have_been_bought_cannot_be_missed(

@@ -85,7 +85,7 @@ def test_retry_says_what_it_retries_and_what_it_may_cost(store: Store, run: Run)
         "3 jobs of batch mix:",
         "       2  providerTimeout",
         "       1  invalidValue",
-        "Each may be billed again: output for at most 0.000000042 USD, and input.",
+        "Each may be billed again: output for at most 0.000000066 USD, and input.",
         "3 jobs of batch mix queued again",
         "nothing is running: reelqueue up",
     ]
@@ -155,7 +155,8 @@ def test_a_partial_job_is_retried_for_what_it_lacks(store: Store, run: Run) -> N
     partial(store)
     done = run("retry", "mix", "--all", "--code", "providerError")
     assert "1  providerError" in done.stderr
-    assert "output for at most 0.000000004 USD" in done.stderr  # a quarter of 7, twice, rounded up
+    # A quarter of 7, half as much again behind a long prompt, rounded up, twice.
+    assert "output for at most 0.000000006 USD" in done.stderr
     assert "1 of them: missing results under a fixed seed" in done.stderr
     assert take(store)[1][0].lacking == 1
 
