@@ -25,10 +25,11 @@ from tasks.wire.stream import Event
 SETTABLE = tuple(name for name in defaults.SETTABLE if name != "numberResults")
 """What may be set beside the system prompt: a stream has one result."""
 
-_FINISH = {
+_CUT = {
     "length": "cut by maxTokens (it counts thinking too)",
     "content_filter": "content_filter (the provider withheld text)",
 }
+"""Finish reasons of answers that are not all of it, as they are told."""
 _PACE = Pace(tries=3)
 """A person waits, and can ask again."""
 
@@ -193,6 +194,13 @@ class Reply:
             self.fail(reason, sent=True)
         elif self.damaged:
             self.trouble = f"DAMAGED: text may be missing; lines not read: {self.damaged}"
+        elif not any(self.texts) and self.finish_reason not in _CUT:
+            self.trouble = "EMPTY: no text came"
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it is the answer: not refused, damaged or empty, nor cut by limit or filter."""
+        return not self.trouble and self.finish_reason not in _CUT
 
     def _bill(self) -> str:
         if self.simulated:
@@ -208,7 +216,7 @@ class Reply:
         """Return one line: finish reason, tokens and cost."""
         reason = self.finish_reason or "no finish reason"
         cost = "cost not told" if self.cost is None else f"{usd(self.cost)} USD"
-        return f"{_FINISH.get(reason, reason)}; {self._tokens()}; {cost}"
+        return f"{_CUT.get(reason, reason)}; {self._tokens()}; {cost}"
 
     def _tokens(self) -> str:
         if self.usage.promptTokens is None and self.usage.completionTokens is None:
@@ -222,7 +230,7 @@ class Reply:
         """Return it under the names that the table of a batch has; money is Decimal USD."""
         return {
             "task_uuid": self.asked.task_uuid,
-            "complete": not self.trouble,
+            "complete": self.is_all,
             "text": "".join(self.texts),
             "finish_reason": self.finish_reason,
             "reasoning": "".join(self.thoughts) or None,

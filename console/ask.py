@@ -102,7 +102,8 @@ def ask(
     file is uploaded to the provider's media storage first.
     Without RUNWARE_API_KEY the provider is SIMULATED.
 
-    Exit codes: 0 the answer is whole, 1 it is not, 2 usage, 130 interrupted.
+    Exit codes: 0 the answer is whole, 1 it is not (refused, empty, or cut, by maxTokens too), 2
+    usage, 130 interrupted.
     """
     try:
         asked = question(prompt, media, settings, system_prompt, streamed=not sync)
@@ -138,7 +139,7 @@ def _ask(
     if as_json:
         sys.stdout.buffer.write(json_line(reply.row()))
     _say_how_it_ended(reply)
-    return code or (FATAL if reply.trouble else 0)
+    return code or (0 if reply.is_all else FATAL)
 
 
 def _uploaded(asked: Question, provider: Provider, reply: Reply) -> dict[str, str]:

@@ -81,11 +81,30 @@ def test_one_object_has_all_of_the_answer_and_nothing_is_shown_before(
     assert done.stderr.count("\n") == 1
 
 
-def test_reasoning_is_left_out_and_a_cut_by_max_tokens_is_explained(desk: Place) -> None:
-    done = ask(desk, "Why? [[sim: finish=length]]", "--no-reasoning")
-    assert done.returncode == 0
-    assert done.stderr.startswith("cut by maxTokens (it counts thinking too); tokens ")
+@pytest.mark.parametrize(
+    ("finish", "told"),
+    [
+        ("length", "cut by maxTokens (it counts thinking too); tokens "),
+        ("content_filter", "content_filter (the provider withheld text); tokens "),
+    ],
+)
+def test_reasoning_is_left_out_and_an_answer_that_was_cut_is_explained_and_no_success(
+    finish: str, told: str, desk: Place
+) -> None:
+    question = f"Why? [[sim: finish={finish}]]"
+    done = ask(desk, question, "--no-reasoning")
+    assert done.returncode == 1
+    assert done.stderr.startswith(told)
     assert done.stderr.count("\n") == 1
+    done = ask(desk, question, "--json", "--sync")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["complete"], answer["finish_reason"]) == (1, False, finish)
+
+
+def test_an_answer_without_a_text_is_told_and_is_no_success(desk: Place) -> None:
+    done = ask(desk, "Why? [[sim: text=empty]]", "--no-reasoning")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("reelqueue: EMPTY: no text came\nstop; tokens ")
 
 
 @pytest.mark.parametrize("mode", ["undone", "reset"])
