@@ -18,7 +18,7 @@ from batches.table_json import json_line
 from console import orphan
 from console.codes import FATAL, INTERRUPTED
 from console.context import end_well_on_signals, progress_console, told
-from console.logs import clean
+from console.plain import clean, plain_lines
 from console.tables import SIMULATED
 from tasks.environment import CHECKOUT, inherited
 from tasks.errors import Error, ProviderAway
@@ -165,10 +165,10 @@ def _follow(provider: Provider, reply: Reply, screen: "Screen", media: Mapping[s
 
 def _say_how_it_ended(reply: Reply) -> None:
     if reply.trouble:
-        click.echo(f"reelqueue: {_clean(reply.trouble)}", err=True)
+        click.echo(f"reelqueue: {plain_lines(reply.trouble)}", err=True)
     if reply.has_ended or not reply.trouble:
         marked = f" ({SIMULATED})" if reply.simulated else ""
-        click.echo(_clean(reply.sentence()) + marked, err=True)
+        click.echo(plain_lines(reply.sentence()) + marked, err=True)
 
 
 @contextmanager
@@ -252,7 +252,7 @@ class Screen:
         """Show what came."""
         if event.reasoning and self._reasons:
             self._leave("text")
-            self._err.print(Text(_clean(event.reasoning), style="dim", end=""), end="")
+            self._err.print(Text(plain_lines(event.reasoning), style="dim", end=""), end="")
             self._open = "" if event.reasoning.endswith("\n") else "reasoning"
         if event.text and self._texts:
             self._leave("reasoning")
@@ -276,10 +276,5 @@ class Screen:
 
     def _encoded(self, text: str) -> bytes:
         if self._is_terminal:
-            return _clean(text).encode(sys.stdout.encoding, "replace")
+            return plain_lines(text).encode(sys.stdout.encoding, "replace")
         return text.encode("utf-8", "replace")
-
-
-def _clean(text: str) -> str:
-    """Return text that moves a terminal's cursor to the next line and nowhere else."""
-    return "\n".join(clean(line.encode("utf-8", "replace")) for line in text.split("\n"))

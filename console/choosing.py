@@ -10,7 +10,7 @@ import click
 
 from batches import orders
 from console.context import find
-from console.tables import plain
+from console.plain import plain
 from tasks.errors import Error
 from tasks.installation import id_secret
 from tasks.reading import Batch

@@ -12,6 +12,7 @@ from rich.console import Console
 from batches.journal import BATCH_NAME
 from console.codes import FATAL
 from console.orphan import is_running
+from console.plain import plain_lines
 from tasks import guard
 from tasks.environment import store_is_given
 from tasks.errors import Error, StoreAway
@@ -39,7 +40,7 @@ def told(verb: Callable[P, R]) -> Callable[P, R]:
             raise
         except OSError as exc:
             problem = f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)
-        click.echo(f"reelqueue: {problem}", err=True)
+        click.echo(f"reelqueue: {plain_lines(problem)}", err=True)
         raise SystemExit(FATAL)
 
     return command

@@ -81,6 +81,7 @@ def _show(stack: Stack, data: Path, stop: threading.Event, *, stay: bool) -> int
     count = write_table(rows, dict, path, Style(Format.JSONL))
     shown.print(f"{count} rows written to {path}", soft_wrap=True, markup=False)
     if stay:
-        out.print(f"Open until Ctrl-C. Flower: {stack.flower}/tasks   Logs: {data / 'logs'}")
+        where = f"Flower: {stack.flower}/tasks   Logs: {data / 'logs'}"
+        out.print(f"Open until Ctrl-C. {where}", markup=False)
         stop.wait()
     return code

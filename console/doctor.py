@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from batches.forecast import exactly
 from console.codes import FATAL
 from console.context import opened, told
-from console.tables import plain
+from console.plain import plain
 from tasks import guard, health, quarantine
 from tasks.environment import origin, store_is_given
 from tasks.errors import Error

@@ -12,6 +12,7 @@ from batches.estimate import Counted, Estimate, Sampled, counted, learned, sampl
 from console.context import data_console, open_store, progress_console, told
 from console.manifest_options import Asked, manifest_options
 from console.submit import checked_whole, preview
+from console.tables import cell
 from tasks.errors import ConfigurationError, Error
 from tasks.money import LONG_PROMPT, usd
 from tasks.provider import Provider
@@ -106,7 +107,7 @@ def _table(found: Estimate, *, simulated: bool) -> Table:
     table = Table("source", "USD", "", title=f"{title} (SIMULATED)" if simulated else title)
     price, known, most = found.by_provider, found.learned, found.counted.most_output
     asked = f"{found.sampled.results} results asked for, scaled to all"
-    told_ = found.sampled.trouble or asked
+    told_ = cell(found.sampled.trouble or asked)
     table.add_row("provider's dry run", "-" if price is None else f"about {usd(price)}", told_)
     if known and found.by_experience is not None:
         about = f"mean of {known.jobs:,} completed jobs here"

@@ -19,19 +19,13 @@ from typing import IO, Any, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
+from console.plain import clean
 from tasks.log import as_text
 
 _ROTATE_AT = 10 * 1024 * 1024
 _LONGEST_LINE = 65_536
 _TAIL = 15
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue")
-
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_TURNS = "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-"""What turns the direction of writing, or starts a line elsewhere."""
-# C0 without tab, DEL, C1.
-_CONTROLS = re.compile(f"[\x00-\x08\x0a-\x1f\x7f-\x9f{_TURNS}]")
-_CONTROLS_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_TURNS}]")
 
 # What our processes write of things that go as they should.
 _ROUTINE = re.compile(r"\d\d:\d\d:\d\d \[(info|debug)\s*\]")
@@ -44,21 +38,6 @@ _ALIKE = 32
 # A full disk, a closed terminal or one that cannot spell a line must not end the reading: a child
 # whose pipe nobody reads stands still. ValueError is how Python says "closed".
 _UNWRITABLE = (OSError, ValueError)
-
-
-def clean(raw: bytes) -> str:
-    """Return a child's line as text that can neither move the cursor nor look like two lines."""
-    text = raw.decode("utf-8", "replace")
-    return _CONTROLS.sub("", _ESCAPES.sub("", text))
-
-
-def spelled(raw: bytes) -> bytes:
-    """Return lines for a terminal: what could move its cursor is spelled as JSON spells it.
-
-    JSON stays JSON, with the same values; a line end stays one.
-    """
-    text = raw.decode("utf-8", "replace").replace("\r\n", "\n")
-    return _CONTROLS_IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def event_of(text: str) -> Mapping[str, Any] | None:

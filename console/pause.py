@@ -4,7 +4,7 @@ import click
 
 from batches.view import counters
 from console.context import find, open_store, progress_console, told
-from console.tables import plain
+from console.plain import plain
 from tasks import reading, verbs
 from tasks.store import Store
 

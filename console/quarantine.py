@@ -9,7 +9,7 @@ import click
 from pydantic import SecretStr
 
 from console.context import open_store, progress_console, told
-from console.tables import plain
+from console.plain import plain
 from tasks import quarantine as kept_bodies
 from tasks.masks import without_token
 from tasks.quarantine import JOINED, Kept

@@ -20,7 +20,7 @@ from console.context import (
     progress_console,
     told,
 )
-from console.logs import spelled
+from console.plain import spelled
 from tasks.errors import Error
 from tasks.job import State
 from tasks.reading import Batch

@@ -5,7 +5,7 @@ import click
 from batches.budget import stopped
 from batches.view import half_recorded
 from console.context import find, open_store, progress_console, told
-from console.tables import plain
+from console.plain import plain
 from tasks import reading, verbs
 from tasks.store import Store
 

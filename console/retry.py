@@ -10,7 +10,7 @@ from batches import orders
 from batches.orders import Choice, Plan
 from console.choosing import Named, chosen, confirm, jobs_of, where, which_jobs
 from console.context import open_store, progress_console, told
-from console.tables import plain
+from console.plain import plain
 from tasks import verbs
 from tasks.errors import Category
 from tasks.installation import id_secret

@@ -11,7 +11,7 @@ from batches.budget import overshot, stopped, untold
 from batches.forecast import about, exactly, pace, projected, seconds_left
 from batches.view import counters, half_recorded, needs_word, stopped_in
 from batches.waiting import waits_for
-from console.tables import plain
+from console.plain import plain
 from tasks.money import NANO, usd
 from tasks.progress import Cause, Look, Pause, Waiting
 

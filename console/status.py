@@ -13,7 +13,8 @@ from batches.budget import stopped
 from batches.forecast import roughly
 from batches.view import describe, half_recorded, needs_word, sentence
 from console.context import data_console, find, open_store, progress_console, told
-from console.tables import SIMULATED, cell, plain
+from console.plain import plain
+from console.tables import SIMULATED, cell
 from tasks import health, reading, verbs
 from tasks.money import usd
 from tasks.reading import Batch

@@ -7,7 +7,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.markup import escape
 from rich.text import Text
 
-from console.logs import clean
+from console.plain import plain
 
 WIDE = 120
 """Columns of a terminal from which on an answer stands beside its item, not below it."""
@@ -70,11 +70,6 @@ def _cells(row: Mapping[str, Any]) -> Iterable[str]:
 def first_line(text: str) -> str:
     """Return the first line that says something."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
-
-
-def plain(text: str) -> str:
-    """Return text without what moves the cursor, turns the writing or breaks the line."""
-    return clean(text.encode("utf-8", "replace"))
 
 
 def cell(text: str) -> str:

@@ -8,9 +8,9 @@ import click
 
 from batches.view import counters
 from console.context import progress_console, told
+from console.plain import plain
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import Stack, plan
-from console.tables import plain
 from tasks import guard, health, verbs
 from tasks.errors import StoreAway
 from tasks.money import usd

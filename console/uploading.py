@@ -12,7 +12,7 @@ from rich.progress import Progress
 from batches.accounts import account_of
 from batches.queueing import Queued
 from batches.uploads import Uploads
-from console.logs import clean
+from console.plain import plain
 from tasks.settings import Settings
 from tasks.store import Store
 
@@ -91,5 +91,5 @@ def remarks(queued: Queued) -> Iterator[str]:
     if lacking:
         rows = "row has" if lacking == 1 else "rows have"
         yield f"{lacking} {rows} failed, for a file could not be uploaded:"
-        yield from (clean(line.encode("utf-8", "replace")) for line in queued.lacking)
+        yield from map(plain, queued.lacking)
         yield "Mend that, and submit the same manifest again: it uploads and retries them."

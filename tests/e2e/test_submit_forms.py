@@ -147,6 +147,12 @@ def test_a_command_that_cannot_be_meant_is_refused_with_the_fix(
     assert not place.data.exists() or not any(Path(place.data).iterdir())
 
 
+def test_a_name_in_an_error_moves_no_cursor(place: Place) -> None:
+    done = place.run("submit", "a\x1b\x07\u202eb.csv", "--name", "x", "--preview", "1")
+    assert done.returncode == 1
+    assert done.stderr == "reelqueue: cannot read ab.csv: No such file or directory\n"
+
+
 def test_a_manifest_that_the_temporary_folder_has_no_room_for_is_told_with_the_fix(
     place: Place,
 ) -> None:

@@ -136,7 +136,7 @@ def run(valkey: StoreServer, namespace: str, simulator: Simulator, tmp_path: Pat
     (tmp_path / "clips.jsonl").write_text(
         '{"custom_id":"a","prompt":"What?","maxTokens":100}\n' * 1
     )
-    return lambda *args: CliRunner(env=env).invoke(
+    return lambda *args, **more: CliRunner(env=env | more).invoke(
         main, ["estimate", str(tmp_path / "clips.jsonl"), *args]
     )
 
@@ -164,3 +164,15 @@ def test_a_work_that_may_have_been_bought_cannot_be_missed(
     told = run()
     assert "may have taken task" in told.stderr
     assert told.exit_code == 0
+
+
+@pytest.mark.usefixtures("store")
+def test_what_the_provider_says_is_text_whatever_stands_in_it(run: Callable[..., Result]) -> None:
+    told = "see [/videos] and [bold]\x1b[2J for help"
+    answer = json.dumps({"errors": [{"code": "invalidValue", "message": told}]})
+    wire = Wire(answer_with(whole(answer.encode())))
+    done = run(RUNWARE_BASE_URL=wire.url)
+    wire.close()
+    assert done.exit_code == 0, done.stderr
+    assert "see [/videos] and [bold] for help" in " ".join(done.stdout.split())
+    assert "\x1b" not in done.stdout
