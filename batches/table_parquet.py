@@ -82,7 +82,8 @@ def _value(value: object, kind: pa.DataType, is_json: bool) -> object:  # noqa: 
     if is_json or (kind == pa.string() and not isinstance(value, str)):
         return _text(json_text(value))
     if kind == pa.int64():  # the provider's own numbers may be anything
-        return value if isinstance(value, int) and value in INT64 else None
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return value if is_whole and value in INT64 else None
     if isinstance(value, str):
         return datetime.fromisoformat(value) if kind == _TIME else _text(value)
     if isinstance(value, Decimal) and kind == _MONEY:

@@ -68,6 +68,16 @@ def test_odd_values_of_the_provider_cost_no_row(tmp_path: Path) -> None:
     assert read["reasoning"] == "\\ud800"
 
 
+@pytest.mark.parametrize("seed", [True, False])
+def test_a_truth_value_where_the_provider_owes_a_number_is_none(
+    seed: object, tmp_path: Path
+) -> None:
+    rows = (row(seed=seed, prompt_tokens=seed), row(seed=7, prompt_tokens=8))
+    table = written(tmp_path / "t.parquet", *rows)
+    assert table["seed"].to_pylist() == [None, 7]
+    assert table["prompt_tokens"].to_pylist() == [None, 8]
+
+
 def test_rows_are_taken_group_by_group_not_all_at_once(tmp_path: Path) -> None:
     waiting = most = 0
 
