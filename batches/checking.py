@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
+from batches.alike import Alike, Missing
 from batches.problems import BadManifest, BadRow, RowError, named, shown
+from batches.prompt import Prompt
 from batches.row import Row, Rules, read_row
 from batches.sources import Source
 from batches.text import is_printable
@@ -14,9 +17,6 @@ MOST_ERRORS = 20
 
 MOST_COUNTED = 10_000
 """Errors from which the rest of a manifest is not looked at."""
-
-_MOST_KINDS = 1000
-"""Different errors and warnings that are told apart."""
 
 
 @dataclass
@@ -42,21 +42,21 @@ class Check:
         self._rules, self._twins = rules, twins
         self._errors: list[RowError] = []
         self._count = 0
-        self._columns = _Alike()
-        self._warned = _Alike()
-        self._without_id = _Alike()
-        self._without_medium = _Alike()
+        self._columns = Alike[tuple[str, str]]()  # by name and problem
+        self._warned = Alike[str]()
+        self._without_id = Alike[str]()
+        self._without_medium = Alike[str]()
         self._has_media = False
-        self._odd = {name: [0, 0] for name in self._slots()}  # rows with, first line without
-
-    def _slots(self) -> frozenset[str]:
-        prompt = self._rules.defaults.prompt
-        return prompt.odd if prompt else frozenset()
+        prompt = rules.defaults.prompt or Prompt("")
+        plain = {name: [name] for name in prompt.plain}
+        self._missing = Missing({"prompt": ["prompt", "messages"], **plain}, MOST_ERRORS)
+        self._odd = prompt.odd
+        self._missing_odd = Missing({name: [name] for name in self._odd}, MOST_ERRORS)
 
     @property
     def has_errors(self) -> bool:
         """Whether the manifest cannot be queued, by what was seen so far."""
-        return self._count > 0
+        return self._count > 0 or bool(self._missing)
 
     @property
     def is_hopeless(self) -> bool:
@@ -70,6 +70,7 @@ class Check:
             return None
         if isinstance(given, dict):
             self._note_id(line, given)
+            self._note_values(given)
             self._note_slots(line, given)
         try:
             row, warnings = read_row(line, given, self._rules)
@@ -97,23 +98,38 @@ class Check:
         else:
             self._without_medium.is_new("", row.line)
 
+    def _note_values(self, given: dict[str, object]) -> None:
+        for errors, count in self._missing.released(given):
+            self._take(errors, count)
+
     def _note_slots(self, line: int, given: dict[str, object]) -> None:
+        """Look at slots that are text where no row has such a column."""
         if not self._odd or not given.keys().isdisjoint(("prompt", "messages")):
             return
-        for name, counts in self._odd.items():
-            if given.get(name) is not None:
-                counts[0] += 1
-            elif not counts[1]:
-                counts[1] = line
+        for errors, count in self._missing_odd.released(given):
+            self._take(errors, count)
+        for name in self._odd:
+            if given.get(name) is None:
+                slot = f"{{{named(name)}}}"
+                problem = f"the prompt has {slot}, but this row has no value for it"
+                error = RowError(line, name, "", problem)
+                if not self._missing_odd.holds(error):
+                    self._take([error])
 
     def refuse(self, errors: Sequence[RowError]) -> None:
         """Take errors of a row; of those that many rows have, one is told."""
         for error in errors:
-            if error.about_column and not self._columns.is_new(error.column, error.line):
+            if error.is_missing and self._missing.holds(error):
                 continue
-            self._count += 1
-            if len(self._errors) < MOST_ERRORS:
-                self._errors.append(error)
+            if error.about_column and not self._columns.is_new(_kind(error), error.line):
+                continue
+            self._take([error])
+
+    def _take(self, errors: Sequence[RowError], count: int = 1) -> None:
+        """Count errors, and keep the first of all by their lines."""
+        self._count += count
+        if len(self._errors) < MOST_ERRORS or errors[0].line < self._errors[-1].line:
+            self._errors = sorted([*self._errors, *errors], key=attrgetter("line"))[:MOST_ERRORS]
 
     def ended(self, source: Source) -> Checked:
         """Return what the manifest holds.
@@ -121,8 +137,8 @@ class Check:
         Raises:
             BadManifest: it cannot be queued.
         """
+        self._refuse_missing()
         self._refuse_twins()
-        self._refuse_slots()
         if self._count:
             raise BadManifest(self._listed(source), self._errors)
         if not self.done.rows:
@@ -138,12 +154,10 @@ class Check:
             self.refuse([RowError(line, "custom_id", shown(custom_id), problem)])
         self._count += count - len(twins)
 
-    def _refuse_slots(self) -> None:
-        for name, (filled, line) in self._odd.items():
-            if filled and line:
-                slot = f"{{{named(name)}}}"
-                problem = f"the prompt has {slot}, but this row has no value for it"
-                self.refuse([RowError(line, name, "", problem)])
+    def _refuse_missing(self) -> None:
+        for error, more in self._missing.left():
+            if self._columns.is_new(_kind(error), error.line, more):
+                self._take([error])
 
     def _warn(self, unit: str) -> None:
         for _, line, more in self._without_id.all():
@@ -160,11 +174,9 @@ class Check:
             self.done.warnings.append(f"{unit} {line}: {text}{_also(more)}")
 
     def _listed(self, source: Source) -> str:
-        shown_ = sorted(self._errors, key=lambda error: error.line)
         told = [
-            error.told(source.unit)
-            + (_also(self._columns.more(error.column)) if error.about_column else "")
-            for error in shown_
+            error.told(source.unit) + _also(self._columns.more(_kind(error)))
+            for error in self._errors
         ]
         if self._count > len(told):
             least = "at least " if self.is_hopeless else ""
@@ -172,29 +184,9 @@ class Check:
         return "\n  ".join([f"{source.name} was not queued, nothing was spent:", *told])
 
 
+def _kind(error: RowError) -> tuple[str, str]:
+    return error.column, error.problem
+
+
 def _also(more: int) -> str:
     return f" (also on {more} more)" if more else ""
-
-
-class _Alike:
-    """Counts what many rows have in common, with the first line of each."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, list[int]] = {}  # first line, how many more
-
-    def is_new(self, key: str, line: int) -> bool:
-        """Whether it was not met yet; where there are too many kinds, each is new."""
-        if key in self._seen:
-            self._seen[key][1] += 1
-            return False
-        if len(self._seen) < _MOST_KINDS:
-            self._seen[key] = [line, 0]
-        return True
-
-    def more(self, key: str) -> int:
-        """Return how often it was met again."""
-        return self._seen[key][1] if key in self._seen else 0
-
-    def all(self) -> list[tuple[str, int, int]]:
-        """Return all kinds with their first line and how often they were met again."""
-        return [(key, line, more) for key, (line, more) in self._seen.items()]

@@ -20,6 +20,8 @@ class RowError:
     problem: str
     about_column: bool = False
     """It is the column's name that is wrong, so other rows have the same error."""
+    is_missing: bool = False
+    """The row has no value of the column; where no row has one, they have the same error."""
 
     def __str__(self) -> str:
         return self.told("line")

@@ -157,7 +157,7 @@ def _unfilled(line: int, columns: Mapping[str, Any], prompt: Prompt) -> Iterator
             f"the prompt has {slot}, but this row has no value for it. "
             f"It has {there[:MOST_NAMES]}. Write {{{slot}}} for {slot} itself"
         )
-        yield RowError(line, name, "", problem, about_column=True)
+        yield RowError(line, name, "", problem, is_missing=True)
 
 
 def _left_behind(line: int, given: Mapping[str, Any], rules: Rules) -> Iterator[RowError]:

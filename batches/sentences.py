@@ -38,7 +38,8 @@ def told(line: int, given: Mapping[str, Any], error: Mapping[str, Any]) -> RowEr
     path = [str(part) for part in error["loc"]]
     value = "" if error["type"] == "missing" or not path else shown(error["input"])
     is_absent = error["type"] == "missing" and path == ["messages"]
-    return RowError(line, column(given, path), value, _problem(path, error), is_absent)
+    problem = _problem(path, error)
+    return RowError(line, column(given, path), value, problem, is_missing=is_absent)
 
 
 def _problem(path: list[str], error: Mapping[str, Any]) -> str:

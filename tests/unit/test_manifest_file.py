@@ -142,6 +142,35 @@ def test_what_is_wrong_with_a_column_is_told_once_for_all_its_rows(file: Path) -
     assert "line 5001, seed (-1)" in text
 
 
+def test_different_errors_of_one_column_are_told_and_counted_apart(file: Path) -> None:
+    both = b'{"prompt": "x", "messages": []}\n'
+    text = refusal(file, both * 2 + line("a", prompt=None) + b"\n" + both + line("b", prompt=5))
+    assert text.splitlines()[1:] == [
+        "  line 1, prompt: stands beside messages; give one of them (also on 2 more)",
+        "  line 3, prompt: is missing; give the row a prompt, or all of them one with --prompt",
+        "  line 5, prompt (5): must be text, not empty",
+    ]
+
+
+def test_each_row_without_a_prompt_is_named_where_others_have_one(file: Path) -> None:
+    rows = [line(str(n), prompt=None if n in (1, 6, 901) else "x") for n in range(1, 1501)]
+    missing = [text.split(":")[0] for text in refusal(file, b"\n".join(rows)).splitlines()[1:]]
+    assert missing == ["  line 1, prompt", "  line 6, prompt", "  line 901, prompt"]
+    text = refusal(file, b"\n".join(line(str(n), prompt=None) for n in range(1500)))
+    assert text.count("\n") == 1
+    assert "line 1, prompt: is missing" in text
+    assert text.endswith("(also on 1499 more)")
+
+
+def test_a_prompt_is_there_where_a_conversation_is(file: Path) -> None:
+    turns = [{"role": "user", "content": "What?"}]
+    text = refusal(file, b'{"a": 1}\n{"a": 1}\n' + line("a", messages=turns, prompt=None))
+    assert [told.split(":")[0] for told in text.splitlines()[1:]] == [
+        "  line 1, prompt",
+        "  line 2, prompt",
+    ]
+
+
 def test_one_row_of_many_errors_is_told_as_twenty(file: Path) -> None:
     text = refusal(file, line("a", inputs={"videos": ["x"] * 1000}))
     assert text.count("line 1,") == MOST_ERRORS

@@ -90,6 +90,30 @@ def test_a_row_without_a_value_for_a_slot_is_named(name: str, tmp_path: Path) ->
     assert f"line 2, {name}: the prompt has {{{name}}}, but this row has no value" in text
 
 
+@pytest.mark.parametrize("name", ["camera", "shot no."])
+def test_each_row_without_a_value_is_named_where_others_have_one(name: str, tmp_path: Path) -> None:
+    def told(*without: int) -> str:
+        rows = [{"custom_id": f"{n}", name: "x"} for n in range(1, 1501)]
+        for number in without:
+            del rows[number - 1][name]
+        return refusal(tmp_path, rows, prompt=f"See {{{name}}}.")
+
+    lines = [text.split(":")[0] for text in told(6, 901, 1201).splitlines()[1:]]
+    assert lines == [f"  line {n}, {name}" for n in (6, 901, 1201)]
+    first = told(*range(1, 1500)).splitlines()
+    assert [text.split(",")[0] for text in first[1:-1]] == [f"  line {n}" for n in range(1, 21)]
+    assert first[-1] == "  ... and 1479 more"
+
+
+def test_a_column_is_there_where_only_a_row_with_its_own_prompt_has_it(tmp_path: Path) -> None:
+    rows = [{"custom_id": "a"}, {"custom_id": "b", "camera": "n", "prompt": "What?"}, {}]
+    text = refusal(tmp_path, rows, prompt="See {camera}.")
+    assert [told.split(":")[0] for told in text.splitlines()[1:]] == [
+        "  line 1, camera",
+        "  line 3, camera",
+    ]
+
+
 def test_a_prompt_of_a_row_is_its_own_and_taken_word_for_word(tmp_path: Path) -> None:
     turns = [{"role": "user", "content": "Why {camera}?"}]
     rows = [
