@@ -16,14 +16,24 @@ _EXAMPLES = 3
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path is a pattern of others: it has a wildcard, and nothing is called so."""
-    return bool(_MAGIC & set(str(path))) and not os.path.lexists(path)
+    """Whether a path is a pattern of others: it has a wildcard in what is not called so."""
+    return bool(split_pattern(path)[1])
 
 
 def split_pattern(pattern: Path) -> tuple[Path, tuple[str, ...]]:
-    """Return the folder before the first part with a wildcard, and the parts from there."""
-    first = next(i for i, part in enumerate(pattern.parts) if _MAGIC & set(part))
-    return Path(*pattern.parts[:first]), pattern.parts[first:]
+    """Return the folder before the first part with a wildcard, and the parts from there.
+
+    As far as a path is there it is meant as it is written, brackets and all.
+    """
+    parts = pattern.parts
+    there = next(n for n in range(len(parts), -1, -1) if os.path.lexists(Path(*parts[:n])))
+    first = next((n for n in range(there, len(parts)) if is_wild(parts[n])), len(parts))
+    return Path(*parts[:first]), parts[first:]
+
+
+def is_wild(part: str) -> bool:
+    """Whether a part of a path has a wildcard."""
+    return not _MAGIC.isdisjoint(part)
 
 
 def media_rows(

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from batches.csv_rows import csv_rows
 from batches.files import EXTENSIONS, kind_of
-from batches.folder import is_pattern, media_rows, split_pattern
+from batches.folder import is_pattern, is_wild, media_rows, split_pattern
 from batches.problems import BadManifest, BadRow, RowError, shown
 from batches.text import decoded, lines
 from tasks.wire.answer import Unreadable, parse
@@ -117,7 +117,9 @@ class Folder:
 
     @property
     def nothing(self) -> str:
-        """What a medium is."""
+        """What a medium is, or that the only one that is meant is not there."""
+        if self.pattern and not is_wild(self.pattern[-1]):
+            return "matches no file that is there"
         return (
             f"holds no media files; they end in {', '.join(EXTENSIONS['video'].split()[:4])}, ..."
         )

@@ -306,6 +306,28 @@ def test_a_file_whose_name_is_like_a_pattern_is_that_file(clips: Path) -> None:
     assert [row.custom_id for row in rows(clips / "b[1].mp4")] == ["b[1].mp4"]
 
 
+@pytest.mark.parametrize("name", ["Season [1]", "what?", "a*b", "[x"])
+def test_a_pattern_in_a_folder_whose_name_is_like_one_is_looked_for_there(
+    name: str, tmp_path: Path
+) -> None:
+    for folder in (tmp_path / name, tmp_path / "Season 1", tmp_path / "azzb"):
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep" / "1.mp4").write_bytes(b"x")
+        (folder / "7.mp4").write_bytes(b"x")
+    assert [row.custom_id for row in rows(tmp_path / name / "*.mp4")] == ["7.mp4"]
+    assert [row.custom_id for row in rows(tmp_path / name / "deep" / "?.mp4")] == ["1.mp4"]
+    (row,) = rows(tmp_path / name / "d*" / "1.mp4")
+    assert [file.path for file in row.files.values()] == [tmp_path / name / "deep" / "1.mp4"]
+    with pytest.raises(BadManifest, match=r"cannot read .*8\.mp4: No such file or directory"):
+        at(tmp_path / name / "8.mp4").check()
+    with pytest.raises(BadManifest, match=r"cannot read .*deep/8\.csv: No such file or directory"):
+        at(tmp_path / name / "deep" / "8.csv").check()
+
+
+def test_a_pattern_for_a_single_file_that_is_not_there_says_so(clips: Path) -> None:
+    assert refusal(clips / "d*" / "x.mp4").endswith("d*/x.mp4 matches no file that is there")
+
+
 def test_each_url_of_a_list_is_a_row_of_the_kind_it_ends_in(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     urls = ["https://x.example/a.mp4?sig=1.jpg", "https://x.example/b.PNG#x", "HTTPS://x/c.wav"]
