@@ -181,7 +181,12 @@ class Check:
         if self._count > len(told):
             least = "at least " if self.is_hopeless else ""
             told.append(f"... and {least}{self._count - len(told)} more")
-        return "\n  ".join([f"{source.name} was not queued, nothing was spent:", *told])
+        return "\n  ".join([refusal(source), *told])
+
+
+def refusal(source: Source) -> str:
+    """Return the line above what is wrong."""
+    return f"{source.name} was not queued, nothing was spent:"
 
 
 def _kind(error: RowError) -> tuple[str, str]:

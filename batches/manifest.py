@@ -4,13 +4,17 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from batches.checking import Check, Checked
+from batches.checking import MOST_ERRORS, Check, Checked, refusal
+from batches.columns import MEDIA
 from batches.kept_rows import KeptRows
-from batches.problems import BadRow
-from batches.row import PLAIN, Row, Rules
+from batches.problems import BadManifest, BadRow
+from batches.row import PLAIN, Row, Rules, read_row
 from batches.sources import Format, Source, source_at
 from batches.twins import twins
+
+_KINDS = {many: one for one, many in MEDIA.items()}
 
 
 class Manifest:
@@ -37,11 +41,25 @@ class Manifest:
         return checked
 
     def _read(self) -> tuple[KeptRows, Checked]:
+        self._check_defaults()
         kept = KeptRows()
         with twins() as ids:
             check = Check(self.rules, ids)
             kept.keep(self._passed(check))
             return kept, check.ended(self.source)
+
+    def _check_defaults(self) -> None:
+        """See that the media which rows have by default can be sent, before each row is blamed."""
+        inputs = self.rules.defaults.body.get("inputs")
+        if not inputs:
+            return
+        given = {"custom_id": "-", "prompt": "?", "inputs": inputs}
+        try:
+            read_row(0, given, Rules(roots=self.rules.roots))
+        except BadRow as exc:
+            told = [replace(error, column=_named(error.column, inputs)) for error in exc.errors]
+            text = [refusal(self.source), *(error.about for error in told[:MOST_ERRORS])]
+            raise BadManifest("\n  ".join(text)) from None
 
     def _passed(self, check: Check) -> Iterator[Row]:
         """Yield the rows that pass, as long as all do; the others are told after all."""
@@ -88,6 +106,18 @@ def manifest_at(
     if media_roots is None:
         return Manifest(source, rules)
     return Manifest(source, replace(rules, roots=_resolved(source.folder, *media_roots)))
+
+
+def _named(column: str, inputs: Any) -> str:  # noqa: ANN401  any JSON
+    """Return the name of a medium of the defaults: `video`, or of one among several `videos.1`."""
+    match column.split("."):
+        case ["inputs", kind, "0"] if kind in _KINDS and len(inputs[kind]) == 1:
+            name = _KINDS[kind]
+        case ["inputs", kind, *rest] if kind in _KINDS:
+            name = ".".join([kind, *rest])
+        case _:
+            name = column
+    return f"{name} of --defaults"
 
 
 def _resolved(*roots: Path) -> tuple[Path, ...]:

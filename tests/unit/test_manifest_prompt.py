@@ -198,6 +198,36 @@ def test_a_bad_file_of_defaults_is_told_with_its_name(text: str, told: str, tmp_
     assert told in refusal(tmp_path, [{"custom_id": "a"}], file=file)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"video": "no.mp4"}', ["video of --defaults ('no.mp4'): no such file: no.mp4; media"]),
+        ('{"videos": ["empty.mp4"]}', ["video of --defaults ('empty.mp4'): is an empty file"]),
+        (
+            '{"images": ["ftp://x/y", 5], "audio": "no.wav"}',
+            [
+                "audio of --defaults ('no.wav'): no such file",
+                "images.0 of --defaults ('ftp://x/y'): must be an http(s) URL",
+                "images.1 of --defaults (5): must be an http(s) URL",
+            ],
+        ),
+        ('{"inputs": {"films": []}}', ["inputs.films of --defaults ([]): is no field of this"]),
+        ('{"inputs": 5}', ["inputs of --defaults (5): must be an object like"]),
+    ],
+)
+def test_a_bad_medium_of_the_defaults_is_told_once_and_blamed_on_no_row(
+    text: str, told: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "defaults.json").write_text(text)
+    (tmp_path / "rows.csv").write_text("custom_id,prompt\na,x\nb,y\n")
+    rules = Rules(defaults(tmp_path / "defaults.json", {}))
+    with pytest.raises(BadManifest, match="was not queued, nothing was spent:") as caught:
+        manifest_at(tmp_path / "rows.csv", rules, media_roots=()).check()
+    found = sorted(str(caught.value).split("\n  ")[1:])
+    assert [line[: len(start)] for line, start in zip(found, told, strict=True)] == told
+
+
 @pytest.mark.parametrize("number", ["9" * 5000, "1e99999999999999999999"])
 def test_a_number_in_toml_that_nothing_holds_is_told_with_the_file(
     number: str, tmp_path: Path
