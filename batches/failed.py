@@ -1,9 +1,11 @@
 """The rows of a batch that lack results, as a manifest again."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from batches.columns import MEDIA
+from batches.passengers import only_carried
 from tasks import reading, reading_requests, reading_results
 from tasks.job import ENDED, Record, State
 from tasks.reading_requests import Request
@@ -17,8 +19,21 @@ PAGE = 100
 _ONE = {many: one for one, many in MEDIA.items()}
 
 
+@dataclass
+class Needs:
+    """What rows need beside their file, to be submitted again."""
+
+    local_file: str = ""  # one that a row names, by its path in the first manifest's folder
+    passengers: set[str] = field(default_factory=set)  # columns that only --passenger carries
+
+    def note(self, row: Mapping[str, Any], files: Sequence[str]) -> None:
+        """Take a row with its local files."""
+        self.local_file = files[-1] if files else self.local_file
+        self.passengers.update(only_carried(row))
+
+
 def failed_rows(
-    store: Store, batch_id: str, note: Callable[[Sequence[str]], None] = lambda _files: None
+    store: Store, batch_id: str, needs: Needs | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield a row of a manifest for each job that ended without all of its results.
 
@@ -27,7 +42,7 @@ def failed_rows(
     Args:
         store: Where the batch is.
         batch_id: Of the batch.
-        note: Hears the local files of each row, by their paths in the first manifest's folder.
+        needs: Takes what they need, as far as they were taken.
     """
     for jobs in reading.rows(store, batch_id, PAGE):
         ended = [one for one in reading.records(store, jobs) if one and one.state in LACKING]
@@ -35,9 +50,11 @@ def failed_rows(
         requests = reading_requests.each_request(store, [(one.id, batch_id) for one in known])
         errors = _errors(store, known, beside)
         for record, request, error in zip(known, requests, errors, strict=True):
-            note(request.local_files)
             told = ": ".join(filter(None, error)) or record.state.value
-            yield {**manifest_row(request), "_error": told}
+            row = manifest_row(request)
+            if needs:
+                needs.note(row, request.local_files)
+            yield {**row, "_error": told}
 
 
 def _lacking(

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from batches.body import nested
 from batches.columns import IGNORED, MEDIA, OURS, OUTPUT, REQUEST, is_alias, meant
 from batches.files import kind_of
 
@@ -28,6 +29,13 @@ def media_left_behind(
             continue
         if field := _medium(name, value):
             yield name, field
+
+
+def only_carried(row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the columns of a row that are read again where they are named passengers alone."""
+    yield from (name for name, _ in misspelt(row, ()))
+    if not nested(row).get("inputs"):
+        yield from (name for name, _ in media_left_behind(row, ()))
 
 
 def _medium(name: str, value: object) -> str:

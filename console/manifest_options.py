@@ -214,7 +214,7 @@ _OPTIONS = (
         multiple=True,
         metavar="NAME",
         callback=_strangers,
-        help="Column that is yours though it is called almost as a field; repeatable.",
+        help="Column that is yours though it looks like a field, or holds a medium; repeatable.",
     ),
     click.option(
         "--media-root",

@@ -1,15 +1,15 @@
 """`reelqueue results`: the table, in manifest order, at any time."""
 
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
 
-from batches.failed import failed_rows
+from batches.failed import Needs, failed_rows
 from batches.results import table
 from batches.table_file import ENDINGS, Format, Style, write_table
 from batches.table_kinds import kinds
@@ -20,7 +20,7 @@ from console.context import (
     progress_console,
     told,
 )
-from console.plain import spelled
+from console.plain import plain, spelled
 from tasks.errors import Error
 from tasks.job import State
 from tasks.reading import Batch
@@ -91,8 +91,8 @@ def results(
     end_well_on_signals()
     _, store = open_store()
     batch = find(store, name)
-    local = deque[str](maxlen=1)  # the last file that a row names, if one does
-    rows = failed_rows(store, batch.id, local.extend) if failed else _table(store, batch)
+    needs = Needs()
+    rows = failed_rows(store, batch.id, needs) if failed else _table(store, batch)
     columns = partial(kinds, store, batch.id)
     if output is None:
         lines = style.lines(rows, columns)
@@ -105,14 +105,14 @@ def results(
         say_written(None, count, output)
     say_incomplete(batch)
     if failed:
-        _say_of_failed(batch, local)
+        _say_of_failed(batch, needs)
 
 
 def _table(store: Store, batch: Batch) -> Iterator[dict[str, Any]]:
     return table(store, batch.id, simulated=store.marks.is_simulated())
 
 
-def _say_of_failed(batch: Batch, local: Iterable[str]) -> None:
+def _say_of_failed(batch: Batch, needs: Needs) -> None:
     """Say what else the rows that lack results need, or get."""
     out = progress_console()
     if batch.states[State.PARTIAL]:
@@ -120,11 +120,18 @@ def _say_of_failed(batch: Batch, local: Iterable[str]) -> None:
             f"{batch.states[State.PARTIAL]:,} of them have some results: as rows they ask for all "
             f"again; reelqueue retry {batch.name} --partial asks for what is missing"
         )
-    for path in local:
+    if needs.local_file:
         out.print(
-            f"Local files, such as {path}, are named by their paths in the folder that was "
-            "submitted, or in which the manifest lay: submit the rows with --media-root and that "
-            "folder",
+            f"Local files, such as {plain(needs.local_file)}, are named by their paths in the "
+            "folder that was submitted, or in which the manifest lay: submit the rows with "
+            "--media-root and that folder",
+            markup=False,
+        )
+    if needs.passengers:
+        options = " ".join(f"--passenger {quote(plain(name))}" for name in sorted(needs.passengers))
+        out.print(
+            f"Submit them with {options}: these columns are yours, though they look like what is "
+            "sent",
             markup=False,
         )
 

@@ -1,10 +1,12 @@
 """Tables and failed rows of a batch in the store."""
 
+import shlex
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from core_driver import Rig
 from pyarrow import parquet
 from simulator_driver import Simulator
@@ -13,10 +15,11 @@ from batches.failed import failed_rows
 from batches.journal import Journal
 from batches.queueing import Queueing
 from batches.results import table
-from batches.row import read_row
+from batches.row import Rules, read_row
 from batches.table_file import Format, Style, write_table
 from batches.table_json import json_line
 from batches.table_kinds import Kind, kinds
+from console.main import main
 from tasks import reading, reading_requests
 from tasks.ids import content_digest
 from tasks.job import State
@@ -149,3 +152,31 @@ def test_a_failed_row_of_a_partial_job_tells_the_error_that_the_table_has(
     (failed,) = failed_rows(store, batch)
     assert failed["_error"] == f"{lacking['error_code']}: {lacking['error_message']}"
     assert failed["_error"].startswith("timeoutProvider: ")
+
+
+def test_failed_rows_are_told_with_the_options_that_submit_them_again(
+    store: Store, simulator: Simulator, valkey: StoreServer, tmp_path: Path
+) -> None:
+    bad = "Look. [[sim: refuse=promptBlocked]]"
+    url = "https://media.example/a.mp4"
+    rows = [
+        {"custom_id": "a", "prompt": bad, "video": url, "speed": 5, "clip": url, "camera": "north"},
+        {"custom_id": "b", "prompt": bad, "my clip": url},
+        {"custom_id": "c", "prompt": "Look.", "mode": "x"},
+    ]
+    allowed = Rules(passengers=frozenset({"speed", "my clip", "mode"}))
+    checked = [read_row(n, row, allowed)[0] for n, row in enumerate(rows, start=1)]
+    queued = Queueing(store, Journal(tmp_path), SECRET, "b").queue(checked, lambda _: None)
+    rig = Rig(store, simulator.v1)
+    rig.jobs = [job for page in reading.rows(store, queued.batch_id) for job in page]
+    rig.run()
+    env = {"REDIS_URL": valkey.url, "REELQUEUE_NAMESPACE": store.keys.namespace}
+    again = str(tmp_path / "again.jsonl")
+    told = CliRunner(env=env).invoke(main, ["results", "b", "--failed", "-o", again])
+    assert told.exit_code == 0, told.stderr
+    options = ["--passenger", "my clip", "--passenger", "speed"]
+    assert f"Submit them with {shlex.join(options)}: these columns are yours" in told.stderr
+    env |= {"REELQUEUE_DATA_DIR": str(tmp_path)}
+    assert CliRunner(env=env).invoke(main, ["submit", again, "--preview", "9"]).exit_code == 1
+    done = CliRunner(env=env).invoke(main, ["submit", again, "--preview", "9", *options])
+    assert done.exit_code == 0, done.stderr
