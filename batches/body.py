@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from batches.columns import MEDIA, SETTINGS
-from batches.problems import BadRow, RowError
+from batches.problems import BadRow, Of, RowError
 from batches.sentences import told
 from tasks.wire.request import KNOWN_THINKING_LEVELS, MODEL, Settings, TextInference
 
@@ -30,7 +30,7 @@ def clashes(line: int, given: Mapping[str, Any]) -> list[RowError]:
     pairs += [(name, f"settings.{name}") for name in SETTINGS if name in nested]
     there = given.keys() | {f"settings.{name}" for name in nested}
     return [
-        RowError(line, a, "", f"stands beside {b}; give one of them", about_column=True)
+        RowError(line, a, "", f"stands beside {b}; give one of them", Of.COLUMN)
         for a, b in pairs
         if a in given and b in there
     ]

@@ -1,11 +1,12 @@
 """The check of a whole manifest: what is wrong with it, or what it holds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from batches.alike import Alike, Missing
-from batches.problems import BadManifest, BadRow, RowError, named, shown
+from batches.csv_rows import Cells
+from batches.problems import BadManifest, BadRow, Of, RowError, named, shown
 from batches.prompt import Prompt
 from batches.row import Row, Rules, read_row
 from batches.sources import Source
@@ -43,6 +44,7 @@ class Check:
         self._errors: list[RowError] = []
         self._count = 0
         self._columns = Alike[tuple[str, str]]()  # by name and problem
+        self._wrong_names = set[str]()  # of a header
         self._warned = Alike[str]()
         self._without_id = Alike[str]()
         self._without_medium = Alike[str]()
@@ -68,6 +70,9 @@ class Check:
         if isinstance(given, BadRow):
             self.refuse(given.errors)
             return None
+        header = None
+        if isinstance(given, Cells):
+            header, given = given.header, given.columns
         if isinstance(given, dict):
             self._note_id(line, given)
             self._note_values(given)
@@ -75,7 +80,7 @@ class Check:
         try:
             row, warnings = read_row(line, given, self._rules)
         except BadRow as exc:
-            self.refuse(exc.errors)
+            self.refuse(exc.errors if header is None else self._in_header(header, exc.errors))
             return None
         self.done.rows += 1
         self.done.results += row.body.get("numberResults", 1)
@@ -116,14 +121,23 @@ class Check:
                 if not self._missing_odd.holds(error):
                     self._take([error])
 
-    def refuse(self, errors: Sequence[RowError]) -> None:
+    def refuse(self, errors: Iterable[RowError]) -> None:
         """Take errors of a row; of those that many rows have, one is told."""
         for error in errors:
-            if error.is_missing and self._missing.holds(error):
+            if error.of is Of.MISSING and self._missing.holds(error):
                 continue
-            if error.about_column and not self._columns.is_new(_kind(error), error.line):
-                continue
-            self._take([error])
+            shared = error.of in {Of.COLUMN, Of.NAME}
+            if not shared or self._columns.is_new(_kind(error), error.line):
+                self._take([error])
+
+    def _in_header(self, header: int, errors: Sequence[RowError]) -> Iterator[RowError]:
+        """Yield errors of a row, those of names where they stand, once."""
+        for error in errors:
+            if error.of is not Of.NAME:
+                yield error
+            elif error.column not in self._wrong_names:
+                self._wrong_names.add(error.column)
+                yield replace(error, line=header, of=Of.VALUE)
 
     def _take(self, errors: Sequence[RowError], count: int = 1) -> None:
         """Count errors, and keep the first of all by their lines."""

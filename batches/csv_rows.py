@@ -4,12 +4,14 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batches.columns import MEDIA
-from batches.problems import BadRow, RowError, shown
+from batches.columns import MEDIA, REQUEST
+from batches.problems import BadRow, Of, RowError, shown
 from batches.text import LONGEST_LINE, decoded, lines
 from tasks.wire.answer import Unreadable, parse
 
@@ -21,8 +23,21 @@ _NUMBERS = {"temperature", "topP"}
 _JSON = {"messages", "inputs", "settings", "stopSequences"}
 _INTEGER = re.compile(r"-?[0-9]{1,15}(?:\.0+)?", re.ASCII)  # 900.0 as spreadsheets write 900
 _DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
-_DATA = re.compile(r"https?://.*|-?[0-9]+(?:[.][0-9]+)?|.*\n.*|.{257,}", re.DOTALL)
+_DATA = re.compile(r"https?://.*|.*\n.*|.{257,}", re.DOTALL)
 """What stands in a row, not as a column's name."""
+_NUMBER = re.compile(r"-?[0-9]+(?:[.][0-9]+)?")
+"""The same, unless names that are known stand beside it."""
+_SEPARATOR = re.compile(r"""("?)sep=([^"'\w\s]|\t)\1\r?\n?""", re.IGNORECASE | re.ASCII)
+"""The line by which Excel knows what separates the cells."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A row of a table."""
+
+    columns: dict[str, object]
+    header: int  # the line that names the columns
+
 
 _PROBLEMS = {
     "unexpected end of data": "a quote that opens in this row is never closed; close it",
@@ -33,9 +48,10 @@ _PROBLEMS = {
 
 
 def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, object]]:
-    """Yield each row with the number of its first line; a damaged row is a `BadRow`.
+    """Yield each row with the number of its first line, as `Cells` or, where damaged, a `BadRow`.
 
-    A row of empty cells is none, as a blank line is.
+    A row of empty cells is none, as a blank line is. A first line `sep=;` says what separates
+    cells, whatever `delimiter` is.
 
     Raises:
         BadManifest: the file cannot be read.
@@ -43,20 +59,28 @@ def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, object]]:
     """
     csv.field_size_limit(LONGEST_LINE)
     texts = (decoded(line, raw) for line, raw in lines(path))
-    reader = csv.reader(texts, delimiter=delimiter, strict=True)
-    names: list[str] | None = None
-    for line, cells in _read(reader):
+    first = next(texts, "")
+    said = _SEPARATOR.fullmatch(first)
+    reader = csv.reader(
+        texts if said else chain([first], texts),
+        delimiter=said[2] if said else delimiter,
+        strict=True,
+    )
+    header, names = 0, list[str]()
+    for line, cells in _read(reader, 1 if said else 0):
         if not any(cells):
             continue
-        if names is None:
-            names = _header(line, cells)
+        if not header:
+            header, names = line, _header(line, cells)
             continue
-        yield line, _row(line, names, cells)
+        row = _row(line, names, cells)
+        yield line, row if isinstance(row, BadRow) else Cells(row, header)
 
 
-def _read(reader: "Reader") -> Iterator[tuple[int, list[str]]]:
+def _read(reader: "Reader", before: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows with the numbers of their first lines; so many lines stand `before` the reader."""
     while True:
-        line = reader.line_num + 1
+        line = before + reader.line_num + 1
         try:
             yield line, next(reader)
         except StopIteration:
@@ -70,10 +94,18 @@ def _read(reader: "Reader") -> Iterator[tuple[int, list[str]]]:
 def _header(line: int, cells: Sequence[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     needed = "the first line must name the columns, such as custom_id,video,prompt"
+    is_header = not REQUEST.isdisjoint(names)
     errors = [
         RowError(line, "header", shown(name), f"is no column name; {needed}")
         for name in names
         if _DATA.fullmatch(name)
+    ]
+    errors += [
+        RowError(
+            line, "header", shown(name), f"is no column name; {needed}, or one of them beside it"
+        )
+        for name in names
+        if _NUMBER.fullmatch(name) and not is_header
     ]
     counts = Counter(names) if not errors else Counter[str]()
     errors += [
@@ -92,7 +124,7 @@ def _header(line: int, cells: Sequence[str]) -> list[str]:
     return names
 
 
-def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> object:
+def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, object] | BadRow:
     if len(cells) != len(names):
         problem = (
             f"has {len(cells)} cells, the header names {len(names)} columns; "
@@ -103,7 +135,7 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> object:
     if unnamed:
         problem = "has no name in the header; give it one"
         value = shown(cells[unnamed - 1])
-        return BadRow([RowError(line, f"column {unnamed}", value, problem, about_column=True)])
+        return BadRow([RowError(line, f"column {unnamed}", value, problem, Of.COLUMN)])
     return {
         name: _value(name, cell) for name, cell in zip(names, cells, strict=True) if cell and name
     }

@@ -23,6 +23,12 @@ _KINDS = {ending: kind for kind, endings in EXTENSIONS.items() for ending in end
 _URL_PATH = re.compile(r"[^:/?#]+:(?://[^/?#]*)?([^?#]*)")
 """RFC 3986, appendix B: finds the path of a URL behind any host, also one that cannot be read."""
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_OF_FILE = "is a file's URL: write its path, without file://"
+_UNFETCHED = (
+    "is no http(s) URL: presign it, for the provider fetches it, or name a local copy of the file"
+)
+
 LONGEST_PATH = 1024
 """Characters; what is longer is no path but, say, damaged base64."""
 
@@ -54,6 +60,9 @@ def find(value: str, roots: Sequence[Path]) -> tuple[str, Path, int] | None:
     Raises:
         NoFile: it is a path, but of no file that can be sent.
     """
+    scheme = _SCHEME.match(value)
+    if scheme and scheme[1].lower() not in {"http", "https"}:
+        raise NoFile(_OF_FILE if scheme[1].lower() == "file" else _UNFETCHED)
     if _is_url(value) or not 0 < len(value) <= LONGEST_PATH or _is_sent_as_it_is(value):
         return None
     if not is_printable(value):

@@ -3,11 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 
 from tasks.errors import Error
 
 SHOWN = 60
 """Characters of a value or name that a message repeats."""
+
+
+class Of(Enum):
+    """What of a row is wrong, and by that which other rows have the same error."""
+
+    VALUE = "value"  # none
+    COLUMN = "column"  # those that have the column
+    NAME = "name"  # the same; in a table it is wrong in the header, and there alone
+    MISSING = "missing"  # all, where none has a value of the column
 
 
 @dataclass(frozen=True)
@@ -18,10 +28,7 @@ class RowError:
     column: str
     value: str
     problem: str
-    about_column: bool = False
-    """It is the column's name that is wrong, so other rows have the same error."""
-    is_missing: bool = False
-    """The row has no value of the column; where no row has one, they have the same error."""
+    of: Of = Of.VALUE
 
     def __str__(self) -> str:
         return self.told("line")

@@ -15,9 +15,9 @@ from batches.columns import IGNORED, OURS, OUTPUT, REQUEST
 from batches.defaults import Defaults
 from batches.files import NoFile, find
 from batches.passengers import media_left_behind, misspelt
-from batches.problems import BadRow, RowError, named, shown
+from batches.problems import BadRow, Of, RowError, named, shown
 from batches.prompt import Prompt
-from batches.sentences import column
+from batches.sentences import column, with_files
 from batches.text import is_printable
 
 LONGEST_ID = 256
@@ -101,7 +101,7 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
     try:
         body, warned = checked(line, given, files.taken_out(body))
     except BadRow as exc:
-        errors += exc.errors
+        errors += map(with_files, exc.errors) if rules.roots else exc.errors
     if errors or files.errors:
         raise BadRow(errors + files.errors)
     files.put_back(body)
@@ -121,7 +121,7 @@ def _column_errors(
 
 def _refused(line: int, given: Mapping[str, Any], passengers: frozenset[str]) -> Iterator[RowError]:
     def wrong(name: str, problem: str) -> RowError:
-        return RowError(line, name, "", problem, about_column=True)
+        return RowError(line, name, "", problem, Of.NAME)
 
     for name in given:
         if name in OURS:
@@ -157,14 +157,14 @@ def _unfilled(line: int, columns: Mapping[str, Any], prompt: Prompt) -> Iterator
             f"the prompt has {slot}, but this row has no value for it. "
             f"It has {there[:MOST_NAMES]}. Write {{{slot}}} for {slot} itself"
         )
-        yield RowError(line, name, "", problem, is_missing=True)
+        yield RowError(line, name, "", problem, Of.MISSING)
 
 
 def _left_behind(line: int, given: Mapping[str, Any], rules: Rules) -> Iterator[RowError]:
     other = " but that of --defaults" if rules.defaults.body.get("inputs") else ""
     for name, right in media_left_behind(given, rules.passengers):
         problem = f"is not sent, and the row has no medium{other}: rename it {right}"
-        yield RowError(line, name, "", f"{problem}, or {_allow(name)}", about_column=True)
+        yield RowError(line, name, "", f"{problem}, or {_allow(name)}", Of.COLUMN)
 
 
 class _Files:

@@ -1,13 +1,15 @@
 """What the check of a request says, as a sentence about the user's own column."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from batches.columns import MEDIA
-from batches.problems import RowError, shown
+from batches.problems import Of, RowError, shown
 from tasks.wire.request import MODEL
 
 _MEDIUM = "an http(s) URL, a media UUID or base64"
+_MEDIUM_OR_FILE = "an http(s) URL, a local file, a media UUID or base64"
 _TAKES = {
     "custom_id": "text",
     "prompt": "text, not empty",
@@ -33,13 +35,18 @@ _TAKES = {
 _KINDS = {many: one for one, many in MEDIA.items()}
 
 
+def with_files(error: RowError) -> RowError:
+    """Return the error of a row that may name local files, too."""
+    return replace(error, problem=error.problem.replace(_MEDIUM, _MEDIUM_OR_FILE))
+
+
 def told(line: int, given: Mapping[str, Any], error: Mapping[str, Any]) -> RowError:
     """Return the row's error for one of pydantic's."""
     path = [str(part) for part in error["loc"]]
     value = "" if error["type"] == "missing" or not path else shown(error["input"])
     is_absent = error["type"] == "missing" and path == ["messages"]
-    problem = _problem(path, error)
-    return RowError(line, column(given, path), value, problem, is_missing=is_absent)
+    of = Of.MISSING if is_absent else Of.VALUE
+    return RowError(line, column(given, path), value, _problem(path, error), of)
 
 
 def _problem(path: list[str], error: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 from batches.csv_rows import csv_rows
 from batches.files import EXTENSIONS, kind_of
 from batches.folder import is_pattern, is_wild, media_rows, split_pattern
+from batches.json_faults import fault
 from batches.problems import BadManifest, BadRow, RowError, shown
 from batches.text import decoded, lines
 from tasks.wire.answer import Unreadable, parse
@@ -19,7 +20,7 @@ Note = Callable[[str], None]
 """Hears a remark about the manifest as a whole."""
 
 Given = tuple[int, object]
-"""A row's line, and its columns as a dict, or another JSON value, or the `BadRow` it is."""
+"""A row's line, and its columns as a dict or `Cells`, or another JSON value, or a `BadRow`."""
 
 
 class Format(StrEnum):
@@ -177,10 +178,12 @@ def _parsed(line: int, raw: bytes) -> object:
     try:
         given = parse(raw)
     except Unreadable as exc:
-        text = decoded(line, raw)  # says more of a byte that is wrong
+        text = decoded(line, raw).strip()  # says more of a byte that is wrong
+        if not isinstance(exc.__cause__, json.JSONDecodeError):
+            raise BadRow([fault(line, text, str(exc))]) from exc
         why = _PLACE.sub(lambda match: f" at character {int(match[1]) + 1}", str(exc))
         problem = f"is not a JSON object: {why}; write one a line"
-        raise BadRow([RowError(line, "row", shown(text.strip()), problem)]) from exc
+        raise BadRow([RowError(line, "row", shown(text), problem)]) from exc
     if _HALF.search(raw) and isinstance(given, dict):
         _check_whole(line, given)
     return given

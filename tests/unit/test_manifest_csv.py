@@ -113,7 +113,9 @@ def test_a_cell_may_have_ten_megabytes(file: Path) -> None:
         ("custom_id,prompt\ra,What?", "line 1, row: lines end in CR alone; save the file with"),
         ("custom_id,prompt\na,Wh\0at?", "line 2, row ('a,Wh\\x00at?'): holds a NUL byte"),
         (b"custom_id,prompt\na,caf\xe9", "line 2, row ('a,caf\ufffd'): byte 6 of the line (0xe9)"),
-        ("custom_id,promt\na,x\nb,x", "line 2, promt: is not sent: did you mean prompt?"),
+        ("\ncustom_id,promt\na,\nb,x", "line 2, promt: is not sent: did you mean prompt?"),
+        ("custom_id,prompt,cost\na,x,\nb,x,1", "line 1, cost: the results have a column of this"),
+        ("id,2023\na,x", "line 1, header ('2023'): is no column name; the first line must name"),
         ("custom_id,prompt,maxTokens\na,x,1k", "line 2, maxTokens ('1k'): must be a whole number"),
         ("custom_id,prompt,settings\na,x,{", "line 2, settings ('{'): must be an object like"),
         ("custom_id,prompt\na,x\na,x", "line 3, custom_id ('a'): stands on line 2 already"),
@@ -125,7 +127,38 @@ def test_what_cannot_be_read_is_told_with_line_value_and_fix(
     assert told in refusal(file, text)[0]
 
 
-@pytest.mark.parametrize("text", ["", "\n", "custom_id,prompt\n", "custom_id,prompt\n,\n"])
+def test_a_wrong_name_is_told_once_where_the_names_stand_and_wrong_values_in_their_rows(
+    file: Path,
+) -> None:
+    told = refusal(file, "custom_id,prompt,vidoe,maxTokens\na,x,y,k\nb,x,y,1\nc,x,y,z\n")
+    assert [text.split(" (")[0].split(":")[0] for text in told] == [
+        "line 1, vidoe",
+        "line 2, maxTokens",
+        "line 4, maxTokens",
+    ]
+    assert told[0].endswith("carry it along with --passenger vidoe")
+
+
+def test_a_column_may_be_called_by_a_number_beside_names_that_are_known(file: Path) -> None:
+    (row,) = read(file, "custom_id,prompt,2023,-1.5\na,What?,7,8\n")
+    assert row.columns == {"2023": "7", "-1.5": "8"}
+
+
+@pytest.mark.parametrize("first", ["sep=,", '"sep=,"', "SEP=,\r", "\ufeffsep=;", "sep=\t"])
+def test_a_first_line_by_which_excel_knows_the_separator_is_no_row(first: str, file: Path) -> None:
+    mark = first.strip('"\r')[-1]
+    text = mark.join(["custom_id", "prompt"]) + "\n" + mark.join(["a", '"What,; \tis it?"'])
+    (row,) = read(file, f"{first}\n{text}\n")
+    assert (row.line, row.custom_id) == (3, "a")
+    assert row.body["messages"][0]["content"] == "What,; \tis it?"
+    told = refusal(file, f"{first}\n{text}\nb{mark}x{mark}y\n")
+    assert told == ["line 4, row ('b'): has 3 cells, the header names 2 columns; " + CELLS]
+
+
+CELLS = "put cells with separators or line ends in quotes"
+
+
+@pytest.mark.parametrize("text", ["", "\n", "sep=,", "custom_id,prompt\n", "custom_id,prompt\n,\n"])
 def test_a_table_without_rows_is_told_what_to_hold(text: str, file: Path) -> None:
     with pytest.raises(BadManifest, match="holds no rows; the first line names the columns"):
         read(file, text)

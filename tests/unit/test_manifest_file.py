@@ -124,8 +124,35 @@ def test_an_array_of_rows_is_one_error_that_says_how_to_make_lines_of_it(
 
 def test_a_number_of_too_many_digits_is_told_with_its_line(file: Path) -> None:
     text = refusal(file, line("a") + b'\n{"n": ' + b"9" * 5000 + b"}")
-    assert "line 2, row" in text
-    assert "is not a JSON object: a number has too many digits; write one a line" in text
+    assert "line 2, n (99999" in text
+    assert "): has too many digits for a number; write it as text, in quotes" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ('"prompt": "x", "prompt": "y"', "prompt: stands twice in the row; take one out"),
+        ('"note": {"b": 1, "b": 2}', "note ('b'): stands twice in an object; take one out"),
+        (
+            '"n": 1, "note": [{"a\\nb": 1, "a\\nb": 2}]',
+            r"note ('a\nb'): stands twice in an object;",
+        ),
+        ('"note": NaN', "note (NaN): is no JSON; write null, or text, in quotes"),
+        ('"note": {"d": [1, -Infinity]}', "note (-Infinity): is no JSON; write null, or text, in"),
+        (
+            '"note": [1e400]',
+            "note (1e400): is too large or too small for a number; write it as text",
+        ),
+        ('"note": 1e-999', "note (1e-999): is too large or too small for a number; write it as"),
+        (f'"note": {"[" * 70}{"]" * 70}', 'row (\'{"custom_id": "a", "note": [[[[['),
+    ],
+)
+def test_json_that_not_all_read_alike_is_told_with_its_column_and_the_fix(
+    file: Path, fields: str, told: str
+) -> None:
+    text = refusal(file, line("b") + b'\n{"custom_id": "a", ' + fields.encode() + b"}")
+    assert f"line 2, {told}" in text
+    assert "one a line" not in text
 
 
 def test_a_list_among_rows_is_its_own_error(file: Path) -> None:

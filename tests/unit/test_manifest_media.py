@@ -144,9 +144,16 @@ def test_a_file_keeps_the_name_that_it_was_given_whatever_links_it_is_reached_by
         ("pipe.mp4", "is no regular file; name a file"),
         ("loop.mp4", "cannot be read: Too many levels of symbolic links"),
         ("gone.mp4", "gone.mp4; media are looked for beside the manifest, or in a folder named by"),
-        ("file:///etc/passwd", "must be an http(s) URL, a media UUID or base64"),
+        ("file:///etc/a b.mp4", "is a file's URL: write its path, without file://"),
+        ("File://localhost/7.mp4", "is a file's URL: write its path, without file://"),
+        (
+            "s3://bucket/7.mp4",
+            "is no http(s) URL: presign it, for the provider fetches it, or name",
+        ),
+        ("ftp://host/7.mp4", "is no http(s) URL: presign it, for the provider fetches it, or name"),
+        ("https://a b/7.mp4", "must be an http(s) URL, a local file, a media UUID or base64"),
         ("data:video/mp4;base64,AAAA", "a data URI is taken for images only"),
-        ("x" * 2000 + ".mp4", "must be an http(s) URL, a media UUID or base64"),
+        ("x" * 2000 + ".mp4", "must be an http(s) URL, a local file, a media UUID or base64"),
         ("x" * 300 + ".mp4", "cannot be read: File name too long"),
         ("a\x07.mp4", "is no printable path; rename the file"),
     ],
@@ -163,10 +170,20 @@ def test_what_is_no_file_to_send_is_told_with_line_and_fix(
     assert told in text
 
 
-def test_a_manifest_from_elsewhere_names_no_local_file(clips: Path) -> None:
-    manifest = manifest_at(listed(clips, "clips/b.mp4"), ASKED)
-    with pytest.raises(BadManifest, match="must be an http"):
+@pytest.mark.parametrize("value", ["clips/b.mp4", "file:///clips/b.mp4", "s3://bucket/7.mp4"])
+def test_a_manifest_from_elsewhere_names_no_local_file(value: str, clips: Path) -> None:
+    manifest = manifest_at(listed(clips, value), ASKED)
+    with pytest.raises(BadManifest, match=r"must be an http\(s\) URL, a media UUID or base64$"):
         manifest.check()
+
+
+def test_a_list_of_media_may_have_local_files_in_it_and_is_told_so(clips: Path) -> None:
+    path = clips.parent / "jobs.jsonl"
+    path.write_text('{"custom_id": "a", "videos": 5}\n{"custom_id": "b", "images": [5]}')
+    each = "an http(s) URL, a local file, a media UUID or base64"
+    text = refusal(path)
+    assert f"line 1, videos (5): must be a list of at least one medium, each {each}" in text
+    assert f"line 2, images.0 (5): must be {each}" in text
 
 
 def test_each_medium_of_a_folder_is_a_row_by_its_path(clips: Path) -> None:

@@ -207,7 +207,7 @@ def test_a_bad_file_of_defaults_is_told_with_its_name(text: str, told: str, tmp_
             '{"images": ["ftp://x/y", 5], "audio": "no.wav"}',
             [
                 "audio of --defaults ('no.wav'): no such file",
-                "images.0 of --defaults ('ftp://x/y'): must be an http(s) URL",
+                "images.0 of --defaults ('ftp://x/y'): is no http(s) URL",
                 "images.1 of --defaults (5): must be an http(s) URL",
             ],
         ),
