@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batches.columns import MEDIA
+from batches.files import as_path
 from batches.passengers import only_carried
 from tasks import reading, reading_requests, reading_results
 from tasks.job import ENDED, Record, State
@@ -89,9 +90,14 @@ def manifest_row(request: Request) -> dict[str, Any]:
     messages, model = body.pop("messages", None), body.pop("model", MODEL)
     row |= _question(messages) | ({} if model == MODEL else {"model": model})
     for kind, media in {**body.pop("inputs", {}), **request.files}.items():
-        paths = [medium.removeprefix("file:") for medium in media]
+        paths = [_as_written(medium) for medium in media]
         row |= {_ONE[kind]: paths[0]} if len(paths) == 1 and kind in _ONE else {kind: paths}
     return {**row, **body.pop("settings", {}), **body, **request.columns}
+
+
+def _as_written(medium: str) -> str:
+    path = medium.removeprefix("file:")
+    return medium if path == medium else as_path(path)
 
 
 def _question(messages: Any) -> dict[str, Any]:  # noqa: ANN401  as stored

@@ -44,6 +44,11 @@ def kind_of(name: str) -> str | None:
     return _KINDS.get(PurePosixPath(path).suffix[1:].lower())
 
 
+def as_path(path: str) -> str:
+    """Return a file's relative path so that `find` takes it for no URL."""
+    return f"./{path}" if _is_url(path) else path
+
+
 def find(value: str, roots: Sequence[Path]) -> tuple[str, Path, int] | None:
     """Find the local file that a medium's value names.
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from batches.files import kind_of
+from batches.files import as_path, kind_of
 from batches.problems import BadManifest, shown
 from batches.scratch import scratch, scratch_errors
 
@@ -59,7 +59,7 @@ def media_rows(
             note(sentence)
         for row, (path,) in enumerate(db.execute("SELECT path FROM paths ORDER BY path"), start=1):
             name = os.fsdecode(path)
-            yield row, {"custom_id": name, str(kind_of(name)): name}
+            yield row, {"custom_id": name, str(kind_of(as_path(name))): as_path(name)}
 
 
 class _Seen:
@@ -89,7 +89,7 @@ class _Seen:
                     yield "/".join(path)
 
     def _is_medium(self, entry: os.DirEntry[str]) -> bool:
-        kind = kind_of(entry.name)
+        kind = kind_of(as_path(entry.name))
         if kind is None:
             self._left["of no known kind"] += 1
             if len(self._examples) < _EXAMPLES:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from batches.defaults import Defaults
+from batches.failed import manifest_row
 from batches.manifest import Manifest, manifest_at
 from batches.problems import BadManifest
 from batches.prompt import Prompt
 from batches.row import LocalFile, Row, Rules
+from tasks.reading_requests import Request
 
 ASKED = Rules(Defaults(prompt=Prompt("What?")))
 UUID = "0d3c0c9a-0000-4000-8000-000000000001"
@@ -195,6 +197,27 @@ def test_each_medium_of_a_folder_is_a_row_by_its_path(clips: Path) -> None:
         ("deep/er/c.jpg", {"images": ["file:deep/er/c.jpg"]}),
     ]
     assert found[0].columns == {}
+
+
+def test_a_file_or_folder_that_is_called_as_a_url_begins_is_a_file_all_the_same(
+    tmp_path: Path,
+) -> None:
+    names = ["DATA:image/png;base64,x.png", "data:7.mp4", "data:a#b/7.mp4", "x:/y.mp4"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = rows(tmp_path)
+    assert [row.custom_id for row in found] == names
+    media = [f"file:{name}" for name in names]
+    assert [row.body["inputs"] for row in found] == [
+        {"images": media[:1]},
+        *({"videos": [medium]} for medium in media[1:]),
+    ]
+    assert [list(row.files) for row in found] == [[medium] for medium in media]
+    again = tmp_path / "again.jsonl"
+    lines = [manifest_row(Request(row.custom_id, {}, {}, row.body["inputs"])) for row in found]
+    again.write_text("\n".join(map(json.dumps, lines)))
+    assert [row.files for row in rows(again)] == [row.files for row in found]
 
 
 def test_what_a_folder_holds_beside_media_is_one_warning(clips: Path) -> None:
