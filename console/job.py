@@ -8,7 +8,7 @@ import click
 from batches.names import jobs_named
 from batches.story import Story, describe, story_of
 from console.context import find, open_store, told
-from console.tables import cell
+from console.plain import plain
 from tasks import reading
 from tasks.errors import Error
 from tasks.installation import id_secret
@@ -60,11 +60,11 @@ def _find(settings: Settings, store: Store, id_: str, name: str | None) -> Recor
 
 def _lines(story: Story) -> list[str]:
     record, (code, message) = story.record, story.failure
-    name = cell(story.request.custom_id)
+    name = plain(story.request.custom_id)
     lines = [
         f"{name}   {record.state}   {usd(record.cost)} USD   job {record.id}",
         f"  queued {_clock(record.queued_at)}  in batch {record.batch}",
-        *(f"  file {cell(file)}" for file in story.request.local_files),
+        *(f"  file {plain(file)}" for file in story.request.local_files),
         *(
             f"  attempt {a.number}  taskUUID {a.task_uuid}  sent {_clock(a.submitted_at)}  "
             f"{a.outcome or 'open'}  {usd(a.cost)} USD{_for_the_rest(a)}"
@@ -73,14 +73,14 @@ def _lines(story: Story) -> list[str]:
         *(_line(event) for event in story.events),
     ]
     if code:
-        lines.append(f"  last error: {cell(code)}: {cell(message)}")
+        lines.append(f"  last error: {plain(code)}: {plain(message)}")
     if story.surplus:
         lines.append(
             f"  kept, beyond those asked for: {len(story.surplus)} more; --json shows them"
         )
     if record.flags:
         lines.append(f"  flagged: {', '.join(sorted(record.flags))}")
-    return [*lines, story.waits_for] if story.waits_for else lines
+    return [*lines, plain(story.waits_for)] if story.waits_for else lines
 
 
 def _for_the_rest(attempt: Attempt) -> str:
@@ -91,7 +91,7 @@ def _for_the_rest(attempt: Attempt) -> str:
 
 def _line(event: Event) -> str:
     again = f"  x{event.times}, last {_clock(event.last)}" if event.times > 1 else ""
-    return f"  {_clock(event.first)}  {event.what:<15} {cell(event.detail)}{again}"
+    return f"  {_clock(event.first)}  {event.what:<15} {plain(event.detail)}{again}"
 
 
 def _clock(ms: int | None) -> str:

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -331,6 +332,21 @@ def test_a_job_tells_of_its_attempts_for_the_rest_and_why_it_waits(store: Store,
     told = json.loads(run("job", job, "--json").stdout)
     assert [(a["expected"], a["beside"]) for a in told["attempts"]] == [(2, None), (1, job)]
     assert told["attempts"][1]["task_uuid"] == ids.attempt_uuid(SECRET, job, 2)
+
+
+def test_a_job_is_shown_by_its_name_as_it_is_and_its_error_too(
+    store: Store, run: Run, tmp_path: Path
+) -> None:
+    name, said = "clip[bold]7[/]\\", "see [/videos] \x1b[2J[red]for\u202e help"
+    read, _ = read_row(1, {"custom_id": name, "prompt": "What?"})
+    Queueing(store, Journal(tmp_path), SECRET, "odd").queue([read], lambda _: None)
+    token, (claimed, *_) = take(store)
+    with store.moves() as moves:
+        moves.reject(claimed.id, token, "invalid[x]", said)
+    shown = run("job", name, "--batch", "odd").stdout
+    assert shown.startswith(f"{name}   failed")
+    assert "last error: invalid[x]: see [/videos] [red]for help" in shown
+    assert "\\[" not in shown
 
 
 @pytest.mark.parametrize(
