@@ -27,6 +27,10 @@ PATIENCE = 8.0
 """Seconds for which a store that may be restarting is waited for."""
 
 
+_ANY_WIDTH = 100_000
+"""Columns, more than any line has."""
+
+
 def told(verb: Callable[P, R]) -> Callable[P, R]:
     """End a verb that raises one of our errors, or meets a bad file, with a sentence and code 1."""
 
@@ -54,8 +58,12 @@ def end_well_on_signals() -> None:
 
 
 def data_console() -> Console:
-    """Return stdout: tables and data, no colours into a pipe or with NO_COLOR."""
-    return Console(highlight=False)
+    """Return stdout: tables and data, no colours into a pipe or with NO_COLOR.
+
+    Where it is no terminal nobody knows a width: lines are as long as what they tell.
+    """
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_ANY_WIDTH)
 
 
 def progress_console() -> Console:

@@ -5,12 +5,13 @@ import threading
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from batches.manifest import manifest_at
 from batches.results import table
 from batches.table_file import Format, Style, write_table
 from console.codes import INTERRUPTED
-from console.context import data_console, opened, progress_console, told
+from console.context import opened, progress_console, told
 from console.ready import free_port
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import Stack, plan
@@ -74,7 +75,7 @@ def _show(stack: Stack, data: Path, stop: threading.Event, *, stay: bool) -> int
     if code == INTERRUPTED:
         return code
     rows = list(table(store, batch_id, simulated=True))
-    shown = data_console()
+    shown = Console(highlight=False)  # a show for people, whose lines are cut wherever it goes
     for line in results_table(rows, shown.width, simulated=True):
         shown.print(line, soft_wrap=True)
     path = data / f"{NAME}.results.jsonl"

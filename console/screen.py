@@ -91,7 +91,7 @@ def _line(text: str, style: str = "") -> Text:
 
 
 def _remark(text: str) -> Padding:
-    return Padding(Text(text), (0, 0, 0, _INDENT))
+    return Padding(Text(text), (0, 0, 0, _INDENT), expand=False)
 
 
 def _head(look: Look) -> Table:

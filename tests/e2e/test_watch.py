@@ -175,6 +175,28 @@ def test_nothing_that_others_wrote_moves_the_cursor(here: Place, store: Store) -
         assert {"\x1b", "\u202e", "\x07"}.isdisjoint(here.run(*verb).stdout)
 
 
+def test_into_a_pipe_lines_are_as_long_as_what_they_tell(here: Place, store: Store) -> None:
+    name, said = "n" * 64, " ".join(f"word{n}" for n in range(99))
+    bad, parked = queue(store, row(), row(), name=name)
+    token, _ = take(store)
+    fail(store, bad, "invalidValue", said)
+    with store.moves() as moves:
+        moves.lose(parked, token, "", "no answer")
+    with store.moves() as moves:
+        moves.park(asked(store, parked), 600, ("unresolved", "never found"))
+    for columns in ({}, {"COLUMNS": "80"}):
+        (listed,) = [
+            line for line in here.run("list", **columns).stdout.splitlines() if "nnn" in line
+        ]
+        assert listed.split()[0] == name
+        assert "1 open, 1 of them parked" in listed
+        assert listed.rstrip().endswith(f"batch_{name}")
+        assert len(listed) < 300
+        shown = here.run("watch", name, "--once", **columns).stdout
+        assert f"1 x invalidValue: {said[:200]}" in shown
+        assert max(len(line) - len(line.rstrip()) for line in shown.splitlines()) < 80
+
+
 def test_one_look_in_json_is_one_object(here: Place, store: Store) -> None:
     queue(store, row())
     shown = here.run("watch", "batch", "--once", "--json")
