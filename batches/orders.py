@@ -168,6 +168,12 @@ def _seen(store: Store, page: Sequence[Record]) -> list[Seen]:
     return list(seen.values())
 
 
+def at_provider(store: Store, batch: Batch) -> Iterator[int]:
+    """Yield by pages how many of a batch's jobs the provider may still work on, and bill."""
+    for page in pages(store, batch, []):
+        yield _at_provider(store, page)
+
+
 def _at_provider(store: Store, jobs: Sequence[Record]) -> int:
     tasks = [(job.id, a.task_uuid) for job in jobs for a in job.attempts if a.ended_at is None]
     held = verbs.at_provider(store, [uuid for _, uuid in tasks])

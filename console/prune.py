@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+from batches import orders
+from console.codes import FATAL
 from console.context import find, open_store, progress_console, told
 from tasks import pruning
 from tasks.reading import Batch
@@ -42,26 +44,47 @@ def prune(names: tuple[str, ...], age: float | None, *, dry_run: bool, yes: bool
 
     What was paid stays in the totals. As long as callbacks may still come (a day at least) a row
     that was pruned is remembered, and not bought again. REELQUEUE_RETENTION=30d prunes by itself.
+    A batch that is not over yet stays; the others are removed all the same, and the exit code is 1.
     """
     if bool(names) == (age is not None):
         raise click.UsageError("give either the batches' names or --older-than")
     _, store = open_store()
-    batches = _chosen(store, names, age)
+    chosen = _chosen(store, names, age)
+    batches = [batch for batch in chosen if not _stays(store, batch)]
     jobs = sum(batch.total for batch in batches)
     what = f"{len(batches):,} batch{'' if len(batches) == 1 else 'es'}, {jobs:,} jobs"
     if dry_run or not batches:
         for batch in batches:
             click.echo(batch.name)
         progress_console().print(f"{what} would be removed" if batches else "nothing to prune")
-        return
-    _ask(what, yes=yes)
-    _remove(store, batches)
+    else:
+        _ask(what, yes=yes)
+    removed = len(batches) if dry_run else _remove(store, batches)
+    if removed < len(chosen):
+        raise SystemExit(FATAL)
 
 
 def _chosen(store: Store, names: Sequence[str], age: float | None) -> list[Batch]:
     if age is not None:
         return pruning.over_since(store, store.now() - round(age * 1000))
     return [find(store, name) for name in dict.fromkeys(names)]
+
+
+def _stays(store: Store, batch: Batch) -> bool:
+    """Whether a batch is not over yet; then it is told why."""
+    if batch.open or batch.cancelling or not batch.sealed:
+        _say(
+            f"batch {batch.name} stays: it has jobs that are open, or is not whole yet: reelqueue "
+            f"cancel {batch.name} gives them up"
+        )
+        return True
+    if store.window()[1] and any(orders.at_provider(store, batch)):
+        _say(
+            f"batch {batch.name} stays: the provider may still work on a job of it that was given "
+            "up, and bill it: try again when that is over"
+        )
+        return True
+    return False
 
 
 def _ask(what: str, *, yes: bool) -> None:
@@ -73,8 +96,19 @@ def _ask(what: str, *, yes: bool) -> None:
     click.confirm(f"{question}. Go on?", abort=True, err=True)
 
 
-def _remove(store: Store, batches: Sequence[Batch]) -> None:
-    out = progress_console()
+def _remove(store: Store, batches: Sequence[Batch]) -> int:
+    """Remove batches; returns how many. One that is not over after all stays, and is told."""
+    removed = 0
     for batch in batches:
-        gone = sum(pruning.pages(store, batch))
-        out.print(f"batch {batch.name}: {gone:,} jobs removed", markup=False)
+        try:
+            gone = sum(pruning.pages(store, batch))
+        except pruning.NotOver as exc:
+            _say(str(exc))
+        else:
+            _say(f"batch {batch.name}: {gone:,} jobs removed")
+            removed += 1
+    return removed
+
+
+def _say(line: str) -> None:
+    progress_console().print(line, markup=False)

@@ -258,6 +258,52 @@ def test_the_command_says_what_it_would_do_asks_and_does_it(
     assert [batch.name for batch in reading.batches(store)] == ["two"]
 
 
+def given_up_at_the_provider(store: Store, name: str) -> None:
+    """Queue a batch, send its job, give it up, and settle that."""
+    (job,) = queue(store, row(), name=name)
+    bring_to(store, job, State.PROCESSING)
+    verbs.cancel(store, [record(store, job)])
+    store.client.delete(store.keys("ends"), store.keys("shown"))
+
+
+@pytest.mark.parametrize("args", [("--older-than", "0s"), ("open", "sent", "one", "two")])
+def test_what_cannot_be_removed_is_told_and_does_not_hold_up_the_others(
+    args: tuple[str, ...], store: Store, run: Callable[..., Result]
+) -> None:
+    completed(store, 2, "one")
+    given_up_at_the_provider(store, "sent")
+    completed(store, 3, "two")
+    queue(store, row(), name="open")
+    is_named = "open" in args
+    for words in (("--dry-run",), ("--yes",)):
+        told = run(*args, *words)
+        assert told.exit_code == 1
+        assert told.stdout == ("one\ntwo\n" if "--dry-run" in words else "")
+        assert "batch sent stays: the provider may still work on a job of it" in told.stderr
+        assert ("batch open stays: it has jobs that are open" in told.stderr) == is_named
+        done = "2 batches, 5 jobs would be removed" if "--dry-run" in words else "one: 2 jobs rem"
+        assert done in told.stderr
+    left = [batch.name for batch in reading.batches(store)]
+    assert sorted(left) == ["open", "sent"]
+    alone = run("open", "--yes")
+    assert (alone.exit_code, alone.stdout) == (1, "")
+    assert alone.stderr.endswith("nothing to prune\n")
+
+
+def test_an_ending_that_is_not_settled_holds_up_its_batch_alone(
+    store: Store, run: Callable[..., Result]
+) -> None:
+    completed(store, 1, "one")
+    completed(store, 1, "two")
+    for name, done in (("one", 5000), ("two", 1000)):
+        store.client.hset(store.keys("batch", f"batch_{name}"), "done", done)
+    store.client.xadd(store.keys("ends"), {"job": "x"}, id="3000-1")
+    told = run("one", "two", "--yes")
+    assert told.exit_code == 1
+    assert "batch one cannot be pruned: its last endings are not settled yet" in told.stderr
+    assert "batch two: 1 jobs removed" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "told"),
     [
