@@ -58,11 +58,11 @@ def counted(rows: Iterable[Row], known: int, sample: int, input_tokens: int | No
     Args:
         rows: Of a manifest that was checked.
         known: How many they are.
-        sample: How many to pick, evenly; those with local files are passed over.
+        sample: How many to pick, evenly; in the place of one with local files the next without.
         input_tokens: The most tokens of an input, where the user says so: above LONG_PROMPT output
             costs more, so that is its most where nobody says.
     """
-    found = Counted()
+    found, wanted = Counted(), 0
     count = min(sample, known)
     picked = {number * known // count for number in range(count)}
     long = input_tokens is None or input_tokens > LONG_PROMPT
@@ -72,8 +72,10 @@ def counted(rows: Iterable[Row], known: int, sample: int, input_tokens: int | No
         found.rows, found.results = found.rows + 1, found.results + results
         found.most_output += reservation(most, results, long=long)
         found.files += bool(row.files)
-        if number in picked and not row.files:
+        wanted += number in picked
+        if wanted and not row.files:
             found.sample.append(row)
+            wanted -= 1
     return found
 
 

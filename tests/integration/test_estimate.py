@@ -67,6 +67,33 @@ def test_rows_with_local_files_are_not_asked_about() -> None:
     assert (found.files, found.sample) == (1, [one])
 
 
+def test_the_row_behind_one_with_a_local_file_is_asked_about_in_its_place() -> None:
+    some = rows(10)
+    files = {"file:a.mp4": LocalFile(Path("/a.mp4"), 1)}
+    mixed = [
+        Row(one.line, one.custom_id, one.body, {}, files) if number % 2 == 0 else one
+        for number, one in enumerate(some)
+    ]
+    assert counted(mixed, 10, 5, None).sample == some[1::2]
+    assert counted(mixed, 10, 10, None).sample == some[1::2]
+    assert counted([*mixed[:1] * 9, some[9]], 10, 3, None).sample == [some[9]]
+
+
+@pytest.mark.usefixtures("store")
+def test_why_nothing_was_asked_of_the_provider_is_told_as_it_is(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    local = '{"custom_id":"%d","prompt":"What?","video":"a.mp4"}\n'
+    manifest = tmp_path / "clips.jsonl"
+    manifest.write_text("".join(local % n for n in range(9)))
+    assert "all rows have local files" in run().stdout
+    assert "none was asked for" not in run("--sample", "0").stdout
+    manifest.write_text(manifest.read_text() + '{"custom_id":"b","prompt":"What?"}\n')
+    assert "1 results asked for" in run().stdout
+    assert "none was asked for" in run("--sample", "0").stdout
+
+
 def test_the_dry_run_tells_a_price_and_buys_nothing(simulator: Simulator) -> None:
     told = ask(simulator.v1, rows(3, numberResults=2))
     assert (told.results, told.trouble, told.bought) == (6, "", "")
