@@ -18,7 +18,7 @@ from console.stack import Stack, plan
 from console.submit import queue_manifest
 from console.tables import results_table
 from console.watch import watch_batch
-from tasks.environment import CHECKOUT, DEFAULT_DATA_DIR, inherited
+from tasks.environment import CHECKOUT, data_dir_of, inherited
 from tasks.settings import Settings, isolate, load
 
 MANIFEST = CHECKOUT / "examples" / "four-analyses.jsonl"
@@ -49,7 +49,7 @@ def demo(*, stay: bool) -> None:
 
 def _own_settings() -> Settings:
     """Return settings that nothing of the user's reaches but the place of the data folder."""
-    data = Path(inherited().get("REELQUEUE_DATA_DIR") or DEFAULT_DATA_DIR) / "demo"
+    data = data_dir_of(inherited()) / "demo"
     isolate(
         {
             "REELQUEUE_DATA_DIR": str(data.absolute()),

@@ -40,6 +40,9 @@ OF_ITS_COMMAND = (
 )
 """What its command line reads beside them, whoever they were meant for."""
 
+PATHS = frozenset({"REELQUEUE_DATA_DIR", *(f"{name}_FILE" for name in SECRETS)})
+"""What names files and folders: relative to `.env` in that, else to the working folder."""
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA_DIR = CHECKOUT / ".reelqueue"
 
@@ -47,6 +50,28 @@ DEFAULT_DATA_DIR = CHECKOUT / ".reelqueue"
 def env_file() -> Path:
     """Return the `.env` to read: the checkout's, or what REELQUEUE_ENV_FILE names instead."""
     return Path(os.environ.get("REELQUEUE_ENV_FILE") or CHECKOUT / ".env")
+
+
+def expanded(name: str, path: str | Path) -> Path:
+    """Return the path that setting `name` has, a `~` in front as the home of its user.
+
+    Raises:
+        ConfigurationError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(f"{name}: there is no such home: {path}") from None
+
+
+def _written() -> dict[str, str | None]:
+    """Return what stands in `.env`, relative paths as they are meant there."""
+    file = env_file()
+    folder = file.absolute().parent
+    return {
+        name: str(folder / expanded(name, value)) if value and name in PATHS else value
+        for name, value in dotenv_values(file).items()
+    }
 
 
 def origin(name: str, *, given: bool) -> str:
@@ -95,10 +120,23 @@ def _given() -> dict[str, str]:
     """Return `.env` overridden by the environment; in both an empty value counts as unset."""
     return {
         name: value
-        for source in (dotenv_values(env_file()), os.environ)
+        for source in (_written(), os.environ)
         for name, value in source.items()
         if value
     }
+
+
+class WrittenPaths(PydanticBaseSettingsSource):
+    """Paths from `.env`, which are relative to it."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: the source answers for all fields at once."""
+        return None, field.alias or field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return those of settings; where secrets stand `SecretFiles` finds itself."""
+        path = _written().get("REELQUEUE_DATA_DIR")
+        return {"REELQUEUE_DATA_DIR": path} if path else {}
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -110,17 +148,23 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Return the secrets that no earlier source gave."""
-        given = {**_given(), **self.current_state}
-        data_dir = Path(given.get("REELQUEUE_DATA_DIR") or DEFAULT_DATA_DIR)
+        files = _given()
+        given = {**files, **self.current_state}
+        data_dir = data_dir_of(given)
         paths = {
-            name: _secret_path(name, given, data_dir) for name in SECRETS if not given.get(name)
+            name: _secret_path(name, files, data_dir) for name in SECRETS if not given.get(name)
         }
         return {name: _read(name, path) for name, path in paths.items() if path}
 
 
+def data_dir_of(given: Mapping[str, Any]) -> Path:
+    """Return the data folder by settings as they are written."""
+    return expanded("REELQUEUE_DATA_DIR", given.get("REELQUEUE_DATA_DIR") or DEFAULT_DATA_DIR)
+
+
 def _secret_path(name: str, given: Mapping[str, Any], data_dir: Path) -> Path | None:
     if given.get(f"{name}_FILE"):
-        return Path(given[f"{name}_FILE"])
+        return expanded(f"{name}_FILE", given[f"{name}_FILE"])
     generated = secret_file(data_dir, name)
     return generated if name in GENERATED and generated.exists() else None
 

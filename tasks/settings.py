@@ -5,13 +5,21 @@ Kinds of values are in setting_kinds.py, where they are read from in environment
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tasks.environment import DEFAULT_DATA_DIR, SECRETS, SecretFiles, env_file
+from tasks.environment import (
+    DEFAULT_DATA_DIR,
+    SECRETS,
+    SecretFiles,
+    WrittenPaths,
+    env_file,
+    expanded,
+)
 from tasks.errors import ConfigurationError
 from tasks.setting_kinds import (
     Allowed,
@@ -34,6 +42,9 @@ LEAST_TOKEN = 32
 """Characters of REELQUEUE_API_TOKEN: 128 bits in hexadecimal."""
 
 
+Folder = Annotated[Path, AfterValidator(partial(expanded, "REELQUEUE_DATA_DIR"))]
+
+
 def _named(name: str, default: Any = None, **limits: Any) -> Any:  # noqa: ANN401  as Field itself
     return Field(default, alias=name, **limits)
 
@@ -53,7 +64,7 @@ class Settings(BaseSettings):
     installation_secret: SecretStr | None = _named("REELQUEUE_INSTALLATION_SECRET")
     flower_auth: UserAndPassword | None = _named("REELQUEUE_FLOWER_AUTH")
     api_token: HeaderSecret | None = _named("REELQUEUE_API_TOKEN")
-    data_dir: Path = _named("REELQUEUE_DATA_DIR", DEFAULT_DATA_DIR)
+    data_dir: Folder = _named("REELQUEUE_DATA_DIR", DEFAULT_DATA_DIR)
     namespace: str = _named("REELQUEUE_NAMESPACE", NAMESPACE, pattern=r"^[a-z0-9_-]{1,32}$")
     host: str = _named("REELQUEUE_HOST", "127.0.0.1")
     port: int = _named("REELQUEUE_PORT", 8000, ge=1, le=65535)
@@ -85,9 +96,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read overrides, then the environment, then `.env`, then secret files."""
+        """Read overrides, then the environment, then `.env`, its paths first, then secret files."""
         del file_secret_settings  # one folder for all secrets; ours are named one by one
-        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls)
+        ours = WrittenPaths(settings_cls), dotenv_settings, SecretFiles(settings_cls)
+        return init_settings, env_settings, *ours
 
     @property
     def first_poll(self) -> float:

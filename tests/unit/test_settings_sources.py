@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.environment import origin, secret_file, store_is_given
+from tasks.environment import frozen, origin, secret_file, store_is_given
 from tasks.errors import ConfigurationError
 from tasks.settings import isolate, load, names
 
@@ -80,6 +80,74 @@ def test_the_data_folder_of_an_override_is_the_one_searched(env: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text("redis://elsewhere")
     assert load({"REELQUEUE_DATA_DIR": elsewhere}).store_url() == "redis://elsewhere"
+
+
+@pytest.fixture
+def elsewhere(env: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in another folder than that of `.env`, with a home of one's own; returns the folder."""
+    for name in ("home", "cwd"):
+        (env.parent / name).mkdir()
+    monkeypatch.setenv("HOME", str(env.parent / "home"))
+    monkeypatch.delenv("REELQUEUE_DATA_DIR")
+    monkeypatch.chdir(env.parent / "cwd")
+    return env.parent / "cwd"
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_path_in_the_env_file_is_relative_to_its_folder(env: Path) -> None:
+    file = secret_file(env.parent / "own" / "data", "REDIS_URL")
+    file.parent.mkdir(parents=True)
+    file.write_text("redis://own")
+    (env.parent / "key").write_text("rw-file")
+    env.write_text("REELQUEUE_DATA_DIR=own/data\nRUNWARE_API_KEY_FILE=key\n")
+    assert load().data_dir == env.parent / "own" / "data"
+    assert (load().store_url(), key()) == ("redis://own", "rw-file")
+    child = frozen(names())
+    assert child["REELQUEUE_DATA_DIR"] == str(env.parent / "own" / "data")
+    assert child["RUNWARE_API_KEY_FILE"] == str(env.parent / "key")
+
+
+def test_a_path_in_the_environment_is_relative_to_the_working_folder(
+    env: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.write_text("REELQUEUE_DATA_DIR=own\nRUNWARE_API_KEY_FILE=nowhere\n")
+    (elsewhere / "key").write_text("rw-here")
+    monkeypatch.setenv("REELQUEUE_DATA_DIR", "mine")
+    monkeypatch.setenv("RUNWARE_API_KEY_FILE", "key")
+    assert load().data_dir.absolute() == elsewhere / "mine"
+    assert key() == "rw-here"
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("place", ["environment", "env file", "override"])
+def test_a_tilde_is_the_users_home_wherever_it_stands(
+    place: str, env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = env.parent / "home" / "rq"
+    secret_file(data, "REDIS_URL").parent.mkdir(parents=True)
+    secret_file(data, "REDIS_URL").write_text("redis://home")
+    (data / "key").write_text("rw-home")
+    given = {"REELQUEUE_DATA_DIR": "~/rq", "RUNWARE_API_KEY_FILE": "~/rq/key"}
+    if place == "env file":
+        env.write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+    else:
+        monkeypatch.setenv("RUNWARE_API_KEY_FILE", "~/rq/key")
+    if place == "environment":
+        monkeypatch.setenv("REELQUEUE_DATA_DIR", "~/rq")
+    settings = load({"REELQUEUE_DATA_DIR": "~/rq"} if place == "override" else None)
+    assert (settings.data_dir, settings.store_url()) == (data, "redis://home")
+    assert key() == "rw-home"
+
+
+@pytest.mark.usefixtures("env")
+def test_the_home_of_nobody_is_told_with_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELQUEUE_DATA_DIR", "~no-such-user/rq")
+    with pytest.raises(ConfigurationError, match="REELQUEUE_DATA_DIR: there is no such home"):
+        load()
+    monkeypatch.setenv("REELQUEUE_DATA_DIR", "rq")
+    monkeypatch.setenv("RUNWARE_API_KEY_FILE", "~no-such-user/key")
+    with pytest.raises(ConfigurationError, match="RUNWARE_API_KEY_FILE: there is no such home"):
+        load()
 
 
 def test_the_key_of_the_service_is_never_taken_from_the_data_folder(env: Path) -> None:
