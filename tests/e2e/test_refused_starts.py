@@ -88,7 +88,7 @@ def test_without_a_running_up_the_other_verbs_say_to_start_it(
 def test_a_store_of_the_users_with_another_providers_answers_is_refused_before_any_start(
     place: Place, valkey: StoreServer, namespace: str, provider: Simulator
 ) -> None:
-    Store.open(valkey.url, namespace).check("simulated", 8)
+    Store.open(valkey.url, namespace).marks.check("simulated", 8)
     place.env |= {"REDIS_URL": valkey.url, "REELQUEUE_NAMESPACE": namespace}
     told = refused(place, "up", **real(provider))
     assert told.startswith("reelqueue: the store holds answers of 'simulated'")
