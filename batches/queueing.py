@@ -36,6 +36,7 @@ class Plan:
     known: int
     batch_exists: bool
     again: int = 0  # of the known: jobs that ended for want of their files, to be retried
+    pruned: int = 0  # rows, neither new nor known: they were bought before, and their jobs removed
 
 
 @dataclass
@@ -79,22 +80,23 @@ class Queueing:
         if batch is None:
             self._check_unpruned(rows)
             return Plan(new=count, known=0, batch_exists=False)
-        new, known, again, changed = 0, 0, 0, []
+        new, known, again, pruned, changed = 0, 0, 0, 0, list[str]()
         for chunk in chunked(rows):
             records = self._records(batch.id, chunk)
-            for one in looked_up(chunk, records, self.uploads):
-                new += one.record is None
-                known += one.record is not None
-                again += bool(one.row.files) and one.lacked
-                if one.differs:
-                    changed.append(_line(one))
+            looked = looked_up(chunk, records, self.uploads)
+            unknown = [one.row for one in looked if one.record is None]
+            gone = self._pruned(batch.id, unknown)
+            new, pruned = new + len(unknown) - gone, pruned + gone
+            known += len(looked) - len(unknown)
+            again += sum(bool(one.row.files) and one.lacked for one in looked)
+            changed += [_line(one) for one in looked if one.differs]
         if changed:
             raise BadManifest(
                 f"batch {self.name} has these rows with other content; nothing was added. Give the "
                 "changed rows a new custom_id, or the batch a new --name:\n"
                 + "\n".join(changed[:MOST_TOLD])
             )
-        return Plan(new, known, batch_exists=True, again=again)
+        return Plan(new, known, batch_exists=True, again=again, pruned=pruned)
 
     def _check_unpruned(self, rows: Iterable[Row]) -> None:
         """See that no row of a batch that is not there was bought before.
@@ -105,16 +107,18 @@ class Queueing:
         before = self.journal.known(self.name)
         if before is None:  # a new name: nothing has to be read
             return
-        gone = 0
-        for chunk in chunked(rows):
-            jobs = [ids.job_id(self.secret, before, row.custom_id) for row in chunk]
-            gone += pruning.pruned(self.store, jobs)
+        gone = sum(self._pruned(before, chunk) for chunk in chunked(rows))
         if gone:
             raise BadManifest(
                 f"{gone} of its rows were bought in a batch {self.name} that has been pruned; "
                 "their results are gone, and nothing was added. To buy them again give the batch "
                 "another --name"
             )
+
+    def _pruned(self, batch_id: str, rows: Sequence[Row]) -> int:
+        """Return of how many rows the jobs were removed, and are remembered."""
+        jobs = [ids.job_id(self.secret, batch_id, row.custom_id) for row in rows]
+        return pruning.pruned(self.store, jobs)
 
     def _records(self, batch_id: str, rows: Sequence[Row]) -> list[Record | None]:
         jobs = [ids.job_id(self.secret, batch_id, row.custom_id) for row in rows]

@@ -147,8 +147,13 @@ def queue_manifest(
     known = f", {plan.known} known before" if plan.known else ""
     if budget and (batch := reading.batch(store, queued.batch_id)):
         out.print(limited(budget, batch), markup=False)
-    jobs = _count(plan.new - queued.withheld, "job")
+    jobs = _count(queued.added - queued.withheld, "job")
     out.print(f"batch {name}: {jobs} queued{known} ({queued.batch_id})")
+    if plan.pruned:
+        out.print(
+            f"{plan.pruned} of its rows were bought before and pruned: they are not bought again, "
+            "and their results are gone. To buy them again give the batch another --name"
+        )
     if uploads and uploads.tally.is_any:
         out.print(sent(uploads))
     for remark in remarks(queued):
@@ -177,6 +182,7 @@ def _announce(plan: Plan, name: str, out: Console, *, ask: bool) -> None:
         return
     rows = _count(plan.new, "row")
     adding = f"adding {rows} at the end of its table, {plan.known} already known"
+    adding += f", {plan.pruned} bought before and pruned" if plan.pruned else ""
     if ask and sys.stdin.isatty():
         click.confirm(f"Batch {name} exists: {adding}. Go on?", abort=True, err=True)
     else:

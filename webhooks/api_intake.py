@@ -24,7 +24,7 @@ class Taken:
 
     batch: Batch
     added: int  # jobs
-    known: int  # that were recorded before
+    known: int  # that were recorded before, and may have been pruned since
 
 
 def secret_of(desk: Api) -> bytes:
@@ -54,7 +54,7 @@ def take(desk: Api, file: Path, name: str, secret: bytes) -> Taken:
             manifest = manifest_at(file)
             count = manifest.check().rows
             plan = queueing.plan(manifest.rows(), count)
-            batch_id = queueing.queue(manifest.rows(), lambda _count: None).batch_id
+            queued = queueing.queue(manifest.rows(), lambda _count: None)
     except Timeout:
         message = "another submission of this batch is on its way"
         raise Refused(409, "conflict", message) from None
@@ -65,10 +65,10 @@ def take(desk: Api, file: Path, name: str, secret: bytes) -> Taken:
         raise Refused(503, "unavailable", str(exc)) from exc
     except StoreRefused as exc:
         raise Refused(409, "conflict", str(exc)) from exc
-    batch = reading.batch(desk.patient, batch_id)
+    batch = reading.batch(desk.patient, queued.batch_id)
     if batch is None:
         raise Refused(409, "conflict", "the batch was removed meanwhile")
-    return Taken(batch, plan.new, plan.known)
+    return Taken(batch, queued.added, plan.known + plan.pruned)
 
 
 def _details(bad: BadManifest) -> list[Detail]:

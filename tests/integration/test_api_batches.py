@@ -13,6 +13,7 @@ from store_driver import StoreServer
 
 from batches.results import table
 from tasks import reading, verbs
+from tasks.ids import job_id
 from tasks.steps import receive
 
 ROWS = [row("a", camera="north"), row("b", prompt="Who?", numberResults=2), row("c")]
@@ -52,6 +53,17 @@ def test_rows_that_are_new_are_added_to_their_batch(api: Api) -> None:
     more = api.submit("grows", manifest(ROWS))
     assert (more.status_code, more.json()["added"], more.json()["known"]) == (201, 2, 1)
     assert more.json()["request_counts"]["total"] == 3
+
+
+def test_rows_that_were_bought_and_pruned_are_not_told_as_added(api: Api) -> None:
+    batch = api.submit("half", manifest(ROWS[:1])).json()["id"]
+    gone = job_id(b"i" * 64, batch, "b")
+    api.store.client.set(api.store.keys("tombstone", gone), f"{batch}|0", ex=600)
+    more = api.submit("half", manifest(ROWS))
+    assert (more.status_code, more.json()["added"], more.json()["known"]) == (201, 1, 2)
+    assert more.json()["request_counts"]["total"] == 2
+    again = api.submit("half", manifest(ROWS))
+    assert (again.status_code, again.json()["added"], again.json()["known"]) == (200, 0, 3)
 
 
 def test_ids_come_from_the_journal_that_the_command_uses(api: Api) -> None:

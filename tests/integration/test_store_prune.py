@@ -1,5 +1,6 @@
 """Removing a batch that is over: nothing of it stays but what protects the user's money."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -22,6 +23,7 @@ from core_driver import (
 from store_driver import StoreServer
 
 from batches.journal import Journal
+from batches.manifest import manifest_at
 from batches.problems import BadManifest
 from batches.queueing import Queueing
 from batches.row import read_row
@@ -46,7 +48,13 @@ def run(valkey: StoreServer, namespace: str) -> Callable[..., Result]:
         "REELQUEUE_NAMESPACE": namespace,
         "REELQUEUE_INSTALLATION_SECRET": SECRET.decode(),
     }
-    return lambda *args, **given: CliRunner(env=env).invoke(main, ["prune", *args], **given)
+
+    def run_one(*args: str, data_dir: Path | None = None) -> Result:
+        verb = [] if args[:1] == ("submit",) else ["prune"]
+        more = {"REELQUEUE_DATA_DIR": str(data_dir)} if data_dir else {}
+        return CliRunner(env=env | more).invoke(main, [*verb, *args])
+
+    return run_one
 
 
 def keys(store: Store) -> set[str]:
@@ -193,6 +201,42 @@ def test_the_same_manifest_again_buys_nothing_while_it_is_remembered(
     for key in store.client.keys(store.keys("tombstone", "*")):
         store.client.delete(key)  # their time is over
     assert queueing.plan(rows, len(rows)).new == 2
+
+
+def test_pruned_rows_of_a_batch_that_is_there_are_told_and_are_neither_new_nor_queued(
+    store: Store, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    def written(count: int) -> list[str]:
+        rows = [{"custom_id": str(n), "prompt": "What?"} for n in range(count, 0, -1)]
+        (tmp_path / "clips.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        return ["submit", str(tmp_path / "clips.jsonl")]
+
+    def submitted(args: list[str]) -> str:
+        done = run(*args, data_dir=tmp_path)
+        assert done.exit_code == 0, done.stderr
+        return done.stderr
+
+    submitted(written(2))
+    batch = the_batch(store, "clips").id
+    complete(store, [ids.job_id(SECRET, batch, str(n)) for n in (1, 2)])
+    list(pruning.pages(store, the_batch(store, "clips")))
+    (tmp_path / "late.jsonl").write_text('{"custom_id": "3", "prompt": "What?"}\n')
+    submitted(["submit", str(tmp_path / "late.jsonl"), "--name", "clips"])
+    plan = Queueing(store, Journal(tmp_path), SECRET, "clips").plan(
+        manifest_at(tmp_path / "late.jsonl").rows(), 1
+    )
+    assert (plan.new, plan.known, plan.pruned) == (0, 1, 0)
+    told = submitted(written(5))
+    adding = "adding 2 rows at the end of its table, 1 already known, 2 bought before and pruned"
+    assert adding in told
+    assert "batch clips: 2 jobs queued, 1 known before (batch_" in told
+    said = "2 of its rows were bought before and pruned: they are not bought again, and"
+    assert said in told
+    assert "give the batch another --name" in told
+    assert the_batch(store, "clips").total == 3
+    told = submitted(written(5))
+    assert "batch clips: 0 jobs queued, 3 known before" in told
+    assert said in told
 
 
 def test_rows_that_were_never_sent_are_queued_again_after_their_batch_was_pruned(
