@@ -32,8 +32,9 @@ def cancel(
     and its results are kept, flagged as late. `reelqueue retry` takes jobs up again. A cancelling
     that is interrupted is completed by the running worker, or by the same command.
     """
+    which = Named(name, custom_ids, ids_from, jobs)
     settings, store = open_store()
-    batch, ids = chosen(settings, store, Named(name, custom_ids, ids_from, jobs))
+    batch, ids = chosen(settings, store, which)
     whole = batch is not None and not ids
     count = _open(store, batch, ids)
     if not count and not (whole and batch and (batch.cancelling or not batch.sealed)):

@@ -43,27 +43,32 @@ def which_jobs(verb: Verb) -> Verb:
 
 @dataclass(frozen=True)
 class Named:
-    """What the command line names."""
+    """What the command line names.
+
+    Raises:
+        click.UsageError: neither a batch nor a job is named, or both are.
+    """
 
     name: str | None  # of a batch
     custom_ids: Sequence[str]
     ids_from: Path | None
     jobs: Sequence[str]
 
+    def __post_init__(self) -> None:
+        if self.jobs and (self.name or self.custom_ids or self.ids_from):
+            raise click.UsageError("--job names jobs of any batch: give it without NAME and --id")
+        if not self.jobs and self.name is None:
+            raise click.UsageError("give the batch's NAME, or --job ID")
+
 
 def chosen(settings: Settings, store: Store, named: Named) -> tuple[Batch | None, list[str]]:
     """Return the batch, if one is named, and the ids of the jobs that are; none: the whole batch.
 
     Raises:
-        click.UsageError: neither a batch nor a job is named, or both are.
         Error: a name or an id is not known, or the file cannot be read.
     """
-    if named.jobs and (named.name or named.custom_ids or named.ids_from):
-        raise click.UsageError("--job names jobs of any batch: give it without NAME and --id")
-    if named.jobs:
-        return None, orders.of_ids(store, named.jobs)
     if named.name is None:
-        raise click.UsageError("give the batch's NAME, or --job ID")
+        return None, orders.of_ids(store, named.jobs)
     batch = find(store, named.name)
     wanted = [*named.custom_ids, *(_listed(named.ids_from) if named.ids_from else [])]
     if not wanted:

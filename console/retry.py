@@ -61,9 +61,10 @@ def retry(
     reelqueue retry jobs --id clip-7 --id clip-9
     reelqueue retry jobs --parked                send again what got no clear answer
     """
+    which = Named(name, custom_ids, ids_from, jobs)
     settings, store = open_store()
     secret = id_secret(store, settings)
-    batch, ids = chosen(settings, store, Named(name, custom_ids, ids_from, jobs))
+    batch, ids = chosen(settings, store, which)
     named = _stands(stands, by_id=bool(ids), by_error=bool(codes or classes))
     choice = Choice(named, frozenset(codes), frozenset(classes))
     if batch and batch.cancelling:

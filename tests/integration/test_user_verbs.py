@@ -350,6 +350,29 @@ def test_a_job_is_shown_by_its_name_as_it_is_and_its_error_too(
 
 
 @pytest.mark.parametrize(
+    "args",
+    [
+        ("retry",),
+        ("retry", "--job", "x", "y"),
+        ("cancel",),
+        ("cancel", "--job", "x", "y"),
+        ("cancel", "--job", "x", "--id", "y"),
+        ("pause",),
+        ("resume", "mix", "--all"),
+        ("prune",),
+        ("results", "mix", "-o", "x.csv", "--failed"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_told_before_a_store_is_asked_for(
+    args: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = CliRunner(env={"REELQUEUE_DATA_DIR": str(tmp_path)}).invoke(main, args)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Usage: main" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("args", "code", "told"),
     [
         (("retry", "nobody"), 1, "there is no batch 'nobody'"),
