@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from core_driver import Rig
 from pyarrow import parquet
 from simulator_driver import Simulator
+from store_driver import StoreServer
 
 from batches.failed import failed_rows
 from batches.journal import Journal
