@@ -46,8 +46,9 @@ class Witness:
     def forget(self) -> None:
         """Remove the record: the worker has ended in order."""
         if self._file:
-            with suppress(OSError):
+            with suppress(OSError):  # others may have theirs in the folder
                 self._file.unlink(missing_ok=True)
+                self._file.parent.rmdir()
 
 
 def of_worker(worker: str, data_dir: Path, namespace: str) -> Witness:

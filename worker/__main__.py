@@ -39,9 +39,9 @@ def _leave(member: Crew) -> None:
     """Say that this worker has ended in order; untold, the next one is only more careful."""
     try:
         member.context.store.marks.close(member.name)
-        member.context.store.witness.forget()
     except Error as exc:
         member.context.log.info("leave.failed", reason=str(exc))
+    member.context.store.witness.forget()
 
 
 def _crew_once_the_store_answers() -> Crew:

@@ -36,8 +36,11 @@ def test_another_store_has_a_record_of_its_own(data: str, namespace: str) -> Non
 def test_a_worker_that_ended_in_order_leaves_nothing(place: Path) -> None:
     first = of_worker("first", Path("data"), "ns")
     first.claimed("7")
+    other = of_worker("other", Path("elsewhere"), "ns")
     first.forget()
-    assert list(place.iterdir()) == []
+    assert len(list(place.iterdir())) == 1
+    other.forget()
+    assert not place.exists()
 
 
 @pytest.mark.parametrize(
