@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from redis.connection import parse_url
@@ -38,14 +38,33 @@ def _user_and_password(value: SecretStr) -> SecretStr:
 
 
 def _store_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
     try:
-        parse_store_url(value.get_secret_value())
+        told = parse_store_url(url)
     except (ValueError, TypeError):  # its text quotes the URL, and the URL holds a password
         raise ValueError(
             "must be redis://:PASSWORD@HOST:PORT/0, rediss://... for TLS or unix://..., special "
             "characters of the password written as %XX"
         ) from None
+    if unknown := parse_qs(urlsplit(url).query).keys() - {
+        "db",
+        *_OF_TLS * url.startswith("rediss:"),
+    }:
+        raise ValueError(
+            f"what may stand behind ? is db, and for rediss:// {', '.join(_OF_TLS)}; not "
+            f"{', '.join(sorted(unknown))}"
+        )
+    if told.get("ssl_cert_reqs", "required") not in _CHECKS:
+        raise ValueError(f"ssl_cert_reqs must be one of {', '.join(_CHECKS)}")
     return value
+
+
+_OF_TLS = (
+    *("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password"),
+    *("ssl_cert_reqs", "ssl_check_hostname"),
+)
+"""What a store's URL may tell of TLS: what redis-py and Celery both take."""
+_CHECKS = ("required", "optional", "none")
 
 
 parse_store_url: Callable[[str], dict[str, Any]] = parse_url  # redis-py leaves it untyped

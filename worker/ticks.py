@@ -183,7 +183,7 @@ class Ticker(threading.Thread):
         queue = doors(self._crew.context.settings.namespace)
         try:
             app.send_task(f"reelqueue.{kind}", args=given, argsrepr=shown, queue=queue, retry=False)
-        except OperationalError:
+        except Exception:
             seat.leave()
             raise
 

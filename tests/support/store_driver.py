@@ -40,6 +40,21 @@ def free_port() -> int:
     raise AssertionError
 
 
+def certified(folder: Path) -> tuple[Path, *tuple[str, ...]]:
+    """Make a certificate for 127.0.0.1; returns its file and a server's options to use it."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    asked = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext"
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(
+        [shutil.which("openssl") or "", *asked.split(), "subjectAltName=IP:127.0.0.1", *files],
+        check=True,
+        capture_output=True,
+    )
+    used = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    trusted = ["--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no"]
+    return certificate, *used, *trusted
+
+
 class StoreServer:
     """One server process with AOF; it can be killed, frozen and started again on its data."""
 
