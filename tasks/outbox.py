@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from time import monotonic
 
 import redis
 
@@ -17,7 +18,10 @@ MOST = 100
 ABANDONED = 15.0
 """Idle seconds after which another consumer takes an entry over; longer than an effect takes."""
 DELIVERIES = 5
-"""Times an entry is handed out before it is set aside, so that one poison entry blocks nothing."""
+"""Times an entry is handed out until a failure sets it aside, so that one poison entry blocks
+nothing. A store that is away is no failure of the entry."""
+DEATHS = 2 * DELIVERIES
+"""Times beyond which it is set aside untried: what its effect does, ends the process."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Entry:
     to: State
     batch: str = ""
     is_called: bool = False  # a Celery message brought the job, so somebody is to be told
+    is_worn: bool = False  # was handed out so often that it is set aside if it fails now
 
 
 class Outbox:
@@ -103,6 +108,19 @@ class Outbox:
             ids = dict.fromkeys(entry.id for entry in entries)
             self._store.scripts.run("settled", self._key, self._stream.group, *ids)
 
+    def failed(self, entries: Sequence[Entry], exc: Exception) -> None:
+        """Set aside what has failed too often; where the store was away that does not count."""
+        worn = [entry for entry in entries if entry.is_worn]
+        if worn and isinstance(exc, StoreAway):
+            ids = list(dict.fromkeys(entry.id for entry in worn))
+            given = {"min_idle_time": 0, "retrycount": DELIVERIES - 1, "justid": True}
+            with store_errors():
+                self._store.client.xclaim(
+                    self._key, self._stream.group, self._consumer, message_ids=ids, **given
+                )
+        else:
+            self._set_aside(worn)
+
     def _without_poison(self, entries: list[Entry]) -> list[Entry]:
         if not entries:
             return []
@@ -111,14 +129,20 @@ class Outbox:
             pending = self._store.client.xpending_range(
                 self._key, self._stream.group, *ends, len(entries), self._consumer
             )
-        worn = {p["message_id"].decode() for p in pending if p["times_delivered"] > DELIVERIES}
-        aside = [entry for entry in entries if entry.id in worn]
-        if aside and self._stream.aside:
-            jobs = [entry.job for entry in aside]
+        times = {p["message_id"].decode(): p["times_delivered"] for p in pending}
+        self._set_aside([entry for entry in entries if times.get(entry.id, 1) > DEATHS])
+        return [
+            replace(entry, is_worn=times.get(entry.id, 1) >= DELIVERIES)
+            for entry in entries
+            if times.get(entry.id, 1) <= DEATHS
+        ]
+
+    def _set_aside(self, entries: Sequence[Entry]) -> None:
+        if entries and self._stream.aside:
+            jobs = [entry.job for entry in entries]
             with store_errors():
                 self._store.client.rpush(self._store.keys(self._stream.aside), *jobs)
-        self.done(aside)
-        return [entry for entry in entries if entry.id not in worn]
+        self.done(entries)
 
 
 def drain(outbox: Outbox, effect: Callable[[Sequence[Entry]], None]) -> int:
@@ -128,23 +152,34 @@ def drain(outbox: Outbox, effect: Callable[[Sequence[Entry]], None]) -> int:
     among others is tried alone when it is handed out again, so that it takes none with it.
 
     Raises:
-        StoreAway: what was taken is handed out again later.
-        Exception: what the effect of the last portion that failed raised; the same happens.
+        Exception: what the effect of the last portion that failed raised, StoreAway where the store
+            is; what was taken is handed out again later, or was set aside.
     """
     left, fresh = outbox.take()
-    failed: Exception | None = None
+    failed, until = list[Exception](), monotonic() + ABANDONED
     alone = [list(portion) for _, portion in groupby(left, lambda entry: entry.id)]
     for portion in filter(None, [*alone, fresh]):
-        try:
-            effect(portion)
-            outbox.done(portion)
-        except StoreAway:
-            raise
-        except Exception as exc:  # noqa: BLE001  an effect may raise anything; raised below
-            failed = exc
+        failed += _applied(outbox, effect, portion)
+        # It may be away for one entry only; but who waits for it too long loses the others.
+        if failed and isinstance(failed[-1], StoreAway) and monotonic() > until:
+            break
     if failed:
-        raise failed
+        raise failed[-1]
     return len(left) + len(fresh)
+
+
+def _applied(
+    outbox: Outbox, effect: Callable[[Sequence[Entry]], None], portion: Sequence[Entry]
+) -> list[Exception]:
+    """Apply `effect` to a portion; returns what went wrong, if anything."""
+    try:
+        effect(portion)
+        outbox.done(portion)
+    except Exception as exc:  # noqa: BLE001  an effect may raise anything; raised by `drain`
+        with suppress(StoreAway):
+            outbox.failed(portion, exc)
+        return [exc]
+    return []
 
 
 def _entries(given: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:

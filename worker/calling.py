@@ -1,7 +1,8 @@
 """What else a caller wants called, or told, when a task is over: links, the chain's rest, chords.
 
-A signature that cannot be published, in a serializer nobody here knows say, is left out and logged:
-it must hold up neither its own caller nor the endings that come behind it.
+A signature that cannot be published (in a serializer that nobody here knows, or to a queue that is
+another program's key) is left out and logged: it must hold up neither its own caller nor the
+endings that come behind it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,10 +13,10 @@ from uuid import NAMESPACE_OID, uuid5
 from celery import group
 from celery.app.task import Context as Message
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from structlog import get_logger
 
-from tasks.errors import StoreAway
+from tasks.errors import StoreAway, StoreRefused
 from tasks.lua import store_errors
 from worker.app import app
 
@@ -85,6 +86,19 @@ def _over(request: Message) -> Message:
     return Message({"id": id_, "chain": request.chain, "delivery_info": {}, "errbacks": None})
 
 
+def _is_away(cause: BaseException) -> bool:
+    """Whether the store failed, not what was published: that may name another program's key."""
+    if not isinstance(cause, ResponseError):
+        return isinstance(cause, AWAY)
+    try:
+        with store_errors():
+            raise cause
+    except ResponseError:
+        return False
+    except (StoreAway, StoreRefused):
+        return True
+
+
 def _publish(given: Any, argument: object, request: Message, seed: str, **more: Any) -> Any:  # noqa: ANN401
     """Publish one signature, under an id made of `seed`.
 
@@ -101,7 +115,7 @@ def _publish(given: Any, argument: object, request: Message, seed: str, **more: 
         link.apply_async((argument,), **more, **ids)
     except Exception as exc:
         # kombu makes an OperationalError also of a name that it does not know.
-        if isinstance(exc.__cause__ or exc, AWAY):
+        if _is_away(exc.__cause__ or exc):
             raise
         get_logger().error("link.failed", task=request.id, error=type(exc).__name__)
         return exc

@@ -118,6 +118,19 @@ def test_a_link_that_cannot_be_published_keeps_nobody_waiting(
     raised(chained)
 
 
+def test_a_link_to_a_queue_that_is_another_programs_key_keeps_nobody_waiting(
+    running: Place, plain: Plain
+) -> None:
+    mark, client = f"beside-{uuid4().hex}", store_of(running).client
+    client.hset("mystats", "visits", "7")
+    links = [plain.follow.s("odd").set(queue="mystats"), plain.follow.s(mark)]
+    fine = plain.job(prompt="x").apply_async(link=links)
+    assert fine.get(timeout=30)["state"] == "completed"
+    wait_until(lambda: client.llen(f"plain-followed-{mark}"), 20)
+    assert client.hgetall("mystats") == {b"visits": b"7"}
+    assert "link.failed" in running.log("worker")
+
+
 @pytest.mark.parametrize("prompt", [UNSAFE, ""])
 def test_a_chord_fails_though_a_worker_died_before_it_had_told_it_all(
     running: Place, plain: Plain, prompt: str

@@ -8,8 +8,9 @@ import pytest
 import structlog
 from core_driver import LOG, bring_to, queue, row
 
+from tasks.errors import StoreAway
 from tasks.job import State
-from tasks.outbox import DELIVERIES, Entry, Outbox, drain
+from tasks.outbox import DEATHS, DELIVERIES, Entry, Outbox, drain
 from tasks.settle import settle
 from tasks.store import Store
 
@@ -30,15 +31,15 @@ def outbox(store: Store, consumer: str = "one", abandoned: float = 0.0) -> Outbo
 
 
 class Effect:
-    """Keeps the jobs it was given; fails where `poison` is among them."""
+    """Keeps the jobs it was given; fails where `poison` is among them, as `kind` of error."""
 
-    def __init__(self, poison: str = "") -> None:
-        self.poison, self.seen = poison, list[str]()
+    def __init__(self, poison: str = "", kind: type[Exception] = ValueError) -> None:
+        self.poison, self.kind, self.seen = poison, kind, list[str]()
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         ids = [entry.job for entry in entries]
         if self.poison in ids:
-            raise ValueError(self.poison)
+            raise self.kind(self.poison)
         self.seen += ids
 
 
@@ -97,6 +98,46 @@ def test_one_poisoned_ending_is_set_aside_and_the_others_are_settled(store: Stor
     assert effect.seen == [jobs[0], jobs[2]]
     assert store.client.lrange(store.keys("unsettled"), 0, -1) == [jobs[1].encode()]
     assert store.outlook().endings == 0
+
+
+def test_a_store_that_is_away_for_one_ending_keeps_no_other_waiting(store: Store) -> None:
+    jobs = ended(store, 3)
+    outbox(store, "killed").take()
+    jobs += ended(store, 1)
+    effect, box = Effect(jobs[0], StoreAway), outbox(store)
+    with pytest.raises(StoreAway, match=jobs[0]):
+        drain(box, effect)
+    assert effect.seen == jobs[1:]
+    assert drain(box, Effect()) == 1
+
+
+def test_an_ending_is_settled_however_often_the_store_was_away_before(store: Store) -> None:
+    jobs, box = ended(store, 2), outbox(store)
+    away, effect = Effect(jobs[0], StoreAway), Effect()
+    for _ in range(DEATHS + DELIVERIES):
+        with pytest.raises(StoreAway):
+            drain(box, away)
+    assert drain(box, effect) == 1
+    assert effect.seen == [jobs[0]]
+    assert not store.client.exists(store.keys("unsettled"))
+
+
+def test_an_ending_that_fails_after_the_store_was_away_is_still_set_aside(store: Store) -> None:
+    jobs, box = ended(store, 1), outbox(store)
+    for kind in (StoreAway,) * DELIVERIES + (ValueError,):
+        with pytest.raises(kind):
+            drain(box, Effect(jobs[0], kind))
+    assert drain(box, Effect()) == 0
+    assert store.client.lrange(store.keys("unsettled"), 0, -1) == [jobs[0].encode()]
+
+
+def test_an_ending_that_ends_every_process_is_set_aside_untried(store: Store) -> None:
+    jobs, effect = ended(store, 1), Effect()
+    for _ in range(DEATHS):
+        outbox(store, "dies").take()
+    assert drain(outbox(store), effect) == 0
+    assert effect.seen == []
+    assert store.client.lrange(store.keys("unsettled"), 0, -1) == [jobs[0].encode()]
 
 
 def test_endings_survive_a_group_that_the_store_has_lost(store: Store) -> None:
