@@ -38,12 +38,12 @@ def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
 
 def each_request(store: Store, jobs: Sequence[tuple[str, str]]) -> Iterator[Request]:
     """Yield the requests of jobs as `requests_of` does, few in memory at once however large."""
-    few, start = _Few(), 0
+    few, start = Few(), 0
     while some := jobs[start : start + few.most]:
         start += len(some)
         with store_errors():
             blobs = store.client.mget([store.keys("input", id_) for id_, _ in some])
-        few.had(blobs)
+        few.had(_sizes(blobs))
         held, size = list[tuple[_Part, Any]](), 0
         for (_, batch_id), blob in zip(some, blobs, strict=True):
             raw = inflated(blob)
@@ -61,16 +61,20 @@ FEW = 32
 """Rows that are read by one command where they are small; nobody knows before how large one is."""
 
 
-class _Few:
+class Few:
     """How many values to read by one command: as many as fit, by the size of those before."""
 
     def __init__(self) -> None:
         self.most = FEW
 
-    def had(self, blobs: Sequence[bytes | None]) -> None:
-        """Hear what the last ones were."""
-        mean = sum(len(blob or b"") for blob in blobs) // len(blobs)
+    def had(self, sizes: Sequence[int]) -> None:
+        """Hear how many bytes the last ones had."""
+        mean = sum(sizes) // len(sizes)
         self.most = min(FEW, max(1, MOST // max(1, mean)))
+
+
+def _sizes(blobs: Sequence[bytes | None]) -> list[int]:
+    return [len(blob or b"") for blob in blobs]
 
 
 def _requests(store: Store, rows: Sequence[tuple[_Part, Any]]) -> Iterator[Request]:
@@ -104,7 +108,7 @@ class _Parts:
     """Request parts as they are stored, read about in the order in which they are needed."""
 
     def __init__(self, store: Store, parts: Iterable[_Part]) -> None:
-        self._store, self._few = store, _Few()
+        self._store, self._few = store, Few()
         self._coming = deque(dict.fromkeys(parts))
         self._here: dict[_Part, Any] = {}
 
@@ -125,7 +129,7 @@ class _Parts:
             pipe.hget(self._store.keys("shared", batch_id), digest)
         with store_errors():
             blobs = pipe.execute()
-        self._few.had(blobs)
+        self._few.had(_sizes(blobs))
         if sum(len(blob or b"") for blob in self._here.values()) > MOST:
             self._here = {}
         self._here |= zip(some, blobs, strict=True)

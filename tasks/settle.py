@@ -9,7 +9,7 @@ from tasks import reading, reading_requests, reading_results
 from tasks.job import Record
 from tasks.money import OUTPUT_NANO_PER_TOKEN, input_cost
 from tasks.outbox import Entry
-from tasks.reading_requests import Request
+from tasks.reading_requests import Few, Request
 from tasks.store import Store
 from tasks.wire.answer import Item
 
@@ -81,12 +81,26 @@ def known(store: Store, entries: Sequence[Entry]) -> list[Record]:
 
 
 def stories(store: Store, jobs: Sequence[Record]) -> Iterator[Story]:
-    """Read what else there is of jobs."""
+    """Yield jobs with what else there is of them, few in memory at once however large."""
     columns = (
         jobs,
         reading_requests.each_request(store, [(record.id, record.batch) for record in jobs]),
         reading_results.failures(store, [record.id for record in jobs]),
-        reading_results.answers(store, jobs),
+        _answers(store, jobs),
     )
     for row in zip(*columns, strict=True):
         yield Story(*row)
+
+
+def _answers(store: Store, jobs: Sequence[Record]) -> Iterator[Sequence[Item]]:
+    """Yield the results of jobs as `answers` returns them."""
+    few, start = Few(), 0
+    while some := jobs[start : start + few.most]:
+        start += len(some)
+        found = reading_results.answers(store, some)
+        few.had([sum(map(_size, items)) for items in found])
+        yield from found
+
+
+def _size(item: Item) -> int:
+    return sum(len(value) for value in item.raw.values() if isinstance(value, str))

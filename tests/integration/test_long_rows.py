@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from core_driver import Rig
+from core_driver import Rig, asked, queue, row, success, take, verdict
 from simulator_driver import Simulator
 
 from batches.chunks import HEAVY, chunked
@@ -16,7 +16,9 @@ from batches.queueing import Queueing
 from batches.results import table
 from batches.row import Row, read_row
 from batches.table_kinds import kinds
-from tasks import payload, reading, reading_requests
+from tasks import payload, reading, reading_requests, reading_results
+from tasks.job import Record
+from tasks.settle import stories
 from tasks.store import Store
 from tasks.token import Keyring
 
@@ -128,3 +130,29 @@ def test_failed_long_rows_are_written_few_at_once(
     rig.run(seconds=30)
     assert peak(run_through(failed_rows(store, batch))) < LEAST
     assert sum(1 for _ in failed_rows(store, batch)) == ROWS
+
+
+def answered(store: Store, texts: Iterable[str]) -> list[Record]:
+    """Make jobs that are completed with these texts; returns their records."""
+    jobs = []
+    for n, text in enumerate(texts):
+        (job,) = queue(store, row(), name=f"b{n}")
+        take(store)
+        one = asked(store, job)
+        with store.moves() as moves:
+            moves.join(one, 0, 60, "", verdict(success(one.task_uuid, text), final=True))
+        jobs.append(job)
+    return [job for job in reading.records(store, jobs) if job]
+
+
+def test_long_answers_are_told_few_at_once(store: Store) -> None:
+    jobs = answered(store, (packs_well(n) for n in range(4 * ROWS)))
+    assert peak(run_through(stories(store, jobs))) < len(jobs) * MEGABYTE // 2
+    texts = [str(item.raw["text"])[:20] for told in stories(store, jobs) for item in told.results]
+    assert texts == [packs_well(n)[:20] for n in range(4 * ROWS)]
+
+
+def test_answers_of_any_size_are_told_in_order(store: Store) -> None:
+    jobs = answered(store, (packs_well(n) if n % 9 == 0 else f"{n}" for n in range(2 * ROWS)))
+    told = [story.results for story in stories(store, jobs)]
+    assert told == reading_results.answers(store, jobs)
