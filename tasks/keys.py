@@ -12,7 +12,7 @@ NAMES = {
     "job": "j:{id}",  # hash: the record, values of at most 64 bytes
     "input": "j:{id}:in",  # string: custom_id, columns and own request part, compressed
     "failure": "j:{id}:err",  # string: code and message of the last error, JSON
-    "caller": "j:{id}:c",  # string: the Celery message a job came by, without its arguments, JSON
+    "caller": "j:{id}:c",  # string: Celery messages a job came by, without arguments, JSON Lines
     "history": "j:{id}:h",  # list: moves, callbacks, polls; the last 64, repeats folded
     "result": "j:{id}:r:{n}",  # string: an attempt's authoritative answer, compressed; with
     # `:digest` behind it one result that only callbacks have brought

@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError, ResponseError
 from structlog import get_logger
 
+from tasks.callers import WANTS
 from tasks.errors import StoreAway, StoreRefused
 from tasks.lua import store_errors
 from worker.app import app
@@ -41,7 +42,7 @@ def published() -> Iterator[None]:
 def follow(request: Message, result: Mapping[str, Any]) -> None:
     """Publish what follows a success: its links, and the next of its chain."""
     for number, given in enumerate(request.callbacks or ()):
-        _publish(given, result, request, f"{request.id}/{number}")
+        _publish(given, result, request, f"{_seed(request)}/{number}")
     if request.chain:
         rest = {"chain": request.chain[:-1]}
         if exc := _publish(request.chain[-1], result, request, "", **rest):
@@ -59,7 +60,12 @@ def fail(request: Message, exc: Exception, state: str = "FAILURE") -> None:
         app.backend.client.delete(*parts)
     app.backend.mark_as_failure(request.id, exc, request=request, call_errbacks=False, state=state)
     for number, given in enumerate(request.errbacks or ()):
-        _publish(given, request.id, request, f"{request.id}/errback/{number}")
+        _publish(given, request.id, request, f"{_seed(request)}/errback/{number}")
+
+
+def _seed(request: Message) -> str:
+    """Return what the ids of a message's links are made of: another of its task has other links."""
+    return f"{request.id}/{request.get(WANTS, '')}"
 
 
 def later_parts(request: Message) -> list[Mapping[str, Any]]:

@@ -45,11 +45,26 @@ def complete(context: Context, entries: Sequence[Entry]) -> None:
     """
     called = known(context.store, [entry for entry in entries if entry.is_called])
     ended = [job for job in called if job.celery_id and job.state in ENDED]
-    kept = callers.messages(context.store, [job.id for job in ended])
-    for job, message in zip(stories(context.store, ended), kept, strict=True):
-        if message is not None:
+    kept = callers.kept(context.store, [job.id for job in ended])
+    for job, blob in zip(stories(context.store, ended), kept, strict=True):
+        if blob is not None:
             with published():
-                _tell(context, job, message)
+                _tell_all(context, job, blob)
+
+
+def _tell_all(context: Context, job: Story, blob: bytes) -> None:
+    """Tell each caller of a job, also one that comes meanwhile."""
+    told, id_ = 0, job.record.id
+    while True:
+        messages = callers.messages(blob)
+        for message in messages[told:]:
+            _tell(context, job, message)
+        if callers.answered(context.store, id_, blob):
+            return
+        (now,) = callers.kept(context.store, [id_])
+        if now is None or not now.startswith(blob):  # removed, or told by another settler
+            return
+        told, blob = len(messages), now
 
 
 def _tell(context: Context, job: Story, message: Mapping[str, Any]) -> None:
@@ -63,7 +78,6 @@ def _tell(context: Context, job: Story, message: Mapping[str, Any]) -> None:
         own = [request.group] if request.chord and request.group else []
         for chord in [*own, *(part.get("group_id") for part in later_parts(request))]:
             _check_chord(chord)
-        callers.answered(context.store, job.record.id, request.group)
 
 
 def result_of(job: Story, *, simulated: bool) -> dict[str, Any]:

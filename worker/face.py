@@ -21,7 +21,7 @@ from batches.problems import BadRow
 from batches.row import LONGEST_ID, read_row
 from batches.supply import Supplied
 from tasks import ids
-from tasks.callers import Call, record_call
+from tasks.callers import MOST, Call, record_call
 from tasks.errors import StoreAway
 from tasks.lua import store_errors
 from worker.app import app
@@ -114,6 +114,8 @@ def _record(request: Any, row: Mapping[str, object]) -> str:  # noqa: ANN401  Ce
     told = record_call(crew_.context.store, batch, priority, call, kept)
     if told == "pruned":
         raise BadCall("task_id: a job of this id was pruned; call again with another for a new one")
+    if told == "crowded":
+        raise BadCall(f"task_id: {MOST} calls with links or chords wait for this job; call later")
     if told == "cancelling":
         raise BadCall(f"batch: {batch} is being cancelled; call again when that is over")
     crew_.context.log.info("call", job=job, batch=batch, told=told)

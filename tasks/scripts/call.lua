@@ -1,11 +1,13 @@
 -- Record the job of one Celery message. Its batch takes such jobs one by one and is sealed all the while;
--- it is created where there is none of this name. A job that is there is left as it is; but where its
--- caller was answered, and this message is of another group or that answer has expired, it is told again.
+-- it is created where there is none of this name. A job that is there is left as it is; but a message that
+-- wants other things than those before it is kept beside them, one a line, and is told when the job ends;
+-- where that was before and all were answered, or the answer has expired, it is told at once.
 -- ARGV: batch name, batch id, priority, digest and blob of the request part that rows share, job id,
 --       expected results, content digest, reservation, input blob, Celery's id, what is kept of the message,
---       what is kept of a message of the same group that was answered
--- returns: 'added', 'known' (same content), 'again' (same, and told again), 'differs',
---          'pruned' (it was here before) or 'cancelling' (the batch is)
+--       digest of what it wants ('': the result alone), most messages that are kept
+-- returns: 'added', 'known' (same content, nothing new is wanted), 'joined' (kept beside others),
+--          'again' (told at once), 'differs', 'crowded' (too many are kept), 'pruned' (it was here before)
+--          or 'cancelling' (the batch is)
 local DAY_MS = 86400000 -- each day has a batch of its own
 local name, id, celery_id = ARGV[1], ARGV[6], ARGV[11]
 local t, batch = now(), redis.call('HGET', KEY.names(), name)
@@ -13,13 +15,20 @@ local known, state, home = unpack(redis.call('HMGET', KEY.job(id), 'd', 's', 'b'
 if known and known ~= ARGV[8] then return 'differs' end
 if known then
   local kept = redis.call('GET', KEY.caller(id))
-  local is_answered = kept and string.find(kept, '{"answered"', 1, true) == 1
-  if not (ENDED[state] and is_answered) then return 'known' end
-  if kept == ARGV[13] and redis.call('EXISTS', RESULT .. celery_id) == 1 then return 'known' end
-  redis.call('SET', KEY.caller(id), ARGV[12])
-  enter(awaited, id, table.concat({state, 'call', state, home, '1'}, '|'))
-  nudge()
-  return 'again'
+  if not kept then return 'known' end -- of a manifest
+  local _, others = string.gsub(kept, '\n', '')
+  local is_known = ARGV[13] == '' or string.find(kept, ARGV[13], 1, true)
+  if ENDED[state] and others == 0 and string.find(kept, '{"answered"', 1, true) == 1 then
+    if is_known and redis.call('EXISTS', RESULT .. celery_id) == 1 then return 'known' end
+    redis.call('SET', KEY.caller(id), ARGV[12])
+    enter(awaited, id, table.concat({state, 'call', state, home, '1'}, '|'))
+    nudge()
+    return 'again'
+  end
+  if is_known then return 'known' end
+  if others + 1 >= tonumber(ARGV[14]) then return 'crowded' end
+  redis.call('SET', KEY.caller(id), kept .. '\n' .. ARGV[12])
+  return 'joined'
 end
 if redis.call('EXISTS', KEY.tombstone(id)) == 1 then return 'pruned' end
 if not batch then

@@ -17,6 +17,7 @@ from simulator_driver import ROOT, wait_until
 from stack_driver import Place, store_of
 
 from tasks import reading
+from tasks.callers import MOST
 
 pytest_plugins = ("celery_fixtures",)
 
@@ -140,6 +141,61 @@ def test_a_call_whose_result_has_expired_or_in_another_group_is_told_without_a_n
     assert plain.app.AsyncResult(body.id).get(timeout=30) == [mark]
     assert len(truth(running, first.id)["attempts"]) == 1
     assert client.llen(f"plain-followed-{mark}") == 1
+
+
+def test_each_call_of_an_open_job_gets_what_it_wanted(running: Place, plain: Plain) -> None:
+    mark, client = f"joined-{uuid4().hex}", store_of(running).client
+    assert running.run("pause", "--all").returncode == 0
+    try:
+        first = plain.job(prompt="x", custom_id=mark)
+        result = first.apply_async(link=plain.follow.s(f"{mark}-1"))
+        wait_until(lambda: running.run("job", result.id).returncode == 0, 20)
+        bodies = []
+        for whole in (str(uuid4()), str(uuid4())):
+            bodies.append(plain.gather.s().set(task_id=str(uuid4())))
+            plain.app.backend.set_chord_size(whole, 1)
+            part = {"chord": bodies[-1], "group_id": whole, "group_index": 0}
+            first.apply_async(task_id=result.id, **part)
+        for _ in range(2):  # one message twice is one call
+            first.apply_async(task_id=result.id, link=plain.follow.s(f"{mark}-2"))
+        last = plain.job(prompt="after").apply_async()
+        wait_until(lambda: running.run("job", last.id).returncode == 0, 20)
+    finally:
+        assert running.run("resume", "--all").returncode == 0
+    assert result.get(timeout=30)["custom_id"] == mark
+    for body in bodies:
+        assert plain.app.AsyncResult(body.id).get(timeout=30) == [mark]
+    for link in (f"{mark}-1", f"{mark}-2"):
+        wait_until(lambda name=link: client.llen(f"plain-followed-{name}"), 20)
+        assert client.llen(f"plain-followed-{link}") == 1
+    assert client.get(f"plain-gathered-{mark}") == b"2"
+    assert len(truth(running, result.id)["attempts"]) == 1
+    first.apply_async(task_id=result.id, link=plain.follow.s(f"{mark}-3"))
+    wait_until(lambda: client.llen(f"plain-followed-{mark}-3") == 1, 20)
+    assert client.llen(f"plain-followed-{mark}-2") == 1
+
+
+def test_a_call_of_an_open_job_for_which_too_many_wait_is_refused_and_the_others_are_told(
+    running: Place, plain: Plain
+) -> None:
+    mark, client = f"crowd-{uuid4().hex}", store_of(running).client
+    links = [plain.follow.s(f"{mark}-{n}") for n in range(MOST)]
+    assert running.run("pause", "--all").returncode == 0
+    try:
+        call = plain.job(prompt="x", custom_id=mark)
+        result = call.apply_async(link=links[0])
+        for link in links[1:]:
+            call.apply_async(task_id=result.id, link=link)
+        last = plain.job(prompt="after").apply_async()
+        wait_until(lambda: running.run("job", last.id).returncode == 0, 20)
+        call.apply_async(task_id=result.id, link=plain.follow.s(f"{mark}-more"))
+        assert "calls with links or chords wait" in str(raised(plain.app.AsyncResult(result.id)))
+    finally:
+        assert running.run("resume", "--all").returncode == 0
+    for n in range(MOST):
+        wait_until(lambda n=n: client.llen(f"plain-followed-{mark}-{n}") == 1, 20)
+    assert plain.app.AsyncResult(result.id).get(timeout=30)["custom_id"] == mark
+    assert not client.exists(f"plain-followed-{mark}-more")
 
 
 def test_an_id_that_the_provider_would_not_take_gets_another_for_the_job(plain: Plain) -> None:
