@@ -12,6 +12,8 @@ from tasks.store import Store
 NAME = "reelqueue.batch"
 MOST = 50
 """Batches that are looked at, newest first."""
+MOST_OPEN = 500
+"""Batches that are looked at although newer ones came, until their end is shown."""
 
 
 class BatchRows:
@@ -19,16 +21,21 @@ class BatchRows:
 
     def __init__(self) -> None:
         self._shown: dict[str, Batch] = {}
+        self._unended: list[str] = []
 
     def changed(self, store: Store) -> list[tuple[str, dict[str, Any]]]:
-        """Return events for each of the latest batches that has changed."""
-        latest = {batch.id: batch for batch in reading.latest(store, MOST)}
-        fresh = [batch for id_, batch in latest.items() if self._shown.get(id_) != batch]
-        self._shown = latest
+        """Return events for each batch that has changed: the latest, and those shown as open."""
+        looked = {batch.id: batch for batch in reading.latest(store, MOST)}
+        older = [id_ for id_ in self._unended if id_ not in looked]
+        looked |= {batch.id: batch for batch in reading.some_batches(store, older)}
+        fresh = [batch for id_, batch in looked.items() if self._shown.get(id_) != batch]
+        self._shown = looked
+        self._unended = [id_ for id_, one in looked.items() if one.done is None][:MOST_OPEN]
         return [(kind, batch_row(batch)) for batch in fresh for kind in _kinds(batch)]
 
     def forget(self) -> None:
-        """Take all for changed."""
+        """Take all for changed; what was looked at last may not have been told."""
+        self._unended = list(dict.fromkeys([*self._shown, *self._unended]))[:MOST_OPEN]
         self._shown = {}
 
 
