@@ -43,6 +43,9 @@ LEAST_TOKEN = 32
 
 
 Folder = Annotated[Path, AfterValidator(partial(expanded, "REELQUEUE_DATA_DIR"))]
+LEAST_THREADS = 18
+"""Threads of a worker: one for each seat of a door, and one that takes calls. With fewer, what ends
+waits until submissions and polls leave a thread to the door that settles."""
 
 
 def _named(name: str, default: Any = None, **limits: Any) -> Any:  # noqa: ANN401  as Field itself
@@ -83,7 +86,7 @@ class Settings(BaseSettings):
     poll_max: Seconds = _named("REELQUEUE_POLL_MAX", 30.0)
     uploads: int = _named("REELQUEUE_UPLOADS", 4, ge=1, le=64)
     retention: Retention | None = _named("REELQUEUE_RETENTION")
-    worker_threads: int = _named("REELQUEUE_WORKER_THREADS", 24, ge=2, le=256)
+    worker_threads: int = _named("REELQUEUE_WORKER_THREADS", 24, ge=LEAST_THREADS, le=256)
     allow: Allowed = _named("REELQUEUE_ALLOW", "")
     flask_debug: str = _named("FLASK_DEBUG", "")
 

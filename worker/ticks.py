@@ -35,7 +35,7 @@ PRUNING = 60.0
 BATCHES = 5.0
 """Seconds between two looks at what batches show in Flower."""
 SEATS = {"submit": 6, "poll": 8, "settle": 1, "sweep": 1, "show": 1}
-"""Doors of a kind that may run at once, over all workers."""
+"""Doors of a kind that may run at once, over all workers; one worker has threads for all."""
 FRESH = 0.5
 """Seconds in which a door that was sent for is expected to take the work it was sent for."""
 

@@ -8,6 +8,7 @@ import pytest
 from tasks.environment import SECRETS
 from tasks.errors import ConfigurationError
 from tasks.settings import Settings, load, names
+from worker.ticks import SEATS
 
 KEYS = f"k1:{base64.b64encode(bytes(32)).decode()}"
 
@@ -58,7 +59,7 @@ NUMBERS = [
     *(("REELQUEUE_TASKS_PER_POST", bad) for bad in ("0", "101")),
     *(("REELQUEUE_UUIDS_PER_POLL", bad) for bad in ("0", "101")),
     *(("REELQUEUE_BYTES_PER_POST", "999"), ("REELQUEUE_WINDOW_START", "0")),
-    *(("REELQUEUE_WINDOW_MAX", "0"), ("REELQUEUE_WORKER_THREADS", "1")),
+    *(("REELQUEUE_WINDOW_MAX", "0"), ("REELQUEUE_WORKER_THREADS", "257")),
     *(("REELQUEUE_SIMULATED", "perhaps"),),
     *(("REELQUEUE_NAMESPACE", bad) for bad in ("Upper", "a b", "a:b", "a|b", "x" * 33, "a\n")),
 ]
@@ -67,6 +68,12 @@ NUMBERS = [
 @pytest.mark.parametrize(("name", "value"), NUMBERS)
 def test_a_value_outside_its_limits_is_refused_by_name(name: str, value: str) -> None:
     refusal(name, value)
+
+
+def test_a_worker_has_a_thread_for_each_seat_and_one_for_calls() -> None:
+    least = sum(SEATS.values()) + 1
+    assert load({"REELQUEUE_WORKER_THREADS": least})
+    refusal("REELQUEUE_WORKER_THREADS", least - 1)
 
 
 @pytest.mark.parametrize("name", ["RUNWARE_BASE_URL", "PUBLIC_URL"])
