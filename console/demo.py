@@ -19,7 +19,7 @@ from console.submit import queue_manifest
 from console.tables import results_table
 from console.watch import watch_batch
 from tasks.environment import CHECKOUT, data_dir_of, inherited
-from tasks.settings import Settings, isolate, load
+from tasks.settings import isolate, load
 
 MANIFEST = CHECKOUT / "examples" / "four-analyses.jsonl"
 NAME = "four-analyses"
@@ -34,21 +34,20 @@ def demo(*, stay: bool) -> None:
     Needs no key and no network, uses free ports and a data folder of its own, and ignores every
     setting of the real service. Nothing is billed. The requests: examples/four-analyses.jsonl.
     """
-    settings = _own_settings()
-    data = settings.data_dir
+    data = _own_settings()
     stop = stop_on_signals()
     out = progress_console()
     with only_one(data):
         _start_from_nothing(data)
-        stack = plan(settings, simulated=True)
+        stack = plan(load(), simulated=True)  # no secret of an earlier demo is in them
         out.print("[bold]The provider is SIMULATED: no video is looked at, nothing is billed.[/]")
         out.print(f"Flower, to watch the jobs: {stack.flower}/tasks   (starting ...)")
         code = run_with(stack, data, stop, lambda ended: _show(stack, data, ended, stay=stay), None)
     raise SystemExit(code)
 
 
-def _own_settings() -> Settings:
-    """Return settings that nothing of the user's reaches but the place of the data folder."""
+def _own_settings() -> Path:
+    """Keep nothing of the user's settings but where data stand; return the demo's folder there."""
     data = data_dir_of(inherited()) / "demo"
     isolate(
         {
@@ -57,11 +56,11 @@ def _own_settings() -> Settings:
             "REELQUEUE_FLOWER_PORT": str(free_port()),
         }
     )
-    return load()
+    return data.absolute()
 
 
 def _start_from_nothing(data: Path) -> None:
-    for folder in ("store", "logs", "secrets"):
+    for folder in ("store", "logs", "secrets", "flower"):
         shutil.rmtree(data / folder, ignore_errors=True)
     (data / "batches.jsonl").unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ import subprocess
 from decimal import Decimal
 
 import pytest
+import requests
 from simulator_driver import wait_until
 from stack_driver import COMMAND, Done, Place
 from terminal_driver import Terminal
@@ -82,6 +83,31 @@ def test_a_demo_that_stays_open_ends_with_ctrl_c(place: Place) -> None:
         wait_until(demo.ended)
     assert demo.process.returncode == 0
     assert place.strays() == []
+
+
+def test_a_second_demo_in_one_place_ends_well_and_shows_only_its_own_jobs(place: Place) -> None:
+    first = place.run("demo")
+    assert first.returncode == 0, first.stderr
+    with Terminal(place, "demo", "--stay") as second:
+        wait_until(lambda: "Open until Ctrl-C" in second.seen() or second.ended(), 30)
+        found = re.search(r"Open until Ctrl-C. Flower: (http://[0-9.:]+)", second.seen())
+        assert found, second.seen()
+        wait_until(lambda: len(shown_jobs(found[1])) >= 4)
+        table = (place.data / "demo" / "four-analyses.results.jsonl").read_text("utf-8")
+        own = {json.loads(line)["job_id"] for line in table.splitlines()}
+        assert shown_jobs(found[1]) == own
+        second.type("\x03")
+        wait_until(second.ended)
+    assert second.process.returncode == 0
+
+
+def shown_jobs(flower: str) -> set[str]:
+    """Return the ids of the jobs that Flower shows."""
+    query = {"draw": "1", "start": "0", "length": "99", "order[0][column]": "0"}
+    query |= {"columns[0][data]": "uuid", "order[0][dir]": "asc"}
+    query |= {"search[value]": "name:reelqueue.text_inference"}
+    rows = requests.get(f"{flower}/tasks/datatable", query, timeout=5).json()["data"]
+    return {row["uuid"] for row in rows}
 
 
 def test_a_demo_interrupted_in_its_start_leaves_nothing(place: Place) -> None:
