@@ -26,6 +26,11 @@ R = TypeVar("R")
 PATIENCE = 8.0
 """Seconds for which a store that may be restarting is waited for."""
 
+_ROOM = (
+    "If it is full, make room with `reelqueue prune` or `reelqueue quarantine --drop`, or raise "
+    "its maxmemory (of a full disk: free some); if it is read-only, name its primary in REDIS_URL."
+)
+
 
 _ANY_WIDTH = 100_000
 """Columns, more than any line has."""
@@ -71,26 +76,30 @@ def progress_console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def open_store() -> tuple[Settings, Store]:
+def open_store(*, writes: bool = False) -> tuple[Settings, Store]:
     """Return settings and a store that answers; one that is restarting is waited for a while.
+
+    Args:
+        writes: It must be writable, too. What frees memory, or only reads, can do without.
 
     Raises:
         ConfigurationError: nothing is running here and no REDIS_URL is set.
-        StoreAway: it does not answer.
+        StoreAway: it does not answer, or cannot write.
     """
     settings = load()
     try:
-        return settings, opened(settings)
+        return settings, opened(settings, writes=writes)
     except StoreAway:
         if not comes_back(settings):
             raise
-    progress_console().print(f"The store does not answer; it is asked again for {PATIENCE:g} s.")
+    away = "does not answer, or cannot write" if writes else "does not answer"
+    progress_console().print(f"The store {away}; it is asked again for {PATIENCE:g} s.")
     give_up = time.monotonic() + PATIENCE
     while True:
         time.sleep(0.3)
         settings = load()  # a new `up` keeps its store at a new address
         try:
-            return settings, opened(settings)
+            return settings, opened(settings, writes=writes)
         except StoreAway:
             if time.monotonic() >= give_up:
                 raise
@@ -111,20 +120,28 @@ def reopened(store: Store) -> Store:
         return store
 
 
-def opened(settings: Settings, timeout: float = 5.0) -> Store:
+def opened(settings: Settings, timeout: float = 5.0, *, writes: bool = False) -> Store:
     """Return the store of these settings, which answers within `timeout` seconds.
 
     Raises:
         ConfigurationError: there is none, or it is Redis Cluster.
-        StoreAway: it does not answer; the text says what to look at.
+        StoreAway: it does not answer, or cannot write where it must; the text says what to do.
     """
     store = Store.open(settings.store_url(), settings.namespace, timeout)
     try:
         guard.refuse_cluster(store)
-        store.probe()
     except StoreAway as exc:
         raise StoreAway(f"{exc}. {_where_to_look(settings)}") from None
+    if writes:
+        _refuse_unwritable(store)
     return store
+
+
+def _refuse_unwritable(store: Store) -> None:
+    try:
+        store.probe()
+    except StoreAway as exc:
+        raise StoreAway(f"{str(exc).rstrip('.')}. {_ROOM}") from None
 
 
 def _where_to_look(settings: Settings) -> str:

@@ -83,7 +83,7 @@ def _run(
 
     def work(ended: Stop) -> int:
         running = load()
-        store = opened(running)
+        store = opened(running, writes=True)
         batch_id = queue_manifest(
             store, running, manifest, checked, name, budget=budget, stop=ended
         )

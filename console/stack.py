@@ -71,7 +71,7 @@ def plan(settings: Settings, *, simulated: bool) -> Stack:
     children = []
     if store_is_given():
         url = settings.store_url()
-        ready.admit(opened(settings, STORE_WITHIN), settings, simulated=simulated)
+        ready.admit(opened(settings, STORE_WITHIN, writes=True), settings, simulated=simulated)
     else:
         url = _new_store_url(data)
         environment["REDIS_URL_FILE"] = str(secret_file(data, "REDIS_URL"))

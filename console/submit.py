@@ -75,7 +75,7 @@ def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> No
     if asked.preview:
         preview(asked, out, budget)
         return
-    settings, store = open_store()
+    settings, store = open_store(writes=True)
     with asked.opened(settings) as manifest:
         checked = checked_whole(manifest, out)
         batch_id = queue_manifest(
