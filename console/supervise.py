@@ -88,6 +88,7 @@ class Supervisor:
         self._places: list[_Place] = []
         self._logs = logs
         self._records = records
+        self._behind = False  # the record, which could not be written
         names = [child.name for child in children]
         self._echo = Echo(echo, names, quiet=quiet) if echo else None
 
@@ -119,20 +120,23 @@ class Supervisor:
         """Restart children that die: 0.5 s after the first death, twice as long after each further.
 
         The fifth death within a minute ends all. A restarted child that is not ready in time counts
-        as dead, and such deaths are not forgotten before it is ready again.
+        as dead, and such deaths are not forgotten before it is ready again. A record that cannot be
+        written, on a full disk, say, is noted in the log and tried again every 0.2 s.
 
         Args:
             stop: Once set, the call returns within 0.2 s; what runs then is for `stop()` to end.
 
         Raises:
             ChildFailed: A child died too often. All are stopped.
-            OSError: The record or a process could not be made. All are stopped.
+            OSError: A process could not be made. All are stopped.
         """
         with self._all_or_none():
             while not stop.wait(_TICK):
+                if self._behind:
+                    self._try_to_record()
                 for place in self._places:
-                    if place.tend():
-                        self._record()
+                    if place.tend() and (problem := self._try_to_record()):
+                        place.note(f"children.json cannot be written ({problem}); tried again")
 
     def stop(self) -> None:
         """End all within ten seconds: all but the first together, then the first.
@@ -169,6 +173,16 @@ class Supervisor:
             if self._places[-1].ready:
                 return
             stop.wait(_START_TICK)
+
+    def _try_to_record(self) -> str:
+        """Record what runs; returns what is in the way, and then it is behind."""
+        try:
+            self._record()
+        except OSError as exc:
+            self._behind = True
+            return exc.strerror or str(exc)
+        self._behind = False
+        return ""
 
     def _record(self) -> None:
         running = [place for place in self._places if place.process.poll() is None]
@@ -223,6 +237,10 @@ class _Place:
         rest = _BACKOFF * 2 ** (len(self._deaths) - 1)
         self._log.note(f"{what}; starts again in {rest:g} s")
         self._again_at = now + rest
+
+    def note(self, text: str) -> None:
+        """Write a line of ours about the child to its log."""
+        self._log.note(text)
 
     def failed(self, what: str) -> ChildFailed:
         """Clear away a process in trouble, and return the error that tells of it."""

@@ -1,7 +1,11 @@
 """Children are started in their order, and again when they have died."""
 
+import io
+import resource
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -163,3 +167,36 @@ sys.exit("no room")
     assert ground.log("web").count("no room") == 5
     assert not lives(pids["store"])
     assert not ground.record.exists()
+
+
+@contextmanager
+def no_file_grows() -> Iterator[None]:
+    """Let this process write to no file, as on a full disk; pipes are not files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_ends_nothing_and_what_runs_is_recorded_once_there_is_room(
+    ground: Ground,
+) -> None:
+    echo, stop, room = io.StringIO(), threading.Event(), threading.Event()
+
+    def is_noted() -> bool:
+        return "web   ! children.json cannot be written (File too large)" in echo.getvalue()
+
+    with ground.running(ground.child("store"), ground.child("web"), echo=echo) as supervisor:
+        before = ground.pids()
+        with no_file_grows(), setting(stop, when=is_noted):
+            kill(before["web"])
+            supervisor.watch(stop)
+        assert ground.pids() == before
+        assert lives(before["store"])
+        with setting(room, when=lambda: ground.pids() != before):
+            supervisor.watch(room)
+        after = ground.pids()
+        assert after["store"] == before["store"]
+        assert lives(after["web"])
