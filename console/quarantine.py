@@ -49,18 +49,19 @@ def quarantine(
     if drop and everything == bool(jobs):
         raise click.UsageError("--drop needs either JOBs or --all")
     settings, store = open_store()
-    bodies = (one for one in kept_bodies.kept(store) if not jobs or one.job in jobs)
+    bodies = kept_bodies.kept(store, jobs)
     if replay:
         _replay(store, bodies)
     elif drop:
-        _drop(store, list(bodies), yes=yes)
+        _confirm(kept_bodies.count(store, jobs), yes=yes)
+        _drop(store, bodies)
     else:
         for one in bodies:
             click.echo(_object(one, settings) if as_json else _line(one, settings))
 
 
 def _replay(store: Store, bodies: Iterable[Kept]) -> None:
-    outcomes = Counter(kept_bodies.replay(store, one) for one in list(bodies))
+    outcomes = Counter(kept_bodies.replay(store, one) for one in bodies)
     out, joined = progress_console(), sum(outcomes[word] for word in JOINED)
     out.print(f"{joined:,} joined to their jobs", markup=False)
     for word, meaning in MEANINGS.items():
@@ -68,12 +69,16 @@ def _replay(store: Store, bodies: Iterable[Kept]) -> None:
             out.print(f"{outcomes[word]:,} {meaning}", markup=False)
 
 
-def _drop(store: Store, bodies: list[Kept], *, yes: bool) -> None:
-    question = f"{len(bodies):,} callbacks will be forgotten for good"
-    if bodies and not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"{question}: say --yes")
-        click.confirm(f"{question}. Go on?", abort=True, err=True)
+def _confirm(number: int, *, yes: bool) -> None:
+    if not number or yes:
+        return
+    question = f"{number:,} callbacks will be forgotten for good"
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question}: say --yes")
+    click.confirm(f"{question}. Go on?", abort=True, err=True)
+
+
+def _drop(store: Store, bodies: Iterable[Kept]) -> None:
     gone = sum(kept_bodies.drop(store, one) for one in bodies)
     progress_console().print(f"{gone:,} dropped", markup=False)
 

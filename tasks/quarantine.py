@@ -4,7 +4,7 @@ Nothing is ever evicted: where a job's quarantine is full, the door answers 503 
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from tasks.lua import store_errors
@@ -28,15 +28,20 @@ class Kept:
     last: int  # ms: when the last body of this job was kept
 
 
-def kept(store: Store) -> Iterator[Kept]:
-    """Yield all bodies, those of the job that waits longest first; one job's at a time in memory.
+def kept(store: Store, jobs: Collection[str] = ()) -> Iterator[Kept]:
+    """Yield the bodies of these jobs, by default of all; the job that waits longest comes first.
+
+    One job's bodies at a time are in memory, and one of them unpacked. Those that were yielded may
+    be dropped meanwhile.
 
     Raises:
         StoreAway: it cannot be read.
     """
     with store_errors():
-        jobs = store.client.zrange(store.keys("quarantined"), 0, -1, withscores=True)
-    for job, last in ((id_.decode(), int(at)) for id_, at in jobs):
+        told = store.client.zrange(store.keys("quarantined"), 0, -1, withscores=True)
+    for job, last in ((id_.decode(), int(at)) for id_, at in told):
+        if jobs and job not in jobs:
+            continue
         with store_errors():
             bodies = store.client.hgetall(store.keys("quarantine", job))
         for digest, packed in sorted(bodies.items()):
@@ -49,13 +54,26 @@ def full(store: Store) -> list[str]:
     Raises:
         StoreAway: it cannot be read.
     """
+    return [job for job, number in _numbers(store).items() if number >= QUARANTINE_MOST]
+
+
+def count(store: Store, jobs: Collection[str] = ()) -> int:
+    """Return how many bodies are kept of these jobs, by default of all; reads none of them.
+
+    Raises:
+        StoreAway: it cannot be read.
+    """
+    return sum(number for job, number in _numbers(store).items() if not jobs or job in jobs)
+
+
+def _numbers(store: Store) -> dict[str, int]:
     with store_errors():
         jobs = store.client.zrange(store.keys("quarantined"), 0, -1)
         pipe = store.client.pipeline(transaction=False)
         for job in jobs:
             pipe.hlen(store.keys("quarantine", job.decode()))
-        sizes = pipe.execute()
-    return [job.decode() for job, n in zip(jobs, sizes, strict=True) if n >= QUARANTINE_MOST]
+        numbers = pipe.execute()
+    return {job.decode(): int(number) for job, number in zip(jobs, numbers, strict=True)}
 
 
 def replay(store: Store, one: Kept) -> str:

@@ -1,6 +1,7 @@
 """Callbacks that could not be understood: kept once each, listed safely, replayed, dropped."""
 
 import json
+import tracemalloc
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -159,3 +160,25 @@ def test_nothing_is_dropped_without_a_word_and_only_what_was_named(store: Store,
     assert run("--drop", "--all", "--yes").exit_code == 0
     assert run().stdout == ""
     assert store.client.exists(store.keys("quarantined")) == 0
+
+
+@pytest.mark.parametrize("option", ["--replay", "--drop"])
+def test_however_many_bodies_there_are_few_are_in_memory_at_once(
+    store: Store, run: Run, option: str
+) -> None:
+    jobs, body = [processing(store) for _ in range(8)], b"?" * 4_000_000
+    for job in jobs:
+        assert store.quarantine(job, short_digest(body), body) == "kept"
+    assert quarantine.count(store) == len(jobs)
+    assert quarantine.count(store, jobs[:2]) == 2
+
+    tracemalloc.start()
+    try:
+        done = run(option, "--all", "--yes") if option == "--drop" else run(option)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert done.exit_code == 0
+    assert most < 5 * len(body)
+    assert quarantine.count(store) == (0 if option == "--drop" else len(jobs))
