@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks import reading
 from tasks.claims import clock_ms, entered_at
+from tasks.job import OPEN
 from tasks.lua import store_errors
 from tasks.reading import Batch
 from tasks.store import Store
@@ -38,6 +39,12 @@ class Measures:
     memory_limit: int  # bytes; 0: none
     batches: Sequence[Batch]  # open, at most MOST_BATCHES
     open_batches: int
+    waiting: int  # jobs that are open and wait for the user, of LOOKED_AT batches
+
+    @property
+    def movable(self) -> int:
+        """Open jobs that are to move by themselves."""
+        return max(0, sum(self.counts.get(f"n:{state}", 0) for state in OPEN) - self.waiting)
 
 
 def read(store: Store) -> Measures:
@@ -48,14 +55,15 @@ def read(store: Store) -> Measures:
     """
     told = _told(store)
     now = clock_ms(told["time"])
-    ids = _open(store, [name.decode() for name in told["batches"]])
+    ids, queued = _open(store, [name.decode() for name in told["batches"]])
     batches = reading.some_batches(store, ids[:MOST_BATCHES])
+    counts = _numbers(told["counts"])
     window, held = told["meta"]
     due, ends = told["due"], told["ends"]
     of_all = told["paused_all"] is not None
     return Measures(
         now=now,
-        counts=_numbers(told["counts"]),
+        counts=counts,
         counted=_numbers(told["measured"]),
         window=int(window or 0),
         slots=told["slots"],
@@ -76,6 +84,7 @@ def read(store: Store) -> Measures:
         memory_limit=int(told["info"].get("maxmemory", 0)),
         batches=batches,
         open_batches=len(ids),
+        waiting=counts.get("parked", 0) + queued,
     )
 
 
@@ -105,14 +114,24 @@ def _told(store: Store) -> dict[str, Any]:
         return dict(zip(asked, pipe.execute(), strict=True))
 
 
-def _open(store: Store, ids: Sequence[str]) -> list[str]:
-    """Return which of these batches have not ended, the oldest first."""
+def _open(store: Store, ids: Sequence[str]) -> tuple[list[str], int]:
+    """Return which of these batches have not ended, the oldest first, and what waits in them.
+
+    These are their queued jobs where the user has paused the batch, or its limit has stopped it.
+    What of it is at the provider moves on all the same.
+    """
     pipe = store.client.pipeline(transaction=False)
     for batch in ids:
-        pipe.hget(store.keys("batch", batch), "done")
+        pipe.hmget(store.keys("batch", batch), "done", "held", "broke", "n:queued")
     with store_errors():
-        done = pipe.execute()
-    return [batch for batch, at in zip(ids, done, strict=True) if at is None][::-1]
+        told = pipe.execute()
+    waiting = sum(
+        int(queued or 0)
+        for done, held, broke, queued in told
+        if done is None and (held is not None or broke is not None)
+    )
+    are_open = [batch for batch, (done, *_) in zip(ids, told, strict=True) if done is None]
+    return are_open[::-1], waiting
 
 
 def _numbers(fields: Mapping[bytes, bytes]) -> dict[str, int]:

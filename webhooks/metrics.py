@@ -76,6 +76,8 @@ def _jobs(told: Measures) -> Iterator[Metric]:
         jobs.add_metric([state], told.counts.get(f"n:{state}", 0))
     yield jobs
     yield _gauge("parked_jobs", "Jobs that wait for the user's word.", told.counts.get("parked", 0))
+    help_ = "Open jobs that wait neither for the user's word nor for the end of a pause or limit."
+    yield _gauge("movable_jobs", help_, told.movable)
     help_ = "Cost of all attempts so far, in US dollars."
     yield CounterMetricFamily("reelqueue_cost_usd", help_, told.counts.get("cost", 0) / NANO)
 

@@ -15,12 +15,13 @@ import pytest
 import requests
 import yaml
 from api_driver import TOKEN, Api, manifest, row, told
+from core_driver import asked
 from door_driver import Door, result
 from prometheus_client.parser import text_string_to_metric_families
 from simulator_driver import ROOT, wait_until
 from store_driver import StoreServer, free_port, valkey_binary
 
-from tasks import verbs
+from tasks import reading, verbs
 from tasks.errors import Road
 from tasks.measures import MOST_BATCHES
 from tasks.tally import Tally
@@ -136,6 +137,28 @@ def test_open_batches_are_told_one_by_one_up_to_a_bound_and_ended_ones_not_at_al
     assert len(ages) == MOST_BATCHES
     assert found["reelqueue_open_batches", ()] == MOST_BATCHES + 10
     assert not any(("batch", "ended") in labels for _, labels in found)
+
+
+def test_jobs_that_wait_for_the_user_are_not_among_those_that_are_to_move(api: Api) -> None:
+    store = api.store
+    assert value(api, "movable_jobs") == 0
+    for name in ("held", "limited", "free"):
+        assert api.submit(name, manifest([row("a"), row("b")])).status_code == 201
+    assert value(api, "movable_jobs") == 6
+    batches = {one.name: one.id for one in reading.batches(store)}
+    store.budget(batches["limited"], 1, 2)  # nano-dollars, and what its inputs cost at most
+    claim = store.claim(3, 7200.0, "", "", 3600)
+    lost = claim.jobs[0].id
+    assert value(api, "jobs", state="submitting") == 3
+    verbs.hold(store, batches["held"], "lunch")
+    in_held = value(api, "batch_jobs", batch="held", state="queued")
+    assert value(api, "movable_jobs") == 6 - 2 - in_held
+    with store.moves() as moves:
+        moves.lose(lost, claim.token, "", "no answer")
+    with store.moves() as moves:
+        moves.park(asked(store, lost), 600, ("unresolved", "never found"))
+    assert value(api, "parked_jobs") == 1
+    assert value(api, "movable_jobs") == 6 - 2 - in_held - 1
 
 
 def test_counts_of_the_provider_add_up_over_processes_and_bound_its_words(api: Api) -> None:
