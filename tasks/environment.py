@@ -78,7 +78,7 @@ def origin(name: str, *, given: bool) -> str:
     """Return where a setting's value came from, in words."""
     if os.environ.get(name):
         return "environment"
-    if dotenv_values(env_file()).get(name):
+    if _of_env_file().get(name):
         return str(env_file())
     return "secret file" if given else "default"
 
@@ -118,11 +118,15 @@ def frozen(names: Iterable[str]) -> dict[str, str]:
 
 def _given() -> dict[str, str]:
     """Return `.env` overridden by the environment; in both an empty value counts as unset."""
+    return _of_env_file() | {name: value for name, value in os.environ.items() if value}
+
+
+def _of_env_file() -> dict[str, str]:
+    """Return what `.env` says, but for secrets of which the environment names a file."""
     return {
         name: value
-        for source in (_written(), os.environ)
-        for name, value in source.items()
-        if value
+        for name, value in _written().items()
+        if value and not (name in SECRETS and os.environ.get(f"{name}_FILE"))
     }
 
 
@@ -140,14 +144,17 @@ class WrittenPaths(PydanticBaseSettingsSource):
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Secrets from NAME_FILE, or from where `up` generated them in the data folder."""
+    """Secrets from NAME_FILE, or from where `up` generated them in the data folder.
+
+    It comes before `.env`, and leaves to that the secrets which stand there and count.
+    """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Unused: the source answers for all fields at once."""
         return None, field.alias or field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return the secrets that no earlier source gave."""
+        """Return the secrets that neither an earlier source nor `.env` gives."""
         files = _given()
         given = {**files, **self.current_state}
         data_dir = data_dir_of(given)

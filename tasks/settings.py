@@ -99,9 +99,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read overrides, then the environment, then `.env`, its paths first, then secret files."""
+        """Read overrides, the environment, secret files that it names, then `.env`, its paths first."""
         del file_secret_settings  # one folder for all secrets; ours are named one by one
-        ours = WrittenPaths(settings_cls), dotenv_settings, SecretFiles(settings_cls)
+        ours = SecretFiles(settings_cls), WrittenPaths(settings_cls), dotenv_settings
         return init_settings, env_settings, *ours
 
     @property

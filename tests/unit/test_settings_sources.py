@@ -1,4 +1,4 @@
-"""Where settings come from: overrides, the environment, `.env`, secret files, in this order."""
+"""Where settings come from: overrides, the environment, `.env`, generated secrets, in order."""
 
 import os
 from pathlib import Path
@@ -39,15 +39,41 @@ def test_the_environment_comes_before_the_env_file(
     assert load({"REELQUEUE_PORT": 8125}).port == 8125
 
 
-def test_a_secret_file_comes_last(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = env.with_name("key")
-    file.write_text("rw-file\n")
-    monkeypatch.setenv("RUNWARE_API_KEY_FILE", str(file))
-    assert key() == "rw-file"
-    env.write_text("RUNWARE_API_KEY=rw-dotenv\n")
+def test_a_secret_of_the_environment_comes_before_one_of_the_env_file_be_it_in_a_file_or_not(
+    env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = env.with_name("ours"), env.with_name("theirs")
+    ours.write_text("rw-file\n")
+    theirs.write_text("rw-dotenv-file\n")
+    env.write_text(f"RUNWARE_API_KEY_FILE={theirs}\n")
+    assert key() == "rw-dotenv-file"
+    env.write_text(f"RUNWARE_API_KEY_FILE={theirs}\nRUNWARE_API_KEY=rw-dotenv\n")
     assert key() == "rw-dotenv"
+    monkeypatch.setenv("RUNWARE_API_KEY_FILE", str(ours))
+    assert key() == "rw-file"
+    assert origin("RUNWARE_API_KEY", given=True) == "secret file"
     monkeypatch.setenv("RUNWARE_API_KEY", "rw-env")
     assert key() == "rw-env"
+
+
+def test_a_child_gets_the_secret_that_its_parent_reads(
+    env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = env.with_name("url")
+    file.write_text("redis://file\n")
+    env.write_text("REDIS_URL=redis://dotenv\n")
+    monkeypatch.setenv("REDIS_URL_FILE", str(file))
+    assert load().store_url() == "redis://file"
+    childs = frozen(names())
+    assert (childs.get("REDIS_URL"), childs["REDIS_URL_FILE"]) == (None, str(file))
+
+
+def test_a_secret_that_was_generated_comes_last(env: Path) -> None:
+    file = secret_file(env.with_name("data"), "REDIS_URL")
+    file.parent.mkdir(parents=True)
+    file.write_text("redis://generated")
+    env.write_text("REDIS_URL=redis://dotenv\n")
+    assert load().store_url() == "redis://dotenv"
 
 
 def test_the_env_file_may_name_a_secret_file(env: Path) -> None:
