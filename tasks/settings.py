@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read overrides, the environment, secret files that it names, then `.env`, its paths first."""
+        """Read overrides, the environment, secret files, then `.env`, its paths first."""
         del file_secret_settings  # one folder for all secrets; ours are named one by one
         ours = SecretFiles(settings_cls), WrittenPaths(settings_cls), dotenv_settings
         return init_settings, env_settings, *ours
