@@ -7,9 +7,11 @@ writes such knows the store's password; but no message stops us.
 
 Nor does a store that refuses a command: one that is full, or loads, or was demoted, or takes a
 right from us for a while. To kombu that is an error of ours, which ends a worker; here it is a lost
-connection. A store that was demoted closes none: ours are left for where its name leads to.
+connection, and a message that was taken but cannot be noted is put back. A store that was demoted
+closes none: ours are left for where its name leads to.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -21,7 +23,7 @@ from celery import signature
 from celery.backends.redis import RedisBackend
 from celery.worker.consumer import Consumer
 from kombu.exceptions import ContentDisallowed, DecodeError
-from kombu.transport.redis import Channel, Transport
+from kombu.transport.redis import Channel, QoS, Transport
 from structlog import get_logger
 
 from tasks.lua import Client
@@ -34,6 +36,9 @@ FAULTS = (
 
 LONGEST_ID = 256
 """Of a task: it stands in the name of a key."""
+
+PUT_BACK = "#!lua flags=allow-oom\nredis.call('RPUSH', KEYS[1], ARGV[1])"
+"""Puts a message back to where it was just taken from, also where the store is full."""
 
 AGAIN = 1.0
 """Seconds until a store that refused a command is asked again."""
@@ -67,8 +72,35 @@ class PatientConsumer(Consumer):
         return handle_or_drop
 
 
+class PatientQoS(QoS):
+    """kombu's notes of what was taken and is not acknowledged; what cannot be noted is put back."""
+
+    def append(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401  kombu's
+        """Note a message.
+
+        Raises:
+            redis.ResponseError: the store refuses, for it is full say.
+        """
+        try:
+            super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
+        except redis.ResponseError:
+            self.channel.put_back(message)
+            raise
+
+
 class PatientChannel(Channel):
     """kombu's channel, which passes over what it cannot make a message of."""
+
+    QoS = PatientQoS
+
+    def put_back(self, message: Any) -> None:  # noqa: ANN401  kombu's
+        """Put a message back to where it was just taken from, as kombu finds the place."""
+        raw, place = message._raw, message.delivery_info  # noqa: SLF001  kombu's own way
+        priority = self._get_message_priority(raw, reverse=False)  # type: ignore[no-untyped-call]
+        with self.conn_or_acquire() as client:
+            for queue in self._lookup(place["exchange"], place["routing_key"]):  # type: ignore[no-untyped-call]
+                key = self._q_for_pri(queue, priority)  # type: ignore[no-untyped-call]
+                client.eval(PUT_BACK, 1, key, json.dumps(raw))
 
     def _get_client(self) -> type[redis.Redis]:
         return Client
