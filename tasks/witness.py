@@ -1,19 +1,18 @@
 """What a worker knows of its last claim when the store has come up anew: whether that was lost.
 
 The last fencing token is kept in the process and, for the worker that follows one which was killed,
-in a file that lives no longer than the computer runs. It stands outside of the data folder: who
-restores that from a backup must not restore this, too.
+in a file that lives no longer than the computer runs: in memory, and not in the data folder, for
+who restores that from a backup must not restore this, too.
 """
 
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-BOOT = Path("/proc/sys/kernel/random/boot_id")
-"""Tells one run of the computer from the next, in which the disk may lack what was written last."""
+MEMORY = Path("/dev/shm")  # noqa: S108  the folder in it is ours alone, or not used
+"""Files in memory, gone when the computer stops; where there are none (macOS) nothing is kept."""
 LENGTH = 256
 """Bytes of the record, which one write replaces."""
 
@@ -40,8 +39,10 @@ class Witness:
 
     def claimed(self, token: str) -> None:
         """Hear of a claim, before any of it is sent."""
-        self.token = token
-        self._keep(_record(self.worker, token))
+        self.token = max(
+            token, self.token, key=lambda known: int(known or "0")
+        )  # doors claim at once
+        self._keep(_record(self.worker, self.token))
 
     def forget(self) -> None:
         """Remove the record: the worker has ended in order."""
@@ -51,10 +52,13 @@ class Witness:
                 self._file.parent.rmdir()
 
 
-def of_worker(worker: str, data_dir: Path, namespace: str) -> Witness:
+def of_worker(worker: str, data_dir: Path, namespace: str, memory: Path = MEMORY) -> Witness:
     """Return the witness of a worker; without a safe place for a record it knows its own claims."""
     try:
-        file = _folder() / sha256(f"{data_dir.absolute()}\n{namespace}".encode()).hexdigest()[:32]
+        file = (
+            _folder(memory)
+            / sha256(f"{data_dir.absolute()}\n{namespace}".encode()).hexdigest()[:32]
+        )
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         former = _read(os.pread(descriptor, LENGTH, 0))
     except OSError:
@@ -67,8 +71,8 @@ def of_worker(worker: str, data_dir: Path, namespace: str) -> Witness:
     return Witness(worker, keep, former, file)
 
 
-def _folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"reelqueue-{os.getuid()}"
+def _folder(memory: Path) -> Path:
+    folder = memory / f"reelqueue-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():
@@ -77,18 +81,9 @@ def _folder() -> Path:
 
 
 def _record(worker: str, token: str) -> bytes:
-    return f"{_boot()}\n{worker}\n{token}\n".encode()[:LENGTH].ljust(LENGTH)
+    return f"{worker}\n{token}\n".encode()[:LENGTH].ljust(LENGTH)
 
 
 def _read(record: bytes) -> tuple[str, str]:
-    boot, _, rest = record.decode("ascii", "replace").partition("\n")
-    worker, token, *_ = (*rest.split("\n"), "")
-    is_of_this_run = bool(boot) and boot == _boot()
-    return (worker, token) if is_of_this_run and token.isdecimal() else ("", "")
-
-
-def _boot() -> str:
-    try:
-        return BOOT.read_text("ascii").strip()
-    except OSError:
-        return ""
+    worker, token, *_ = (*record.decode("ascii", "replace").split("\n"), "", "")
+    return (worker, token) if token.isdecimal() else ("", "")

@@ -36,12 +36,12 @@ def main() -> None:
 
 
 def _leave(member: Crew) -> None:
-    """Say that this worker has ended in order; untold, the next one is only more careful."""
+    """Say that this worker has ended in order."""
     try:
         member.context.store.marks.close(member.name)
-    except Error as exc:
+        member.context.store.witness.forget()
+    except Error as exc:  # the next worker is to know of its last claim
         member.context.log.info("leave.failed", reason=str(exc))
-    member.context.store.witness.forget()
 
 
 def _crew_once_the_store_answers() -> Crew:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from core_driver import SECRET, bring_to, fresh_store, queue, record, row
+from core_driver import SECRET, bring_to, queue, record, row
 from store_driver import StoreServer, redis_binary, valkey_binary
 
 from console.main import main
@@ -32,8 +32,10 @@ def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreServer]
 
 @pytest.fixture
 def store(own: StoreServer) -> Iterator[Store]:
-    with fresh_store(own, "full") as opened:
-        yield opened
+    opened = Store.open(own.url, "full")
+    opened.marks.check("simulated", 8)
+    yield opened
+    opened.client.close()
 
 
 @pytest.fixture

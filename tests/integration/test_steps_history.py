@@ -129,14 +129,14 @@ def test_the_worker_after_one_that_was_killed_knows_it_too(
     resize(store, 1)
     rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
     store.client.zadd(store.keys("workers"), {"killed": 1})
-    store.witness = witness.of_worker("killed", tmp_path, "ns")
+    store.witness = witness.of_worker("killed", tmp_path, "ns", tmp_path)
     rig.run(until=lambda: simulator.totals()["purchases"] == 1)
     backup = copied(rig)
     if is_old:
         rig.run(until=lambda: simulator.totals()["purchases"] == 2)
     taken_over(rig, backup)
     store.client.zadd(store.keys("workers"), {"next": 1})
-    store.witness = witness.of_worker("next", tmp_path, "ns")
+    store.witness = witness.of_worker("next", tmp_path, "ns", tmp_path)
     if is_old:
         for _ in range(4):
             rig.turn()

@@ -1,22 +1,30 @@
 """The record of a worker's last claim, for the worker that follows one which was killed."""
 
 import os
-import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tasks.witness import LENGTH, of_worker
+from tasks import witness
+from tasks.witness import LENGTH, Witness
+
+Of = Callable[[str, Path, str], Witness]
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a folder for temporary files of its own; return where the records are."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return where the records are."""
     return tmp_path / f"reelqueue-{os.getuid()}"
 
 
-def test_the_next_worker_knows_the_last_claim_of_the_one_before(place: Path) -> None:
+@pytest.fixture
+def of_worker(tmp_path: Path) -> Of:
+    return partial(witness.of_worker, memory=tmp_path)
+
+
+def test_the_next_worker_knows_the_last_claim_of_the_one_before(of_worker: Of, place: Path) -> None:
     first = of_worker("first", Path("data"), "ns")
     assert (first.former, first.token) == ("", "")
     first.claimed("7")
@@ -28,12 +36,12 @@ def test_the_next_worker_knows_the_last_claim_of_the_one_before(place: Path) -> 
 
 
 @pytest.mark.parametrize(("data", "namespace"), [("data", "other"), ("elsewhere", "ns")])
-def test_another_store_has_a_record_of_its_own(data: str, namespace: str) -> None:
+def test_another_store_has_a_record_of_its_own(of_worker: Of, data: str, namespace: str) -> None:
     of_worker("first", Path("data"), "ns").claimed("7")
     assert of_worker("next", Path(data), namespace).token == ""
 
 
-def test_a_worker_that_ended_in_order_leaves_nothing(place: Path) -> None:
+def test_a_worker_that_ended_in_order_leaves_nothing(of_worker: Of, place: Path) -> None:
     first = of_worker("first", Path("data"), "ns")
     first.claimed("7")
     other = of_worker("other", Path("elsewhere"), "ns")
@@ -44,18 +52,18 @@ def test_a_worker_that_ended_in_order_leaves_nothing(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", [b"", b"\xff\x00" * 40, b"another-boot\nfirst\n7\n", b"\nfirst\n7\n", b"a\nb\nc"]
+    "written", [b"", b"\xff\x00" * 40, b"first", b"first\n", b"first\n7a\n", b"first\n-7\n"]
 )
-def test_a_record_of_another_run_of_the_computer_or_of_none_tells_nothing(
-    place: Path, written: bytes
-) -> None:
+def test_a_broken_record_tells_nothing(of_worker: Of, place: Path, written: bytes) -> None:
     of_worker("first", Path("data"), "ns").claimed("7")
     (file,) = place.iterdir()
     file.write_bytes(written)
     assert of_worker("next", Path("data"), "ns").token == ""
 
 
-def test_without_a_safe_folder_a_worker_knows_its_own_claims(place: Path, tmp_path: Path) -> None:
+def test_without_a_safe_folder_a_worker_knows_its_own_claims(
+    of_worker: Of, place: Path, tmp_path: Path
+) -> None:
     (tmp_path / "another's").mkdir()
     place.symlink_to(tmp_path / "another's")
     own = of_worker("own", Path("data"), "ns")
