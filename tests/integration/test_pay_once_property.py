@@ -25,6 +25,8 @@ from tasks import steps, verbs
 from tasks.job import ENDED, Record, State
 from tasks.store import Store
 
+pytestmark = pytest.mark.one_store
+
 POSTS = ["taken", "refused", "lost", "faulty", "bought and lost", "bought and faulty", "never sent"]
 CODES = ["providerError", "timeoutProvider", "providerRateLimitExceeded", "unsafeContent", REFUSAL]
 DEADLINE = 7200.0
