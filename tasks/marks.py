@@ -64,12 +64,12 @@ class Marks:
         with store_errors():
             self._client.hsetnx(self._keys("meta"), "installation", digest)
 
-    def open(self) -> None:
+    def open(self, worker: str) -> None:
         """Say that a worker is at work, durably: from here on what is lost may be a submission."""
-        with store_errors():
-            if self._client.hdel(self._keys("meta"), "closed"):
-                with suppress(ResponseError):  # a store without a log, or older than the command
-                    self._client.waitaof(1, 0, ON_DISK_MS)
+        if self._scripts.run("arrive", worker):
+            # A store without a log, or older than the command, answers with an error.
+            with store_errors(), suppress(ResponseError):
+                self._client.waitaof(1, 0, ON_DISK_MS)
 
     def close(self, worker: str) -> bool:
         """Say that a worker has ended in order; returns whether it was the last one."""

@@ -13,13 +13,13 @@ from tasks.claims import LEASE, Claim, Claimed, Due, claimed, clock_ms, due, ms,
 from tasks.clock import passing
 from tasks.errors import Category, StoreRefused, category
 from tasks.keys import Keys
+from tasks.last_claim import LastClaim
 from tasks.limits import Limits
 from tasks.lua import Argument, Scripts, connect, store_errors
 from tasks.marks import Marks
 from tasks.move_calls import Moves
 from tasks.outlook import Outlook, outlook
 from tasks.wire.answer import Item, Kind
-from tasks.witness import Witness
 
 POLL_HOLD = 30.0
 """Seconds a task taken for a poll is left alone by other pollers: above that deadline too."""
@@ -41,7 +41,7 @@ class Store:
         self.keys = Keys(namespace)
         self.scripts = Scripts(client, self.keys)
         self.shelf: dict[tuple[str, str], Any] = {}  # parts of requests, once read
-        self.witness = Witness()  # of the last claim that was made with it
+        self.last_claim = LastClaim()
         self.limits = Limits(client, self.keys)
         self.marks = Marks(client, self.keys, self.scripts)
 
@@ -132,7 +132,7 @@ class Store:
         """Take up to `most` jobs for the free slots; `bound` is the longest a slot is held."""
         taken_at, fixed = passing(), (ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED))
         token, free, jobs = b"", 0, list[Claimed]()
-        before = (self.witness.token, self.witness.worker, self.witness.former)
+        before = (self.last_claim.token, self.last_claim.worker, self.last_claim.former)
         while len(jobs) < most:  # piece by piece, so that no script takes long
             asked = min(PIECE, most - len(jobs))
             _, told, left, *more = self.scripts.run("claim", asked, *fixed, token, *before)
@@ -143,7 +143,7 @@ class Store:
             if len(more) < asked:
                 break
         if token:
-            self.witness.claimed(token.decode())
+            self.last_claim.claimed(token.decode())
         return Claim(token.decode(), tuple(jobs), int(free), taken_at)
 
     def claim_due(self, most: int) -> tuple[int, list[Due]]:

@@ -39,7 +39,7 @@ def _leave(member: Crew) -> None:
     """Say that this worker has ended in order."""
     try:
         member.context.store.marks.close(member.name)
-        member.context.store.witness.forget()
+        member.context.store.last_claim.forget()
     except Error as exc:  # the next worker is to know of its last claim
         member.context.log.info("leave.failed", reason=str(exc))
 

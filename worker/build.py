@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from tasks import guard, witness
+from tasks import guard, last_claim
 from tasks.context import Context
 from tasks.errors import ConfigurationError
 from tasks.installation import id_secret
@@ -49,10 +49,10 @@ def crew() -> Crew:
     for warning in guard.warnings(settings):
         log.warning("settings", warning=warning)
     store.marks.check(settings.provider_mark, settings.window_start)
-    store.marks.open()
     id_secret(store, settings)  # a wrong one is told at the start, not at the first retry
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
-    store.witness = witness.of_worker(name, settings.data_dir, settings.namespace)
+    store.marks.open(name)
+    store.last_claim = last_claim.of_worker(name, settings.data_dir, settings.namespace)
     outbox = Outbox(store, name)
     outbox.create()
     unshown = Outbox(store, name, stream=SHOWN)

@@ -9,12 +9,12 @@ import pytest
 from core_driver import SECRET, Rig, agree, copied, resize, row, taken_over
 from simulator_driver import Simulator
 
-from tasks import callers, history, ids, reading, steps, witness
+from tasks import callers, history, ids, last_claim, reading, steps
 from tasks.claims import LEASE
 from tasks.job import State
+from tasks.last_claim import LastClaim
 from tasks.store import Store
 from tasks.wire.request import dumps
-from tasks.witness import Witness
 
 pytestmark = pytest.mark.one_store
 
@@ -87,7 +87,8 @@ def test_silence_tells_nothing_yet_where_a_worker_was_at_work(
     rig.queue(told("latency=0"))
     if again:
         store.marks.close("one")
-        store.marks.open()
+        store.marks.open("next")
+        assert store.client.zscore(store.keys("workers"), "next"), "others would not know of it"
     taken_over(rig, copied(rig))
     for _ in range(3):
         rig.turn()
@@ -106,7 +107,7 @@ def test_a_worker_that_outlives_the_store_knows_whether_a_claim_was_lost(
     resize(store, 1)
     rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
     store.client.zadd(store.keys("workers"), {f"worker {n}": 1 for n in range(workers)})
-    store.witness = Witness("worker 0")
+    store.last_claim = LastClaim("worker 0")
     rig.run(until=lambda: simulator.totals()["purchases"] == 1)
     backup = copied(rig)
     if is_old:
@@ -129,14 +130,14 @@ def test_the_worker_after_one_that_was_killed_knows_it_too(
     resize(store, 1)
     rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
     store.client.zadd(store.keys("workers"), {"killed": 1})
-    store.witness = witness.of_worker("killed", tmp_path, "ns", tmp_path)
+    store.last_claim = last_claim.of_worker("killed", tmp_path, "ns", tmp_path)
     rig.run(until=lambda: simulator.totals()["purchases"] == 1)
     backup = copied(rig)
     if is_old:
         rig.run(until=lambda: simulator.totals()["purchases"] == 2)
     taken_over(rig, backup)
     store.client.zadd(store.keys("workers"), {"next": 1})
-    store.witness = witness.of_worker("next", tmp_path, "ns", tmp_path)
+    store.last_claim = last_claim.of_worker("next", tmp_path, "ns", tmp_path)
     if is_old:
         for _ in range(4):
             rig.turn()

@@ -17,7 +17,7 @@ LENGTH = 256
 """Bytes of the record, which one write replaces."""
 
 
-class Witness:
+class LastClaim:
     """The last claim of this worker, or of the one before it on this computer.
 
     Args:
@@ -52,8 +52,8 @@ class Witness:
                 self._file.parent.rmdir()
 
 
-def of_worker(worker: str, data_dir: Path, namespace: str, memory: Path = MEMORY) -> Witness:
-    """Return the witness of a worker; without a safe place for a record it knows its own claims."""
+def of_worker(worker: str, data_dir: Path, namespace: str, memory: Path = MEMORY) -> LastClaim:
+    """Return what a worker knows: without a safe place for a record, of its own claims alone."""
     try:
         file = (
             _folder(memory)
@@ -62,13 +62,13 @@ def of_worker(worker: str, data_dir: Path, namespace: str, memory: Path = MEMORY
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         former = _read(os.pread(descriptor, LENGTH, 0))
     except OSError:
-        return Witness(worker)
+        return LastClaim(worker)
 
     def keep(record: bytes) -> None:
         with suppress(OSError):  # a full disk: the next worker is only more careful
             os.pwrite(descriptor, record, 0)
 
-    return Witness(worker, keep, former, file)
+    return LastClaim(worker, keep, former, file)
 
 
 def _folder(memory: Path) -> Path:

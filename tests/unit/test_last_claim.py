@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks import witness
-from tasks.witness import LENGTH, Witness
+from tasks import last_claim
+from tasks.last_claim import LENGTH, LastClaim
 
-Of = Callable[[str, Path, str], Witness]
+Of = Callable[[str, Path, str], LastClaim]
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def of_worker(tmp_path: Path) -> Of:
-    return partial(witness.of_worker, memory=tmp_path)
+    return partial(last_claim.of_worker, memory=tmp_path)
 
 
 def test_the_next_worker_knows_the_last_claim_of_the_one_before(of_worker: Of, place: Path) -> None:
