@@ -112,7 +112,7 @@ def _waiting(waiting: Waiting, stopped: str) -> dict[str, Any]:
         "queued_at": moment(record.queued_at),
         "submitted_at": moment(record.submitted_at),
         "next_at": moment(waiting.next_at),
-        "waits_for": waits_for(record, stopped),
+        "waits_for": waits_for(record, stopped, waiting.last),
     }
 
 

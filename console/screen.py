@@ -35,7 +35,7 @@ def screen(look: Look, waiting: Waiting | None, *, away: bool = False) -> Render
     for cause in look.causes:
         lines += [_line(_error(cause), "red"), _remark(plain(advice(cause.code, look.batch.name)))]
     if waiting:
-        why = waits_for(waiting.record, stopped_in(look)) or ""
+        why = waits_for(waiting.record, stopped_in(look), waiting.last) or ""
         lines += [_line(_who(look, waiting)), _remark(plain(why))]
     lines += [Text(text, "bold") for text in [*alerts(look), *([AWAY] if away else [])]]
     return Group(_head(look), *lines)

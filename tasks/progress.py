@@ -11,7 +11,7 @@ from tasks import reading, reading_requests, reading_results
 from tasks.claims import clock_ms, entered_at
 from tasks.job import OPEN, Record, State
 from tasks.lua import store_errors
-from tasks.reading import Batch
+from tasks.reading import Batch, Event
 from tasks.settings import SIMULATED
 from tasks.store import UNSETTLED, Store
 
@@ -66,6 +66,7 @@ class Waiting:
     record: Record
     custom_id: str
     next_at: int | None  # ms
+    last: Event | None  # of its history
 
 
 def look(store: Store, batch_id: str) -> Look | None:
@@ -156,7 +157,8 @@ def longest_waiting(store: Store, batch: Batch) -> Waiting | None:
         pipe.zscore(store.keys("due"), first.attempts[-1].task_uuid)
         times = pipe.zscore(store.keys("later"), first.id).execute()
     at = times[first.state is State.QUEUED]
-    return Waiting(first, request.custom_id, None if at is None else int(at))
+    last = reading.last_event(store, first.id)
+    return Waiting(first, request.custom_id, None if at is None else int(at), last)
 
 
 def _since(record: Record) -> tuple[bool, int, int]:

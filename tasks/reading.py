@@ -105,6 +105,13 @@ def history(store: Store, job: str) -> list[Event]:
     return [_event(line.decode()) for line in lines]
 
 
+def last_event(store: Store, job: str) -> Event | None:
+    """Return the last line of a job's history."""
+    with store_errors():
+        line = store.client.lindex(store.keys("history", job), -1)
+    return _event(line.decode()) if line else None
+
+
 def _event(line: str) -> Event:
     first, last, times, what, detail = line.split("|", 4)
     return Event(int(first), int(last or first), int(times or 1), what, detail)

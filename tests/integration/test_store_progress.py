@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+import pytest
 from core_driver import asked, audit, bring_to, error, queue, record, row, success, take, verdict
 from core_driver import resize as resized
 
+from batches.story import story_of
 from batches.view import describe_look
-from tasks import health, progress, verbs
+from tasks import health, progress, reading, verbs
 from tasks.job import State
 from tasks.progress import Look
 from tasks.store import Store
@@ -169,6 +171,27 @@ def test_before_anything_is_sent_the_next_in_the_queue_waits_longest(store: Stor
     assert (waiting.record.id, waiting.next_at) == (jobs[0], None)
     told = describe_look(look(store), waiting)["waits_longest"]
     assert told["waits_for"].startswith("It waits for a free slot")
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "why"),
+    [
+        ("", "looked for before it is sent: silent", "looked for before it is sent: silent"),
+        ("rateLimitExceeded", "rateLimitExceeded", "refused it for now (rateLimitExceeded)"),
+    ],
+)
+def test_a_job_that_waits_for_its_next_turn_is_told_why_the_last_one_was_none(
+    store: Store, code: str, detail: str, why: str
+) -> None:
+    (job,) = queue(store, row())
+    token, _ = take(store, 1)
+    with store.moves() as moves:
+        moves.refuse(job, token, 60.0, code, detail)
+    waiting = progress.longest_waiting(store, look(store).batch)
+    assert why in describe_look(look(store), waiting)["waits_longest"]["waits_for"]
+    (record,) = reading.records(store, [job])
+    assert record
+    assert why in (story_of(store, record).waits_for or "")
 
 
 def test_another_batch_before_it_hides_no_job_that_waits(store: Store) -> None:
