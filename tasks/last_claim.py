@@ -1,12 +1,13 @@
 """What a worker knows of its last claim when the store has come up anew: whether that was lost.
 
-The last fencing token is kept in the process and, for the worker that follows one which was killed,
-in a file that lives no longer than the computer runs: in memory, and not in the data folder, for
-who restores that from a backup must not restore this, too.
+It tells of all claims where no other worker was there since. The store itself cannot tell: what
+says in it that nobody worked may come from a backup, too. So the last fencing token is kept in the
+process and, for the next worker, in a file that lives no longer than the computer runs: in memory,
+and not in the data folder, for who restores that from a backup must not restore this, too.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -36,16 +37,25 @@ class LastClaim:
     ) -> None:
         self.worker, self._keep, self._file = worker, keep, file
         self.former, self.token = former
+        self._is_alone = True
 
     def claimed(self, token: str) -> None:
         """Hear of a claim, before any of it is sent."""
-        self.token = max(
-            token, self.token, key=lambda known: int(known or "0")
-        )  # doors claim at once
-        self._keep(_record(self.worker, self.token))
+        known = max(token, self.token, key=lambda one: int(one or "0"))  # doors claim at once
+        self._know(known if self._is_alone else "")
+
+    def hear(self, workers: Iterable[str]) -> None:
+        """Hear which workers live: what others claim from now on, this one does not know."""
+        self._is_alone = set(workers) <= {self.worker, self.former}
+        if not self._is_alone and self.token:
+            self._know("")
+
+    def _know(self, token: str) -> None:
+        self.token = token
+        self._keep(_record(self.worker, token))
 
     def forget(self) -> None:
-        """Remove the record: the worker has ended in order."""
+        """Remove the record."""
         if self._file:
             with suppress(OSError):  # others may have theirs in the folder
                 self._file.unlink(missing_ok=True)

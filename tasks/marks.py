@@ -1,9 +1,6 @@
 """The marks of a store: its schema, whose answers are in it, and whose secret its ids come from."""
 
-from contextlib import suppress
 from typing import Any
-
-from redis import ResponseError
 
 from tasks.errors import StoreRefused
 from tasks.keys import Keys
@@ -11,8 +8,6 @@ from tasks.lua import Scripts, store_errors
 from tasks.settings import SIMULATED
 
 SCHEMA = 3
-ON_DISK_MS = 3000
-"""Longest wait for the store's log to be on the disk: it is synced every second."""
 
 
 class Marks:
@@ -63,17 +58,6 @@ class Marks:
         """Mark it with the digest of an installation secret, unless it has one."""
         with store_errors():
             self._client.hsetnx(self._keys("meta"), "installation", digest)
-
-    def open(self, worker: str) -> None:
-        """Say that a worker is at work, durably: from here on what is lost may be a submission."""
-        if self._scripts.run("arrive", worker):
-            # A store without a log, or older than the command, answers with an error.
-            with store_errors(), suppress(ResponseError):
-                self._client.waitaof(1, 0, ON_DISK_MS)
-
-    def close(self, worker: str) -> bool:
-        """Say that a worker has ended in order; returns whether it was the last one."""
-        return bool(self._scripts.run("leave", worker))
 
     def _read(self, field: str) -> str:
         with store_errors():

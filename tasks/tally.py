@@ -16,6 +16,7 @@ from threading import Lock, Thread
 from structlog import get_logger
 
 from tasks.errors import Error, Road
+from tasks.lua import store_errors
 from tasks.store import Store
 
 EVERY = 2.0
@@ -61,8 +62,10 @@ class Tally:
         """Count errors by the provider's code; the empty code is none."""
         self._add(Counter(f"error:{_known(code)}" for code in codes if code))
 
-    def tell(self, store: Store, worker: str) -> None:
+    def tell(self, store: Store, worker: str) -> list[str]:
         """Add the counts to those of the store; `worker` lives (empty: this is none).
+
+        Returns the names of the workers that live; none where nothing was to be told.
 
         Raises:
             StoreAway, StoreRefused: they are kept, to be told with the next; so on any other error.
@@ -70,17 +73,24 @@ class Tally:
         with self._lock:
             told, self._counts = self._counts, Counter()
         if not told and not worker:
-            return
+            return []
         flat = [part for pair in told.items() for part in pair]
         try:
-            store.scripts.run("measure", worker, SILENT_MS, *flat)
+            living = store.scripts.run("measure", worker, SILENT_MS, *flat)
         except Exception:
             self._add(told)
             raise
+        return [name.decode() for name in living]
 
     def _add(self, counts: Mapping[str, int]) -> None:
         with self._lock:
             self._counts.update(counts)
+
+
+def leave(store: Store, worker: str) -> None:
+    """Say that a worker has ended."""
+    with store_errors():
+        store.client.zrem(store.keys("workers"), worker)
 
 
 def _known(code: str) -> str:
@@ -92,11 +102,17 @@ class Teller(Thread):
     """Tells the store every `EVERY` seconds, over a connection of its own."""
 
     def __init__(
-        self, tally: Tally, store: Store, worker: str = "", also: Callable[[], None] | None = None
+        self,
+        tally: Tally,
+        store: Store,
+        worker: str = "",
+        also: Callable[[], None] | None = None,
+        hear: Callable[[list[str]], None] = lambda _: None,
     ) -> None:
         super().__init__(name="teller", daemon=True)
         self._tally, self._store, self._worker = tally, store, worker
         self._also = also  # done each time before it tells
+        self._hear = hear  # told each time which workers live
         self._trouble = ""
 
     def run(self) -> None:
@@ -106,7 +122,7 @@ class Teller(Thread):
             try:
                 if self._also:
                     self._also()
-                self._tally.tell(self._store, self._worker)
+                self._hear(self._tally.tell(self._store, self._worker))
             except Exception as exc:  # noqa: BLE001  a right that is lacking now may be given back
                 self._say(str(exc) if isinstance(exc, Error) else type(exc).__name__)
             else:

@@ -9,6 +9,9 @@ from structlog import get_logger
 
 from tasks.environment import without_celery
 from tasks.errors import Error, StoreAway
+from tasks.health import totals
+from tasks.job import State
+from tasks.tally import leave
 from tasks.wire.request import UnknownThinkingLevel
 from worker.app import app
 from worker.build import Crew, crew
@@ -36,10 +39,12 @@ def main() -> None:
 
 
 def _leave(member: Crew) -> None:
-    """Say that this worker has ended in order."""
+    """Say that this worker has ended; where nothing is queued its last claim is of no use."""
+    store = member.context.store
     try:
-        member.context.store.marks.close(member.name)
-        member.context.store.last_claim.forget()
+        leave(store, member.name)
+        if not totals(store).states[State.QUEUED]:
+            store.last_claim.forget()
     except Error as exc:  # the next worker is to know of its last claim
         member.context.log.info("leave.failed", reason=str(exc))
 

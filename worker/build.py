@@ -51,7 +51,6 @@ def crew() -> Crew:
     store.marks.check(settings.provider_mark, settings.window_start)
     id_secret(store, settings)  # a wrong one is told at the start, not at the first retry
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
-    store.marks.open(name)
     store.last_claim = last_claim.of_worker(name, settings.data_dir, settings.namespace)
     outbox = Outbox(store, name)
     outbox.create()
@@ -67,7 +66,9 @@ def crew() -> Crew:
         random=Random(),  # noqa: S311  jitter, no secret
     )
     watchdog, own = Watchdog(log), Store.open(settings.store_url(), settings.namespace)
-    Teller(context.tally, own, name, watchdog.look).start()
+    hear = store.last_claim.hear
+    hear(context.tally.tell(own, name))  # the others are to know of it before it claims
+    Teller(context.tally, own, name, watchdog.look, hear).start()
     return Crew(name, context, outbox, unshown, DoorRows(settings.namespace), watchdog)
 
 

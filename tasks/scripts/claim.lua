@@ -45,8 +45,8 @@ local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
 local slots, leases = {}, {}
 local doubted = doubted_until(t)
 
--- Is it known that no submission was lost with the history? The last worker had ended in order; or what
--- the only one claimed last is there.
+-- Is it known that no claim was lost with the history? This worker's last one is there, and no other worker
+-- was there since.
 local function is_calm()
   local calm, kept = unpack(redis.call('HMGET', KEY.meta(), 'calm', 'kept'))
   if tonumber(calm or '0') == doubted then return true end

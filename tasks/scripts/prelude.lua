@@ -26,8 +26,7 @@ end
 
 -- Until when the store may have had a history that it has lost: it came up anew since, from its disk or
 -- from a backup, another took over, or it took another's data, and the last writes may be missing. What
--- was queued by then may have been sent. 0 where it has been the same server and history all along. Where
--- no worker was at work when it ended, nobody was sending: that moment is kept as `calm`, too.
+-- was queued by then may have been sent. 0 where it has been the same server and history all along.
 local function doubted_until(t)
   local server = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') .. ':' ..
     string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
@@ -40,7 +39,6 @@ local function doubted_until(t)
   redis.call('HINCRBY', KEY.meta(), 'polls', LEAP)
   redis.call('HINCRBY', KEY.meta(), 'fence', LEAP)
   redis.call('HSET', KEY.meta(), 'doubt', t)
-  if redis.call('HDEL', KEY.meta(), 'closed') == 1 then redis.call('HSET', KEY.meta(), 'calm', t) end
   return t
 end
 

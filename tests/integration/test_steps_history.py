@@ -9,11 +9,12 @@ import pytest
 from core_driver import SECRET, Rig, agree, copied, resize, row, taken_over
 from simulator_driver import Simulator
 
-from tasks import callers, history, ids, last_claim, reading, steps
+from tasks import callers, history, ids, last_claim, reading, steps, tally
 from tasks.claims import LEASE
 from tasks.job import State
 from tasks.last_claim import LastClaim
 from tasks.store import Store
+from tasks.tally import Tally
 from tasks.wire.request import dumps
 
 pytestmark = pytest.mark.one_store
@@ -66,29 +67,11 @@ def test_work_of_a_lost_history_that_runs_unseen_is_not_bought_again(
     assert {one.state for one in rig.records()} == {State.COMPLETED}
 
 
-def test_silence_tells_at_once_where_the_last_worker_had_ended_in_order(
+def test_silence_tells_nothing_yet_where_nobody_knows_what_was_claimed(
     store: Store, simulator: Simulator
 ) -> None:
     rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
     rig.queue(told("latency=0"))
-    store.client.zadd(store.keys("workers"), {"one": 1, "other": 1})
-    assert not store.marks.close("one"), "another worker may be sending"
-    assert store.marks.close("other")
-    taken_over(rig, copied(rig))
-    rig.run()
-    assert simulator.totals()["purchases"] == 1
-
-
-@pytest.mark.parametrize("again", [True, False])
-def test_silence_tells_nothing_yet_where_a_worker_was_at_work(
-    store: Store, simulator: Simulator, *, again: bool
-) -> None:
-    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
-    rig.queue(told("latency=0"))
-    if again:
-        store.marks.close("one")
-        store.marks.open("next")
-        assert store.client.zscore(store.keys("workers"), "next"), "others would not know of it"
     taken_over(rig, copied(rig))
     for _ in range(3):
         rig.turn()
@@ -96,6 +79,26 @@ def test_silence_tells_nothing_yet_where_a_worker_was_at_work(
     last = reading.history(store, rig.only().id)[-1]
     assert "run unseen" in last.detail
     assert simulator.totals()["purchases"] == 0
+
+
+@pytest.mark.parametrize("remember", ["forever", "running", "never"])
+def test_a_backup_of_a_time_when_nobody_worked_tells_nothing_of_what_was_sent_since(
+    store: Store, simulator: Simulator, tmp_path: Path, remember: str
+) -> None:
+    simulator.change(remember=remember)
+    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=2.0)
+    resize(store, 1)
+    rig.queue(told("latency=0 a"), told("latency=1.0", "poll=empty"))
+    store.last_claim = last_claim.of_worker("first", tmp_path, "ns", tmp_path)
+    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
+    tally.leave(store, "first")
+    backup = copied(rig)
+    Tally().tell(store, "next")
+    store.last_claim = last_claim.of_worker("next", tmp_path, "ns", tmp_path)
+    rig.run(until=lambda: simulator.totals()["purchases"] == 2)
+    taken_over(rig, backup)
+    rig.run()
+    assert {task["purchases"] for task in agree(rig, simulator).values()} == {1}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

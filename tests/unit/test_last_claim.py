@@ -41,7 +41,29 @@ def test_another_store_has_a_record_of_its_own(of_worker: Of, data: str, namespa
     assert of_worker("next", Path(data), namespace).token == ""
 
 
-def test_a_worker_that_ended_in_order_leaves_nothing(of_worker: Of, place: Path) -> None:
+def test_beside_other_workers_a_worker_knows_nothing_until_it_claims_alone_again(
+    of_worker: Of,
+) -> None:
+    own = of_worker("own", Path("data"), "ns")
+    own.claimed("7")
+    own.hear(["own", "other"])
+    assert own.token == of_worker("next", Path("data"), "ns").token == ""
+    own.claimed("9")
+    assert own.token == of_worker("next", Path("data"), "ns").token == ""
+    own.hear(["own"])
+    assert own.token == "", "the other may have claimed since"
+    own.claimed("12")
+    assert own.token == of_worker("next", Path("data"), "ns").token == "12"
+
+
+def test_the_worker_before_it_is_no_other_one(of_worker: Of) -> None:
+    of_worker("first", Path("data"), "ns").claimed("7")
+    following = of_worker("next", Path("data"), "ns")
+    following.hear(["first", "next"])
+    assert following.token == "7"
+
+
+def test_a_record_that_is_of_no_use_is_removed(of_worker: Of, place: Path) -> None:
     first = of_worker("first", Path("data"), "ns")
     first.claimed("7")
     other = of_worker("other", Path("elsewhere"), "ns")
