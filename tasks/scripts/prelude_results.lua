@@ -170,6 +170,11 @@ local function concluded(job, n, t, may_run)
   return true
 end
 
+-- Attempt n has results, and the provider has named no cost with any: it is asked for.
+local function ask_if_untold(job, n, t)
+  if not job['c' .. n] and (job['m' .. n] or '0') == '0' then ask_for_cost(job, n, t) end
+end
+
 -- Keep an authoritative (getResponse) answer for attempt n in place of the provisional set, and end
 -- the job where its results say so. True where nothing is left to decide about the attempt. While
 -- the provider says that more is running, only its own results count: one that a callback brought
@@ -182,7 +187,8 @@ local function joined(job, n, t, answer)
     found(job, n, t, '')
     return true
   end
-  if answer.ok >= tonumber(job['ok' .. n] or '0') then -- it is cumulative
+  local had = tonumber(job['ok' .. n] or '0')
+  if answer.ok >= had then -- it is cumulative
     local costs = {}
     for _, digest in ipairs(digests(job, 'd', n)) do
       costs[digest] = job['d' .. n .. ':' .. digest]
@@ -201,7 +207,7 @@ local function joined(job, n, t, answer)
   if ok + loose > wanted(job, n) then flag(job, 'surplus') end
   if ok >= wanted(job, n) then
     whole(job, n, t)
-    if not job['c' .. n] and (job['m' .. n] or '0') == '0' then ask_for_cost(job, n, t) end
+    ask_if_untold(job, n, t)
     return true
   end
   if answer.final ~= '1' then return false end
@@ -210,7 +216,12 @@ local function joined(job, n, t, answer)
     return true
   end
   if n == tonumber(job.a) and not ENDED[job.s] and answer.code ~= '' then set(job, 'ec', answer.code) end
-  if concluded(job, n, t) then return true end
+  local was_over = job['o' .. n] == 'partial' and answer.ok == had -- only its cost was asked for
+  if was_over then over(job, n, t, 'partial') end
+  if was_over or concluded(job, n, t) then
+    ask_if_untold(job, n, t)
+    return true
+  end
   over(job, n, t, 'failed')
   return ENDED[job.s] ~= nil or n ~= tonumber(job.a)
 end

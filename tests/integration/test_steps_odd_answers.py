@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from core_driver import Rig, audit, copied, error, row, taken_over
-from odd_provider import accept, data, provider, result, run_on
+from odd_provider import accept, data, errors, provider, result, run_on, turned
 from simulator_driver import wait_until
 
 from tasks import quarantine, reading, reading_results, steps, timing
@@ -117,6 +117,28 @@ def test_the_cost_that_no_callback_named_is_asked_for_once(
         assert asked == [job]
         assert rig.only().cost == (1_000_000_000 if told_later else 500_000_000)
         assert (rig.only().state, rig.only().flags) == (State.COMPLETED, frozenset())
+
+
+def test_the_cost_that_came_with_no_result_of_a_partial_job_is_asked_for(store: Store) -> None:
+    costs = iter(("null", "null", "0.5"))
+
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        (task,) = tasks
+        told = result(task, "one", next(costs))
+        return f"{data(told)[:-1]},{errors(tasks, 'providerError')[1:]}"
+
+    with provider(poll) as url:
+        rig = Rig(store, url)
+        (job,) = rig.queue(row(numberResults=2))
+        rig.run()
+        assert (rig.only().state, rig.only().cost) == (State.PARTIAL, 0)
+        due = store.keys("due")
+        wait_until(lambda: rig.turn() or rig.only().cost, 15)
+        assert rig.only().cost == 500_000_000
+        assert (rig.only().state, rig.only().flags) == (State.PARTIAL, frozenset())
+        assert rig.texts(job, 1) == ["one"]
+        wait_until(lambda: turned(rig) or not store.client.zcard(due))
+        audit(store, [job])
 
 
 def test_a_cost_that_only_the_second_delivery_names_is_counted(store: Store) -> None:
