@@ -32,11 +32,20 @@ local function tell_caller(job, event)
     ',"traceback":null,"children":[],"date_done":null,"task_id":' .. cjson.encode(job.cy) .. '}', 'EX', CALLER_TOLD)
 end
 
+-- Did a callback name what a result of attempt n cost? It may be nothing.
+local function is_priced(job, n)
+  for field, cost in pairs(job) do
+    if cost ~= '' and string.find(field, '^[sd]' .. n .. ':') then return true end
+  end
+  return false
+end
+
 -- Does a job end with results, of whose last attempt no cost was told? Of a batch with a limit the
 -- reservation that was made for it is kept.
 local function is_bought_untold(job, to)
   if to ~= 'completed' and to ~= 'partial' then return false end
-  return not job['c' .. job.a] and (job['m' .. job.a] or '0') == '0'
+  if job['c' .. job.a] or (job['m' .. job.a] or '0') ~= '0' then return false end
+  return not is_priced(job, job.a)
 end
 
 -- One move along the table; false, and nothing done, where the table has no such edge.

@@ -59,7 +59,7 @@ local function charge(job, n, amounts)
     for _, amount in ipairs(amounts) do redis.call('HINCRBY', key, field, amount) end
     sum = redis.call('HGET', key, field)
   end
-  if job['ru' .. n] and (job['c' .. n] or sum ~= '0') then -- told after all: it is kept no more
+  if job['ru' .. n] and amounts[1] then -- told after all: it is kept no more
     charge_to(job.b, 'untold', '-' .. job['ru' .. n])
     forget(job, 'ru' .. n)
     affords_again(job.b)

@@ -285,6 +285,20 @@ def test_a_cost_of_nothing_is_told_too(store: Store) -> None:
     audit(store, [job])
 
 
+def test_a_cost_of_nothing_that_a_callback_tells_sets_nothing_aside(store: Store) -> None:
+    (job,) = queue(store, row(numberResults=2))
+    reserve(store, [job], NANO)
+    store.budget(BATCH, 9 * NANO, 0)
+    take(store)
+    for text in ("one", "two"):
+        store.deliver(job, [success(job, text, cost=0)])
+    batch = reading.batch(store, BATCH)
+    assert batch
+    assert record(store, job).state is State.COMPLETED
+    assert (batch.cost, batch.untold, untold(batch)) == (0, 0, "")
+    audit(store, [job])
+
+
 def test_a_job_that_the_limit_stopped_and_the_user_gives_up_makes_room_for_smaller_ones(
     store: Store,
 ) -> None:
