@@ -1,8 +1,11 @@
 """What the provider answered, read leniently and never beyond a size."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
 from itertools import chain
+from time import time
 
 import requests
 
@@ -84,4 +87,16 @@ def _pieces(response: requests.Response, line: Line) -> Iterator[bytes]:
 
 def _retry_after(response: requests.Response) -> float | None:
     text = response.headers.get("Retry-After", "")
-    return min(float(text), MOST_WAIT) if text.isascii() and text.isdigit() else None
+    if text.isascii() and text.isdigit():
+        return min(float(text), MOST_WAIT)
+    until, told = _moment(text), _moment(response.headers.get("Date", ""))
+    # Its own clock: ours may be another.
+    return None if until is None else max(0.0, min(until - (told or time()), MOST_WAIT))
+
+
+def _moment(text: str) -> float | None:
+    """Return the seconds since 1970 of a date in a header; None where it is none."""
+    with suppress(ArithmeticError, LookupError, TypeError, ValueError):
+        parsed = parsedate_tz(text)
+        return None if parsed is None else float(mktime_tz(parsed))
+    return None

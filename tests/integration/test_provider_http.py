@@ -7,6 +7,8 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -290,6 +292,23 @@ def test_a_wait_that_the_provider_names_is_read_and_bounded(
 ) -> None:
     wire = serve(answer_with(whole(b"{}", b"Retry-After: " + text.encode())))
     assert ask(wire.url).retry_after == seconds
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(7, 7.0), (86_400, 60.0), (-7, 0.0)])
+def test_a_wait_that_the_provider_names_as_a_date_is_that_from_its_own_clock(
+    serve: Callable[[Script], Wire], ahead: int, seconds: float
+) -> None:
+    said = datetime(2031, 1, 1, 12, tzinfo=UTC)  # its clock need not be ours
+    now, then = format_datetime(said, True), format_datetime(said + timedelta(seconds=ahead), True)
+    head = f"Date: {now}\r\nRetry-After: {then}".encode()
+    wire = serve(answer_with(whole(b"{}", head)))
+    assert ask(wire.url).retry_after == seconds
+
+
+@pytest.mark.parametrize("text", ["Wed, 99 Foo 2031 12:00:00 GMT", "01 Jan 99999 00:00 GMT", "-1"])
+def test_a_wait_that_cannot_be_read_is_none(serve: Callable[[Script], Wire], text: str) -> None:
+    wire = serve(answer_with(whole(b"{}", b"Retry-After: " + text.encode())))
+    assert ask(wire.url).retry_after is None
 
 
 def test_a_key_that_the_provider_sends_back_goes_no_further(
