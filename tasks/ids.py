@@ -65,11 +65,13 @@ def _keyed(secret: bytes) -> hmac.HMAC:
 def result_digest(text: object) -> str:
     """Return the membership key of one result: its text, without white space around it.
 
+    A text that was filtered may be told as empty or as null (contract §8): that is the same.
+
     Nothing goes in that may differ between the roads a result comes by: status, cost and usage
     do, and whether a callback repeats seed and finishReason is not documented (contract §5, §8).
     Results that are alike in text are told apart by the multiplicity of a getResponse answer.
     """
-    value = text.strip() if isinstance(text, str) else text
+    value = "" if text is None else text.strip() if isinstance(text, str) else text
     return short_digest(_SORTED.encode(value).encode())
 
 

@@ -152,6 +152,24 @@ def test_a_cost_that_only_the_second_delivery_names_is_counted(store: Store) -> 
         audit(store, [job])
 
 
+def test_an_empty_text_that_a_callback_leaves_out_is_the_same_result(store: Store) -> None:
+    def poll(tasks: list[dict[str, Any]]) -> str:
+        (task,) = tasks
+        told = data(result(task, ""), result(task, "one"))
+        return f"{told[:-1]},{errors(tasks, 'providerError')[1:]}"
+
+    with provider(poll) as url:
+        rig = Rig(store, url)
+        (job,) = rig.queue(row(numberResults=3))
+        steps.submit(rig.context)
+        for text in ('""', "null", '"one"'):
+            told = result({"taskUUID": job}, "TEXT").replace('"TEXT"', text)
+            steps.receive(store, job, told.encode())
+        rig.run()
+        assert (rig.only().state, rig.only().cost) == (State.PARTIAL, 1_000_000_000)
+        assert rig.only().flags == frozenset()
+
+
 def test_a_callback_told_differently_does_not_stand_for_the_result_that_still_runs(
     store: Store,
 ) -> None:

@@ -37,6 +37,10 @@ def test_what_a_road_may_tell_differently_makes_no_other_result(other: dict[str,
     assert digest(**other) == digest()
 
 
+def test_a_filtered_text_may_be_told_as_empty_or_as_null() -> None:
+    assert digest(text=None) == digest(text="") == digest(text=" ")
+
+
 def test_the_order_of_keys_in_an_answer_that_is_an_object_does_not_matter() -> None:
     assert digest(text={"a": 1, "b": 2}) == digest(text={"b": 2, "a": 1})
 
