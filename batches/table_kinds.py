@@ -35,6 +35,12 @@ def kinds(store: Store, batch_id: str) -> dict[str, Kind]:
     return {name: kind or Kind.TEXT for name, kind in found.items()}
 
 
+def holds(kind: Kind, value: object) -> bool:
+    """Whether a column that was found to be of this kind would still be, with this value in it."""
+    both = _both(kind, _kind(value))
+    return both is kind or {kind, both} == {Kind.INT, Kind.LARGE}
+
+
 def _columns(store: Store, batch_id: str) -> Iterator[Mapping[str, Any]]:
     for jobs in reading.rows(store, batch_id, PAGE):
         known = [(job, batch_id) for job in reading.known(store, jobs)]

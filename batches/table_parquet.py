@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from batches.columns import OUTPUT
 from batches.table_json import json_text
-from batches.table_kinds import INT64, Kind
+from batches.table_kinds import INT64, Kind, holds
 from tasks.errors import Error
 
 GROUP_ROWS = 10_000
@@ -47,20 +47,29 @@ def write_parquet(rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind], 
         path: Of the file.
 
     Raises:
-        Error: a row has a column that is not among these: the batch grew meanwhile.
+        Error: a row has a column that is not among these, or of another kind: the batch grew
+            meanwhile.
         OSError: the file cannot be written.
     """
     types = {**_OURS, **{name: _THEIRS[kind] for name, kind in kinds.items()}}
     nested = {name for name, kind in kinds.items() if kind is Kind.JSON}
     with parquet.ParquetWriter(path, pa.schema(list(types.items())), compression="zstd") as file:
         for group in _groups(rows):
-            if not types.keys() >= {name for row in group for name in row}:
-                raise Error("the batch got rows with other columns meanwhile: write it again")
+            _check_columns(group, kinds)
             columns = [
                 pa.array([_value(row.get(name), kind, name in nested) for row in group], kind)
                 for name, kind in types.items()
             ]
             file.write_table(pa.Table.from_arrays(columns, schema=file.schema))
+
+
+def _check_columns(group: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind]) -> None:
+    names = {*OUTPUT, *kinds}
+    for row in group:
+        if not names >= row.keys():
+            raise Error("the batch got rows with other columns meanwhile: write it again")
+        if not all(holds(kind, row.get(name)) for name, kind in kinds.items()):
+            raise Error("the batch got rows with values of other kinds meanwhile: write it again")
 
 
 def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

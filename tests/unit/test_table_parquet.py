@@ -111,3 +111,20 @@ def test_what_fails_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(Error, match="write it again"):
         write_table([row(late=1)], dict, path, STYLE)
     assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])
+
+
+@pytest.mark.parametrize(
+    ("kind", "late"),
+    [
+        *((Kind.INT, late) for late in ("x", True, Decimal("0.5"), 2**70)),
+        *((Kind.FLOAT, late) for late in ("x", False, [1])),
+        *((Kind.BOOL, late) for late in ("maybe", 1)),
+        *((Kind.TEXT, late) for late in (1, ["x"])),
+    ],
+)
+def test_a_value_of_a_kind_that_came_while_the_table_was_written_is_not_lost_but_told(
+    kind: Kind, late: object, tmp_path: Path
+) -> None:
+    with pytest.raises(Error, match="values of other kinds meanwhile: write it again"):
+        written(tmp_path / "t.parquet", row(n=None), row(n=late), n=kind)
+    assert list(tmp_path.iterdir()) == []
