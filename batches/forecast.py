@@ -38,12 +38,13 @@ def pace(slices: Mapping[int, int], now: int) -> float | None:
 
 
 def seconds_left(look: Look) -> float | None:
-    """Return how long the open jobs will take; None while unknown, paused, or nothing runs.
+    """Return how long the open jobs will take; None while unknown, stopped, or nothing runs.
 
     Parked jobs are not counted: they wait for the user.
     """
     batch, speed = look.batch, pace(look.slices, look.now)
-    if speed is None or look.pause or not look.works or not batch.sealed:
+    stopped = look.pause or batch.is_spent
+    if speed is None or stopped or not look.works or not batch.sealed:
         return None
     return max(0, batch.open - batch.parked) / speed
 

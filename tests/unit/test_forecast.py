@@ -1,5 +1,7 @@
 """How fast jobs end, how long the rest takes, what all will cost."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +63,15 @@ def test_the_time_left_is_foretold_only_while_jobs_are_worked_on() -> None:
     paused = Pause("top up", None, by_user=False, everything=True)
     assert seconds_left(look(queued=600, pause=paused)) is None
     assert seconds_left(look(queued=600, sealed=False)) is None
+
+
+def test_a_batch_that_its_limit_has_stopped_has_no_time_left_to_tell() -> None:
+    limited = look(queued=600, processing=1)
+    spent = replace(limited.batch, limit=10, next_cost=4)
+    assert seconds_left(replace(limited, batch=spent)) is not None  # one is on its way
+    stopped = look(queued=600)
+    spent = replace(stopped.batch, limit=10, next_cost=4)
+    assert seconds_left(replace(stopped, batch=spent)) is None
 
 
 def test_parked_jobs_wait_for_the_user_and_for_no_time() -> None:
