@@ -13,6 +13,7 @@ from batches.failed import Needs, failed_rows
 from batches.results import table
 from batches.table_file import ENDINGS, Format, Style, write_table
 from batches.table_kinds import kinds
+from batches.view import half_recorded
 from console.context import (
     end_well_on_signals,
     find,
@@ -153,6 +154,7 @@ def say_written(batch: Batch | None, count: int, output: Path) -> None:
 
 
 def say_incomplete(batch: Batch) -> None:
-    """Say where a table lacks results that may still come."""
-    if batch.open or not batch.sealed:
-        progress_console().print(f"INCOMPLETE: {batch.open} of {batch.total} jobs are open")
+    """Say where a table lacks results that may still come, or rows."""
+    is_open = f"{batch.open} of {batch.total} jobs are open" if batch.open else ""
+    if told := "; ".join(filter(None, (is_open, half_recorded(batch)))):
+        progress_console().print(f"INCOMPLETE: {told}", markup=False)

@@ -284,6 +284,18 @@ def test_standard_output_gets_the_table_in_any_text_form(
     assert "INCOMPLETE: 2 of 2 jobs are open" in shown.stderr
 
 
+def test_a_table_of_a_batch_whose_submit_was_killed_says_that_rows_are_missing(
+    here: Place, store: Store
+) -> None:
+    (job,) = queue(store, row())
+    bring_to(store, job, State.COMPLETED)
+    store.open_batch("batch", "batch_batch", 1)  # to add rows, and then came the end
+    shown = here.run("results", "batch", "-o", "cut.csv")
+    assert shown.returncode == 0, shown.stderr
+    missing = "INCOMPLETE: not all of its rows are recorded yet; the same submit again completes it"
+    assert missing in shown.stderr
+
+
 def test_sigterm_leaves_like_ctrl_c(here: Place, store: Store) -> None:
     queue(store, row())
     with Started(here, "watch", "batch") as watching:
