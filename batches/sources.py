@@ -13,7 +13,7 @@ from batches.files import EXTENSIONS, kind_of
 from batches.folder import is_pattern, is_wild, media_rows, split_pattern
 from batches.json_faults import fault
 from batches.problems import BadManifest, BadRow, RowError, shown
-from batches.text import decoded, lines
+from batches.text import LONGEST_MARK, decoded, lines, no_text
 from tasks.wire.answer import Unreadable, parse
 
 Note = Callable[[str], None]
@@ -152,11 +152,21 @@ def source_at(path: Path, format_: Format | None = None, folder: Path | None = N
         return Folder(path.parent, (_literally(path.name),))
     if not path.exists():
         raise BadManifest(f"cannot read {path}: No such file or directory")
+    if found := no_text(_start(path)):
+        raise BadManifest(f"{path} {found}")
     endings = ", ".join(f".{ending}" for ending in _ENDINGS)
     raise BadManifest(
         f"{path} ends in none of {endings}: say what it holds with --format "
         f"{'|'.join(Format)}, or rename it"
     )
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(LONGEST_MARK)
+    except OSError as exc:
+        raise BadManifest(f"cannot read {path}: {exc.strerror}") from exc
 
 
 def _literally(name: str) -> str:

@@ -15,8 +15,26 @@ _EMOJI = range(0x1F000, 0x1FC00)
 LONGEST_LINE = 64_000_000
 """Bytes of a line; a medium as base64 may stand in it."""
 
+LONGEST_MARK = 7
+"""Bytes at the start of a file that tell what it is."""
+
 _BLOCK = 1 << 20
 _SAVE = "save the file as UTF-8, or as UTF-16 with BOM"
+_PACKED = (
+    "unpack it, or let another program do so: "
+    "zcat jobs.csv.gz | reelqueue submit - --format csv --name jobs"
+)
+_TABLE = "save its table as CSV UTF-8"
+_NO_TEXT = {
+    b"\x1f\x8b": f"is packed with gzip: {_PACKED}",
+    b"BZh91AY": f"is packed with bzip2: {_PACKED}",
+    b"\xfd7zX": f"is packed with xz: {_PACKED}",
+    b"\x28\xb5\x2f\xfd": f"is packed with zstd: {_PACKED}",
+    b"PK\x03\x04": f"is a spreadsheet or a ZIP archive: {_TABLE}, or unpack it",
+    b"\xd0\xcf\x11\xe0": f"is an old spreadsheet: {_TABLE}",
+    b"PAR1\x15": "is Parquet: write its rows as JSON Lines or CSV",
+}
+"""What files that begin so, as no text does, are, and what to do."""
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -31,16 +49,23 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(LONGEST_MARK)
             file.seek(0)
-            if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+            if start[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
                 raise BadRow([RowError(1, "row", "", f"is UTF-32: {_SAVE}")])
+            if found := no_text(start):
+                raise BadRow([RowError(1, "row", "", found)])
             if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                 yield from enumerate(_transcoded(file), start=1)
             else:
                 yield from enumerate(_raw(file), start=1)
     except OSError as exc:
         raise BadManifest(f"cannot read {path}: {exc.strerror}") from exc
+
+
+def no_text(start: bytes) -> str:
+    """Return what a file is that begins so, and what to do; empty where it may be text."""
+    return next((what for mark, what in _NO_TEXT.items() if start.startswith(mark)), "")
 
 
 def decoded(line: int, raw: bytes) -> str:

@@ -1,7 +1,12 @@
 """A manifest is read whole before anything of it is queued."""
 
+import bz2
+import gzip
+import io
 import json
+import lzma
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -84,6 +89,32 @@ def test_a_binary_file_is_refused_in_a_screenful(file: Path) -> None:
     assert "is not UTF-8" in text
     assert len(text) < 10_000
     assert text.isascii() or text.replace("\n", "").isprintable()
+
+
+def spreadsheet() -> bytes:
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "urls", "xlsx"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (gzip.compress(line("a")), "is packed with gzip: unpack it, or let another program do so"),
+        (bz2.compress(line("a")), "is packed with bzip2: unpack it"),
+        (lzma.compress(line("a")), "is packed with xz: unpack it"),
+        (spreadsheet(), "is a spreadsheet or a ZIP archive: save its table as CSV UTF-8, or"),
+        (b"PAR1\x15\x04", "is Parquet: write its rows as JSON Lines or CSV"),
+    ],
+)
+def test_a_packed_file_or_a_spreadsheet_is_told_as_what_it_is_and_what_to_do(
+    tmp_path: Path, content: bytes, told: str, ending: str
+) -> None:
+    (path := tmp_path / f"jobs.{ending}").write_bytes(content)
+    text = refusal_of(path)
+    assert told in text
+    assert text.count("\n") <= 1
 
 
 def test_rows_with_one_custom_id_are_told_with_both_lines(file: Path) -> None:
