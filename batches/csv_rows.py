@@ -50,8 +50,8 @@ _PROBLEMS = {
 def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, object]]:
     """Yield each row with the number of its first line, as `Cells` or, where damaged, a `BadRow`.
 
-    A row of empty cells is none, as a blank line is. A first line `sep=;` says what separates
-    cells, whatever `delimiter` is.
+    A row of empty or blank cells is none, as a blank line is; a blank cell of a request field is no
+    value. A first line `sep=;` says what separates cells, whatever `delimiter` is.
 
     Raises:
         BadManifest: the file cannot be read.
@@ -68,7 +68,7 @@ def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, object]]:
     )
     header, names = 0, list[str]()
     for line, cells in _read(reader, 1 if said else 0):
-        if not any(cells):
+        if not any(map(str.strip, cells)):
             continue
         if not header:
             header, names = line, _header(line, cells)
@@ -131,13 +131,15 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, obj
             "put cells with separators or line ends in quotes"
         )
         return BadRow([RowError(line, "row", shown(cells[0]), problem)])
-    unnamed = next((i for i, n in enumerate(names, 1) if not n and cells[i - 1]), None)
+    unnamed = next((i for i, n in enumerate(names, 1) if not n and cells[i - 1].strip()), None)
     if unnamed:
         problem = "has no name in the header; give it one"
         value = shown(cells[unnamed - 1])
         return BadRow([RowError(line, f"column {unnamed}", value, problem, Of.COLUMN)])
     return {
-        name: _value(name, cell) for name, cell in zip(names, cells, strict=True) if cell and name
+        name: _value(name, cell)
+        for name, cell in zip(names, cells, strict=True)
+        if name and (cell.strip() if name in REQUEST else cell)
     }
 
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batches.defaults import defaults
 from batches.manifest import manifest_at
 from batches.problems import BadManifest
-from batches.row import Row
+from batches.row import Row, Rules
 
 URL = "https://assets.runware.ai/a.mp4"
 
@@ -61,6 +62,19 @@ def test_cells_become_the_values_that_json_lines_has(file: Path) -> None:
 def test_a_list_of_media_is_json_or_words_or_lines(cell: str, file: Path) -> None:
     (row,) = read(file, f"videos,prompt\n{cell},What?")
     assert row.body["inputs"] == {"videos": [URL, f"{URL}?2"]}
+
+
+def test_a_cell_of_spaces_asks_nothing_and_hides_no_default(file: Path) -> None:
+    text = f"custom_id,video,prompt,maxTokens,note,\na,{URL},  , ,  , \n \u00a0, ,\t,  , ,\n"
+    file.write_text(text, "utf-8")
+    manifest = manifest_at(file, Rules(defaults(None, {"prompt": "What?", "maxTokens": 900})))
+    assert manifest.check().rows == 1
+    (row,) = manifest.rows()
+    assert row.body["messages"] == [{"role": "user", "content": "What?"}]
+    assert row.body["settings"] == {"maxTokens": 900}
+    assert row.columns == {"note": "  "}  # the user's own are as they are
+    (missing,) = refusal(file, f"custom_id,video,prompt\na,{URL}, \n")
+    assert missing.startswith("line 2, prompt: is missing")
 
 
 def test_an_empty_cell_is_no_value_and_a_row_of_them_no_row(file: Path) -> None:
