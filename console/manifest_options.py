@@ -143,13 +143,15 @@ def _checked_name(
     return name
 
 
-def _one_file(_context: click.Context, _argument: click.Parameter, files: tuple[Path, ...]) -> Path:
+def _one_file(_context: click.Context, _argument: click.Parameter, files: tuple[str, ...]) -> Path:
+    if not all(files):  # of an unset variable, say; as a path it would be this very folder
+        raise click.UsageError("FILE is empty: name a manifest, or . for this folder")
     if len(files) > 1:
         raise click.UsageError(
             f"{len(files)} files are given: quote the pattern, as in 'clips/*.mp4', so that it is "
             "read here, or name their folder"
         )
-    return files[0]
+    return Path(files[0])
 
 
 def _set(
@@ -175,7 +177,7 @@ _OPTIONS = (
     click.argument(
         "file",
         metavar="FILE",
-        type=click.Path(path_type=Path, allow_dash=True),
+        type=click.Path(path_type=str, allow_dash=True),
         nargs=-1,
         required=True,
         callback=_one_file,

@@ -109,6 +109,16 @@ def test_a_pattern_is_a_batch_by_the_name_of_its_folder(place: Place) -> None:
     assert "'a b' is no batch name" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["submit", "estimate"])
+def test_an_empty_name_of_a_manifest_is_not_taken_for_this_folder(place: Place, verb: str) -> None:
+    (place.cwd / "7.mp4").write_bytes(b"clip")
+    args = ["--prompt", "?"]
+    assert place.run(verb, ".", *args, "--preview", "1").returncode == 0
+    done = place.run(verb, "", *args, "--preview", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "FILE is empty: name a manifest, or . for this folder" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["-x", "--", ".", "..", ".x", "batch_0123456789abcdef0123"])
 def test_no_batch_is_given_a_name_that_a_verb_would_take_for_something_else(
     place: Place, name: str
