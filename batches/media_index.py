@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,15 +49,17 @@ class MediaIndex:
         """
         self._path = data_dir / "media.sqlite"
         self._lock = threading.Lock()
-        with self._told():
+        with self._told(), ExitStack() as opened:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(
                 self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False
             )
+            opened.callback(self._db.close)
             # Nothing written is lost to a kill; to a power cut only what is uploaded again then.
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
+            opened.pop_all()  # it stays open
 
     def close(self) -> None:
         """Close it; what was written stays."""
