@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
@@ -50,6 +51,30 @@ DEFAULT_DATA_DIR = CHECKOUT / ".reelqueue"
 def env_file() -> Path:
     """Return the `.env` to read: the checkout's, or what REELQUEUE_ENV_FILE names instead."""
     return Path(os.environ.get("REELQUEUE_ENV_FILE") or CHECKOUT / ".env")
+
+
+def refuse_unreadable() -> None:
+    """See that all of the `.env` is settings: of a line that is none, the setting would be unset.
+
+    Raises:
+        ConfigurationError: it is no such file, or REELQUEUE_ENV_FILE names one that is not there.
+    """
+    file = env_file()
+    try:
+        with file.open(encoding="utf-8") as stream:
+            wrong = [line.original.line for line in parse_stream(stream) if line.error]
+    except FileNotFoundError:
+        if os.environ.get("REELQUEUE_ENV_FILE"):
+            raise ConfigurationError(f"REELQUEUE_ENV_FILE: there is no file {file}") from None
+        return
+    except OSError as exc:
+        raise ConfigurationError(f"{file}: cannot be read: {exc.strerror}") from None
+    except ValueError:  # its text would quote a byte of a secret
+        raise ConfigurationError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
+    if wrong:
+        raise ConfigurationError(
+            f"{file}, line {wrong[0]}: is no NAME=value; a quote that opens a value must close it"
+        )
 
 
 def expanded(name: str, path: str | Path) -> Path:

@@ -19,6 +19,7 @@ from tasks.environment import (
     WrittenPaths,
     env_file,
     expanded,
+    refuse_unreadable,
 )
 from tasks.errors import ConfigurationError
 from tasks.setting_kinds import (
@@ -179,8 +180,9 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings; `overrides` by environment name come first.
 
     Raises:
-        ConfigurationError: naming each wrong setting, without its value.
+        ConfigurationError: naming each wrong setting, without its value; or `.env` is not settings.
     """
+    refuse_unreadable()
     try:
         return Settings(_env_file=env_file(), **(overrides or {}))
     except ValidationError as exc:

@@ -30,6 +30,35 @@ def test_the_env_file_is_read(env: Path) -> None:
     assert (load().port, key()) == (8123, "rw-1")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"REELQUEUE_PORT=8123\nRUNWARE_API_KEY='hush\n", "line 2: is no NAME=value"),
+        (b"RUNWARE_API_KEY hush\n", "line 1: is no NAME=value"),
+        (b"# der Schl\xfcssel\nRUNWARE_API_KEY=hush\n", "is not UTF-8 text"),
+        ("RUNWARE_API_KEY=hush\n".encode("utf-16"), "is not UTF-8 text"),
+    ],
+)
+def test_an_env_file_that_cannot_be_read_whole_is_refused_and_no_setting_of_it_dropped(
+    env: Path, text: bytes, told: str
+) -> None:
+    env.write_bytes(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    assert str(env) in str(caught.value)
+    assert told in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_an_env_file_that_is_named_must_be_there(env: Path) -> None:
+    env.unlink()
+    with pytest.raises(ConfigurationError, match=r"REELQUEUE_ENV_FILE: there is no file"):
+        load()
+    env.mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
+        load()
+
+
 def test_the_environment_comes_before_the_env_file(
     env: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
