@@ -16,6 +16,10 @@ def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or set("?#") & set(value):
         raise ValueError("must be an http(s) URL without query")
+    try:
+        _ = parts.port
+    except ValueError:  # requests would answer each time that the URL is none
+        raise ValueError("must be an http(s) URL with a port from 1 to 65535, or none") from None
     if "@" in parts.netloc:  # a URL is shown and stored; no password may stand in it
         raise ValueError("must be an http(s) URL without user and password")
     if " " in value or not value.isprintable():

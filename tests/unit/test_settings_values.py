@@ -83,6 +83,7 @@ def test_a_worker_has_a_thread_for_each_seat_and_one_for_calls() -> None:
         *("api.runware.ai/v1", "ftp://a.example", "https://", "https://:80/x", "http://[::1"),
         *("https://a.example/?x=1", "https://a.example/?", "https://a.example/#x"),
         *("https://me:hunter2@a.example", "https://a.example/b c", "https://a.example/\nb"),
+        *("https://a.example:99999/v1", "https://a.example:port/v1"),
     ],
 )
 def test_an_address_must_be_a_plain_http_url(name: str, value: str) -> None:
