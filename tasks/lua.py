@@ -3,6 +3,7 @@
 A function costs the store a twentieth of what a script does that has to set up the same prelude.
 """
 
+import ssl
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -57,6 +58,11 @@ _DEMOTED = (redis.ReadOnlyError, redis.exceptions.MasterDownError)
 _FULL = (redis.OutOfMemoryError, redis.ReadOnlyError)
 _FORBIDDEN = "ACL failure in script"
 _UNKNOWN = "unknown command"
+_UNUSABLE = {
+    "DB index is out of range": "end REDIS_URL with the number of a database that it has, as /0",
+    "DENIED": "set requirepass there, and :PASSWORD@ in REDIS_URL",  # protected mode
+}
+"""What a server says to who connects, by its beginning; and the fix."""
 
 
 class Client(redis.Redis):
@@ -118,12 +124,12 @@ def store_errors() -> Iterator[None]:
 
     Raises:
         StoreAway: the store is away, or cannot write.
-        StoreRefused: it is too old, or its user may not do what we do.
+        StoreRefused: it is too old, has no such database, or its user may not do what we do.
     """
     try:
         yield
     except _AWAY as exc:
-        raise StoreAway(f"the store does not answer: {type(exc).__name__}") from exc
+        raise StoreAway(f"the store does not answer: {_why(exc)}") from exc
     except redis.ResponseError as exc:
         if isinstance(exc, _FULL) or str(exc).startswith(_UNWRITABLE):
             raise StoreAway(f"the store cannot write: {str(exc)[:80]}") from exc
@@ -135,7 +141,24 @@ def store_errors() -> Iterator[None]:
         if str(exc).startswith(_UNKNOWN):
             found = str(exc).partition(",")[0]
             raise StoreRefused(f"the store is refused: {found}; use Redis 7 or Valkey") from exc
+        for said, fix in _UNUSABLE.items():
+            if str(exc).startswith(said):
+                told = str(exc).partition(".")[0]
+                raise StoreRefused(f"the store is refused: {told}; {fix}") from exc
         raise
+
+
+def _why(exc: Exception) -> str:
+    """Return the class of an error, and where TLS is the reason, what that says."""
+    match exc.__context__:
+        case ssl.SSLCertVerificationError() as untrusted:
+            return (
+                f"its certificate is not trusted ({untrusted.verify_message.rstrip('.')}); "
+                "?ssl_ca_certs=FILE behind REDIS_URL names an authority of your own"
+            )
+        case ssl.SSLError() as failed:
+            return f"{type(exc).__name__}, TLS: {failed.reason or failed}"
+    return type(exc).__name__
 
 
 class Scripts:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -272,6 +274,36 @@ def test_a_server_that_is_too_old_is_refused_by_all(tmp_path: Path) -> None:
     with StoreServer(valkey_binary(), tmp_path, *old) as server:
         said = refused(environment(server.url, "old", tmp_path), *PROCESSES)
     assert all("use Redis 7 or Valkey" in text for text in said.values()), said
+
+
+def test_a_database_that_the_store_has_not_is_refused_by_all(tmp_path: Path) -> None:
+    with StoreServer(valkey_binary(), tmp_path, "--databases", "1") as server:
+        url = server.url.removesuffix("0") + "1"
+        said = refused(environment(url, "numbered", tmp_path), *PROCESSES)
+    for name, text in said.items():
+        assert "the store is refused: DB index is out of range; end REDIS_URL with" in text, name
+
+
+class Protected(BaseRequestHandler):
+    """Says what a server in protected mode says to who comes from another machine, and hangs up."""
+
+    def handle(self) -> None:
+        self.request.sendall(
+            b"-DENIED Redis is running in protected mode because it is. In this\r\n"
+        )
+        self.request.recv(1)
+
+
+def test_a_store_that_is_in_protected_mode_is_refused_in_the_servers_own_words(
+    tmp_path: Path,
+) -> None:
+    with ThreadingTCPServer(("127.0.0.1", 0), Protected) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"redis://127.0.0.1:{server.server_address[1]}/0"
+        said = refused(environment(url, "protected", tmp_path), *PROCESSES)
+        server.shutdown()
+    for name, text in said.items():
+        assert "is running in protected mode because it is; set requirepass there" in text, name
 
 
 def test_keys_of_ours_and_of_the_broker_are_not_foreign(store: Store) -> None:

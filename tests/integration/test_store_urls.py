@@ -10,7 +10,7 @@ from celery import Celery
 from redis.connection import SSLConnection
 from store_driver import StoreServer, certified, free_port, redis_binary
 
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, StoreAway
 from tasks.settings import load
 from tasks.store import Store
 from worker.config import celery_config
@@ -104,6 +104,14 @@ def test_a_server_whose_certificate_nobody_vouches_for_is_refused_by_celery_too(
         connection.ensure_connection(max_retries=1, interval_start=0)
 
 
+def test_a_certificate_that_is_not_trusted_is_told_as_such(places: dict[str, str]) -> None:
+    store = Store.open(f"rediss://127.0.0.1:{places['TLS']}", "x")
+    with closing(store.client), pytest.raises(StoreAway) as caught:
+        store.probe()
+    assert "its certificate is not trusted (self-signed certificate)" in str(caught.value)
+    assert "ssl_ca_certs=FILE" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["protocol", "health_check_interval", "socket_timeout", "ssl_x"])
 @pytest.mark.parametrize("url", ["redis://:hush@h/0?{}=3", "rediss://:hush@h/?db=1&{}=5"])
 def test_what_not_all_take_in_a_stores_url_is_refused_by_name(name: str, url: str) -> None:
@@ -116,6 +124,8 @@ def test_what_not_all_take_in_a_stores_url_is_refused_by_name(name: str, url: st
     [
         ("redis://h/0?ssl_ca_certs=/ca.pem", "not ssl_ca_certs"),
         ("unix:///s?ssl_cert_reqs=none&password=hush", "not password, ssl_cert_reqs"),
+        ("rediss://:hush@h/0?ssl_ca_certs=/no/ca.pem", "ssl_ca_certs: there is no file /no/ca.pem"),
+        ("rediss://:hush@h/0?ssl_keyfile=/no/key.pem", "ssl_keyfile: there is no file"),
         ("rediss://h/0?ssl_cert_reqs=CERT_REQUIRED", "must be one of required, optional, none"),
     ],
 )
