@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,34 +45,38 @@ def _user_and_password(value: SecretStr) -> SecretStr:
 def _store_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     try:
-        told = parse_store_url(url)
+        told, parts = parse_store_url(url), urlsplit(url)
+        if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
+            raise ValueError("redis-py would take the first database")  # noqa: TRY301  as below
     except (ValueError, TypeError):  # its text quotes the URL, and the URL holds a password
         raise ValueError(
             "must be redis://:PASSWORD@HOST:PORT/0, rediss://... for TLS or unix://..., special "
             "characters of the password written as %XX"
         ) from None
-    if unknown := parse_qs(urlsplit(url).query).keys() - {
-        "db",
-        *_OF_TLS * url.startswith("rediss:"),
-    }:
+    if unknown := parse_qs(parts.query).keys() - {"db", *_OF_TLS * url.startswith("rediss:")}:
         raise ValueError(
             f"what may stand behind ? is db, and for rediss:// {', '.join(_OF_TLS)}; not "
             f"{', '.join(sorted(unknown))}"
         )
     if told.get("ssl_cert_reqs", "required") not in _CHECKS:
         raise ValueError(f"ssl_cert_reqs must be one of {', '.join(_CHECKS)}")
+    for name in _FILES:
+        if name in told and not Path(told[name]).is_file():
+            raise ValueError(f"{name}: there is no file {told[name]}")
     return value
 
 
+_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _OF_TLS = (
-    *("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password"),
-    *("ssl_cert_reqs", "ssl_check_hostname"),
+    *_FILES,
+    *("ssl_ca_path", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
 )
 """What a store's URL may tell of TLS: what redis-py and Celery both take."""
 _CHECKS = ("required", "optional", "none")
 
 
 parse_store_url: Callable[[str], dict[str, Any]] = parse_url  # redis-py leaves it untyped
+_DATABASE = re.compile(r"(/\d*)?", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]+")
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]

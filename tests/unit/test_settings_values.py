@@ -110,7 +110,13 @@ def test_no_secret_stands_in_the_settings_text() -> None:
         assert "hush" not in text
 
 
-@pytest.mark.parametrize("url", ["hello", "http://h", "redis://:hush/open@h/0", "redis://h:x/0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("hello", "http://h", "redis://:hush/open@h/0", "redis://h:x/0"),
+        *("redis://:hush@h/jobs", "rediss://:hush@h/-1", "redis://:hush@h/0/1"),
+    ],
+)
 def test_a_store_url_that_is_none_is_refused_without_quoting_its_password(url: str) -> None:
     with pytest.raises(ConfigurationError, match="REDIS_URL: must be redis://") as caught:
         load({"REDIS_URL": url})
