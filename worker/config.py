@@ -63,8 +63,7 @@ def secured(url: str) -> dict[str, Any] | None:
     """Return what Celery is to do about TLS; None where a store's URL is without.
 
     A server's certificate is checked unless the URL says otherwise. By themselves kombu would not
-    check it, and the result backend would refuse the URL. (Where remote control shows the settings
-    kombu warns of insecure behaviour: of a connection that only spells the URL, and is never made.)
+    check it, and the result backend would refuse the URL.
     """
     told = parse_store_url(url)
     if not issubclass(told.get("connection_class", Connection), SSLConnection):

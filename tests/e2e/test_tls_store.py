@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 from simulator_driver import Simulator
 from stack_driver import Place, real, up
 from store_driver import StoreServer, certified, free_port, redis_binary
+
+from tasks.settings import load
+from worker.config import celery_config
 
 
 @pytest.mark.needs("redis-server", "redis-server")
@@ -26,6 +30,10 @@ def test_a_batch_goes_through_a_store_that_is_reached_by_tls(
                 with up(place):
                     done = place.run("submit", place.manifest("films", {"prompt": "x"}), "--watch")
                     assert done.returncode == 0, done.stderr
+                    shown = Celery("shown")
+                    shown.conf.update(celery_config(load({"REDIS_URL": place.env["REDIS_URL"]})))
+                    assert shown.control.inspect(timeout=10, limit=1).conf()
+                assert "insecure" not in place.log("worker")
                 assert "tick.failed" not in place.log("worker")
             finally:
                 client.config_set("requirepass", "")
