@@ -3,7 +3,7 @@
 Every error names line, column, value and fix.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +64,10 @@ def _weight(value: object) -> int:
     return len(repr(value)) if isinstance(value, list | dict) else 0
 
 
+def _by_option(name: str) -> str:
+    return f"--passenger {quote(name)}"
+
+
 @dataclass(frozen=True)
 class Rules:
     """How the rows of one manifest are read."""
@@ -72,6 +76,8 @@ class Rules:
     passengers: frozenset[str] = frozenset()  # columns that are carried, however they are called
     roots: tuple[Path, ...] = ()
     """Folders, absolute and without links, that local media may lie in; none: there are none."""
+    naming: Callable[[str], str] = _by_option
+    """Tells how its user makes a column a passenger; empty: there is no way."""
 
 
 PLAIN = Rules()
@@ -87,7 +93,7 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
         raise BadRow([RowError(line, "row", shown(given), _NO_OBJECT)])
     given = {k: v for k, v in given.items() if v is not None or k not in _NULLABLE}
     custom_id = given.get("custom_id", str(line))
-    errors = _column_errors(line, given, custom_id, rules.passengers)
+    errors = _column_errors(line, given, custom_id, rules)
     own = nested(given)
     body = merged(rules.defaults.body, own)
     if rules.defaults.prompt and "messages" not in body:
@@ -110,16 +116,16 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
 
 
 def _column_errors(
-    line: int, given: Mapping[str, Any], custom_id: object, passengers: frozenset[str]
+    line: int, given: Mapping[str, Any], custom_id: object, rules: Rules
 ) -> list[RowError]:
     return [
-        *_refused(line, given, passengers),
+        *_refused(line, given, rules),
         *clashes(line, given),
         *_id_errors(line, custom_id),
     ]
 
 
-def _refused(line: int, given: Mapping[str, Any], passengers: frozenset[str]) -> Iterator[RowError]:
+def _refused(line: int, given: Mapping[str, Any], rules: Rules) -> Iterator[RowError]:
     def wrong(name: str, problem: str) -> RowError:
         return RowError(line, name, "", problem, Of.NAME)
 
@@ -128,12 +134,14 @@ def _refused(line: int, given: Mapping[str, Any], passengers: frozenset[str]) ->
             yield wrong(name, f"leave it out: {OURS[name]}")
         elif name in _TAKEN:
             yield wrong(name, "the results have a column of this name; rename yours")
-    for name, near in misspelt(given, passengers):
-        yield wrong(name, f"is not sent: did you mean {near}? Else rename it, or {_allow(name)}")
+    for name, near in misspelt(given, rules.passengers):
+        way = _or_carried(name, rules)
+        yield wrong(name, f"is not sent: did you mean {near}? Else rename it{way}")
 
 
-def _allow(name: str) -> str:
-    return f"carry it along with --passenger {quote(named(name))}"
+def _or_carried(name: str, rules: Rules) -> str:
+    way = rules.naming(named(name))
+    return way and f", or carry it along with {way}"
 
 
 def _id_errors(line: int, custom_id: object) -> Iterator[RowError]:
@@ -164,7 +172,7 @@ def _left_behind(line: int, given: Mapping[str, Any], rules: Rules) -> Iterator[
     other = " but that of --defaults" if rules.defaults.body.get("inputs") else ""
     for name, right in media_left_behind(given, rules.passengers):
         problem = f"is not sent, and the row has no medium{other}: rename it {right}"
-        yield RowError(line, name, "", f"{problem}, or {_allow(name)}", Of.COLUMN)
+        yield RowError(line, name, "", f"{problem}{_or_carried(name, rules)}", Of.COLUMN)
 
 
 class _Files:

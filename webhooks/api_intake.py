@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
+from batches.columns import REQUEST
 from batches.manifest import manifest_at
 from batches.problems import BadManifest
 from batches.queueing import Queueing
+from batches.row import Rules
 from batches.scratch import NoRoom
 from tasks import reading
 from tasks.errors import StoreRefused
@@ -40,7 +43,7 @@ def secret_of(desk: Api) -> bytes:
         raise Refused(503, "unavailable", str(exc)) from exc
 
 
-def take(desk: Api, file: Path, name: str, secret: bytes) -> Taken:
+def take(desk: Api, file: Path, name: str, secret: bytes, rules: Rules) -> Taken:
     """Check a manifest whole, and record its rows in batch `name`.
 
     Raises:
@@ -51,7 +54,7 @@ def take(desk: Api, file: Path, name: str, secret: bytes) -> Taken:
     try:
         # Two at once would each take the other's rows for its own.
         with FileLock(desk.incoming / f"{name}.lock", timeout=0):
-            manifest = manifest_at(file)
+            manifest = manifest_at(file, rules)
             count = manifest.check().rows
             plan = queueing.plan(manifest.rows(), count)
             queued = queueing.queue(manifest.rows(), lambda _count: None)
@@ -69,6 +72,18 @@ def take(desk: Api, file: Path, name: str, secret: bytes) -> Taken:
     if batch is None:
         raise Refused(409, "conflict", "the batch was removed meanwhile")
     return Taken(batch, queued.added, plan.known + plan.pruned)
+
+
+def rules_of(passengers: frozenset[str]) -> Rules:
+    """Return how the rows of a request's manifest are read.
+
+    Raises:
+        Refused: a field of the request is named a passenger.
+    """
+    for name in passengers & REQUEST:
+        message = f"passenger: {name} is a field of the request, and always sent"
+        raise Refused(400, "invalid_request", message)
+    return Rules(passengers=passengers, naming=lambda name: f"?passenger={quote(name)}")
 
 
 def _details(bad: BadManifest) -> list[Detail]:

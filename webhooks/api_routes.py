@@ -15,7 +15,7 @@ from batches.table_json import json_line
 from tasks import reading, verbs
 from tasks.reading import Batch
 from webhooks.api_errors import Refused
-from webhooks.api_intake import secret_of, take
+from webhooks.api_intake import rules_of, secret_of, take
 from webhooks.api_spool import received
 from webhooks.build import Api
 
@@ -32,10 +32,11 @@ def submit() -> Response:
     desk, name = _desk(), request.args.get("name", "")
     if not NEW_NAME.fullmatch(name):
         raise Refused(400, "invalid_request", f"name the batch: ?name=, {NAME_RULE}")
+    rules = rules_of(frozenset(request.args.getlist("passenger")))
     desk.gate.run(desk.store.probe)  # before anybody sends 100 MB for nothing
     secret = secret_of(desk)
     with received(desk.incoming) as file:
-        taken = take(desk, file, name, secret)
+        taken = take(desk, file, name, secret, rules)
     g.told = {"batch": taken.batch.id, "added": taken.added, "known": taken.known}
     body = {**view.describe(taken.batch), "added": taken.added, "known": taken.known}
     answer = _json(body, 201 if taken.added else 200)

@@ -18,7 +18,7 @@ from structlog import get_logger
 
 from batches.entries import Common, entry
 from batches.problems import BadRow
-from batches.row import LONGEST_ID, read_row
+from batches.row import LONGEST_ID, Rules, read_row
 from batches.supply import Supplied
 from tasks import ids
 from tasks.callers import MOST, Call, record_call
@@ -33,6 +33,8 @@ from worker.failures import BadCall
 
 MOST_PARTS = 10_000
 """Parts of a chord: its body gets all results in one message. So many were seen to work."""
+RULES = Rules(naming=lambda _name: "")
+"""How a call's row is read: nothing but its name makes a column one that is carried along."""
 LOWEST = 9
 """The last of Celery's priorities on Redis, where 0 is the first and what no priority means."""
 KEPT = (
@@ -143,7 +145,7 @@ def _without_row(fields: Any) -> tuple[str, int, str, int, bytes]:  # noqa: ANN4
 
 def _checked(given: Mapping[str, object]) -> Any:  # noqa: ANN401
     try:
-        row = read_row(1, given)[0]
+        row = read_row(1, given, RULES)[0]
     except BadRow as exc:
         told = "; ".join(error.about for error in exc.errors)
         raise BadCall(told, "; ".join(error.about_unquoted for error in exc.errors)) from None

@@ -96,6 +96,7 @@ def test_a_wrong_call_fails_at_once_and_names_the_field(
     failed = raised(result)
     assert type(failed).__name__ == "BadCall"
     assert told in str(failed)
+    assert "--passenger" not in str(failed)  # an option of the command's: a call has none
     assert running.run("job", result.id).returncode == 1
 
 

@@ -48,6 +48,26 @@ def test_a_manifest_becomes_a_batch_and_the_same_again_adds_nothing(api: Api) ->
     assert again.json() == {**batch, "added": 0, "known": 3}
 
 
+def test_a_column_that_looks_like_a_field_or_holds_a_medium_is_carried_where_it_is_named(
+    api: Api,
+) -> None:
+    own = {"custom_id": "a", "prompt": "Who?", "my source": "https://x.test/a.mp4", "speed": 5}
+    refused = api.submit("carried", manifest([own])).json()["error"]
+    told = {error["column"]: error["problem"] for error in refused["errors"]}
+    assert told["my source"].endswith("or carry it along with ?passenger=my%20source")
+    assert told["speed"].endswith("or carry it along with ?passenger=speed")
+    taken = api.submit("carried&passenger=my%20source&passenger=speed", manifest([own]))
+    assert taken.status_code == 201
+    (line,) = api.ask("/v1/batches/carried/results").text.splitlines()
+    assert {name: json.loads(line)[name] for name in ("my source", "speed")} == {
+        "my source": "https://x.test/a.mp4",
+        "speed": 5,
+    }
+    field = api.submit("carried&passenger=video", manifest([own]))
+    assert field.status_code == 400
+    assert "video is a field of the request" in field.json()["error"]["message"]
+
+
 def test_rows_that_are_new_are_added_to_their_batch(api: Api) -> None:
     api.submit("grows", manifest(ROWS[:1]))
     more = api.submit("grows", manifest(ROWS))
