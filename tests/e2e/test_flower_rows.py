@@ -28,10 +28,11 @@ from tasks.store import Store
 from worker.events import CROWD
 
 FLOWER = ("user", "password")
+DEADLINE = 600
 SETTINGS = {
     "REELQUEUE_POLL_FIRST": "0.2",
     "REELQUEUE_POLL_MAX": "0.5",
-    "REELQUEUE_DEADLINE": "15",
+    "REELQUEUE_DEADLINE": str(DEADLINE),
     "REELQUEUE_WINDOW_START": "128",
     "REELQUEUE_FLOWER_AUTH": ":".join(FLOWER),
 }
@@ -80,6 +81,11 @@ class Ground:
     def have_ended(self, name: str) -> bool:
         hasten(self.store)
         return all(record.state in ENDED for record in self.records(name))
+
+    def overdue(self, name: str) -> None:
+        """Let the deadline of a batch's jobs have passed, however little time has."""
+        for job in self.records(name):
+            self.store.client.hincrby(self.store.keys("job", job.id), "u1", -1000 * DEADLINE)
 
     def shown(self, *, search: str = f"name:{JOB}") -> dict[str, dict[str, Any]]:
         """Return Flower's rows by id; none while it is away."""
@@ -192,11 +198,12 @@ def test_rows_of_open_and_ended_jobs_come_right_when_flower_was_killed(ground: G
     ground.submit("before", 20, *KINDS)
     wait_until(lambda: ground.have_ended("before"))
     ground.agrees("before")
-    ground.submit("open", 20, "latency=3")
+    ground.submit("open", 20, "latency=600")
     opened = {job.id for job in ground.records("open")}
     wait_until(lambda: {ground.shown().get(id_, {}).get("state") for id_ in opened} == {"STARTED"})
     os.kill(ground.running.children["flower"], signal.SIGKILL)
     ground.submit("meanwhile", 20, *KINDS)
+    assert ground.place.run("cancel", "open", "--yes").returncode == 0
     wait_until(lambda: ground.have_ended("meanwhile") and ground.have_ended("open"), 20)
     for name in ("before", "open", "meanwhile"):
         ground.agrees(name)
@@ -226,6 +233,7 @@ def test_every_row_agrees_with_its_record(ground: Ground) -> None:
     assert again.returncode == 0, again.stderr
     more = ground.place.run("retry", "mix", "--partial", "--yes")
     assert more.returncode == 0, more.stderr
+    ground.overdue("late")
     wait_until(lambda: ground.have_ended("mix") and ground.have_ended("late"), 40)
     for name in ("given-up", "mix", "late"):
         ground.agrees(name)
@@ -252,7 +260,7 @@ def test_a_row_of_a_job_that_is_open_again_shows_no_end(ground: Ground) -> None:
     wait_until(lambda: ground.have_ended("again"))
     ground.agrees("again")
     ids = [job.id for job in ground.records("again")]
-    ground.simulator.change(latency=6)
+    ground.simulator.change(latency=20)  # they must be seen under way
     try:
         for chosen in ("--failed", "--partial"):
             assert ground.place.run("retry", "again", chosen, "--yes").returncode == 0
@@ -262,7 +270,7 @@ def test_a_row_of_a_job_that_is_open_again_shows_no_end(ground: Ground) -> None:
         ground.simulator.change(latency=0.3)
     told = [(row["result"], row["exception"], row["traceback"], row["runtime"]) for row in rows]
     assert told == [(None,) * 4] * 2
-    wait_until(lambda: ground.have_ended("again"), 20)
+    wait_until(lambda: ground.have_ended("again"), 60)
     ground.agrees("again")
 
 
