@@ -39,6 +39,8 @@ def _user_and_password(value: SecretStr) -> SecretStr:
     user, colon, password = value.get_secret_value().partition(":")
     if not (user and colon and password):
         raise ValueError("must be user:password")
+    if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
+        raise ValueError("must be user:password of printable ASCII: Flower compares no others")
     return value
 
 

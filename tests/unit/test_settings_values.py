@@ -95,6 +95,12 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(key: str) -> None:
     assert "cret" not in refusal("RUNWARE_API_KEY", key).removeprefix("RUNWARE_API_KEY")
 
 
+@pytest.mark.parametrize("value", ["ann", "ann:", ":hush", "ann:hüsh", "änn:hush", "ann:hu\tsh"])
+def test_a_login_that_flower_cannot_compare_is_refused_unseen(value: str) -> None:
+    assert "sh" not in refusal("REELQUEUE_FLOWER_AUTH", value).removeprefix("REELQUEUE_FLOWER_AUTH")
+    assert load({"REELQUEUE_FLOWER_AUTH": 'ann b:hu sh,"@:%41'})
+
+
 def test_all_wrong_settings_are_told_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load({"REELQUEUE_PORT": "x", "REELQUEUE_DEADLINE": "y"})
