@@ -36,7 +36,7 @@ if not batch then
   create(batch, name, ARGV[3], t)
   redis.call('HSET', KEY.batch(batch), 'sealed', 1)
   -- A message comes again whose job, batch and POST a lost history had.
-  if doubted_until(t) > t - DAY_MS then redis.call('HSET', KEY.batch(batch), 'doubt', 1) end
+  if doubted_until(t) > t - DAY_MS then redis.call('HSET', KEY.batch(batch), 'doubt', 0) end
 elseif redis.call('HEXISTS', KEY.batch(batch), 'cancelling') == 1 then
   return 'cancelling'
 end

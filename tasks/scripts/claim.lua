@@ -62,10 +62,11 @@ end
 local calm = is_calm()
 
 -- From when on does silence tell that a job of this batch was not sent in a lost history? Nil where it was
--- not. What was sent may run, unseen, from the last moment of that history on.
+-- not. What was sent may run, unseen, from the last moment of that history on. When that was is known,
+-- but not of a batch that was lost whole and comes anew from a manifest: there it is the batch's beginning.
 local function silent_since(created, was_lost)
   if not was_lost and created > doubted then return nil end
-  return math.max(calm and 0 or doubted, was_lost and created or 0)
+  return math.max(calm and 0 or doubted, was_lost == '1' and created or 0)
 end
 
 local function take(job, since)

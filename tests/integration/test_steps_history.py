@@ -250,3 +250,25 @@ def test_a_celery_call_that_comes_again_after_a_loss_is_looked_for(
     come()
     rig.run()
     assert simulator.truth(f"/{job}")["purchases"] == 1
+
+
+def test_a_call_whose_batch_is_new_waits_no_longer_than_silence_tells_of_what_the_store_lost(
+    store: Store, simulator: Simulator
+) -> None:
+    simulator.change(remember="never")
+    rig, meta = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=60.0), store.keys("meta")
+    store.client.hset(meta, "run", "another")
+    store.claim_due(9)  # the server is seen to be another
+    states = []
+    for name in ("early", "late", "calm"):
+        job = ids.job_id(SECRET, "celery", name)
+        kept = {"custom_id": name, "shared": "none", "body": told(), "columns": {}}
+        call = callers.Call("none", b"{}", job, 1, "digest", 7, dumps(kept), name)
+        callers.record_call(store, f"celery-{name}", 10, call, {"id": name})
+        steps.submit(rig.context)
+        rig.jobs = [job]
+        states.append(rig.records()[0].state)
+        # as where the store came up long ago; then as where the last worker had ended in order
+        since = store.client.hincrby(meta, "doubt", -61_000 if name == "early" else 61_000)
+        store.client.hset(meta, "calm", since if name == "late" else 0)
+    assert states == [State.QUEUED, State.PROCESSING, State.PROCESSING]
