@@ -47,8 +47,7 @@ local doubted = doubted_until(t)
 
 -- Is it known that no claim was lost with the history? This worker's last one is there, and no other worker
 -- was there since.
-local function is_calm()
-  local calm, kept = unpack(redis.call('HMGET', KEY.meta(), 'calm', 'kept'))
+local function is_calm(calm, kept)
   if tonumber(calm or '0') == doubted then return true end
   local own = tonumber(ARGV[9])
   if not own or not kept or own > tonumber(kept) then return false end
@@ -59,14 +58,21 @@ local function is_calm()
   return true
 end
 
-local calm = is_calm()
+-- Until when a claim may have been sent that is lost: with this history, or with the last one before it of
+-- which nobody knew.
+local function lost_until()
+  local calm, kept, loss = unpack(redis.call('HMGET', KEY.meta(), 'calm', 'kept', 'loss'))
+  return is_calm(calm, kept) and tonumber(loss or '0') or doubted
+end
+
+local lost = lost_until()
 
 -- From when on does silence tell that a job of this batch was not sent in a lost history? Nil where it was
 -- not. What was sent may run, unseen, from the last moment of that history on. When that was is known,
 -- but not of a batch that was lost whole and comes anew from a manifest: there it is the batch's beginning.
 local function silent_since(created, was_lost)
   if not was_lost and created > doubted then return nil end
-  return math.max(calm and 0 or doubted, was_lost == '1' and created or 0)
+  return math.max(lost, was_lost == '1' and created or 0)
 end
 
 local function take(job, since)

@@ -30,7 +30,7 @@ end
 local function doubted_until(t)
   local server = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') .. ':' ..
     string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-  local known, since = unpack(redis.call('HMGET', KEY.meta(), 'run', 'doubt'))
+  local known, since, calm = unpack(redis.call('HMGET', KEY.meta(), 'run', 'doubt', 'calm'))
   if known == server then return tonumber(since or '0') end
   redis.call('HSET', KEY.meta(), 'run', server)
   if not known then return tonumber(since or '0') end
@@ -38,6 +38,7 @@ local function doubted_until(t)
   redis.call('HSET', KEY.meta(), 'kept', redis.call('HGET', KEY.meta(), 'fence') or '0')
   redis.call('HINCRBY', KEY.meta(), 'polls', LEAP)
   redis.call('HINCRBY', KEY.meta(), 'fence', LEAP)
+  if since and since ~= calm then redis.call('HSET', KEY.meta(), 'loss', since) end
   redis.call('HSET', KEY.meta(), 'doubt', t)
   return t
 end

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from core_driver import SECRET, Rig, agree, copied, resize, row, taken_over
+from market import age
 from simulator_driver import Simulator
 
 from tasks import callers, history, ids, last_claim, reading, steps, tally
@@ -123,6 +124,25 @@ def test_a_worker_that_outlives_the_store_knows_whether_a_claim_was_lost(
     else:
         rig.run()
         agree(rig, simulator)
+
+
+def test_a_store_that_lost_nothing_the_second_time_had_lost_something_the_first_time(
+    store: Store, simulator: Simulator
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
+    resize(store, 1)
+    rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
+    store.last_claim = LastClaim("worker")
+    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
+    backup = copied(rig)
+    rig.run(until=lambda: simulator.totals()["purchases"] == 2)
+    taken_over(rig, backup)
+    rig.turn()
+    taken_over(rig, copied(rig))
+    for _ in range(4):
+        age(store, rig.jobs, history.WAIT)
+        rig.turn()
+    assert simulator.totals()["purchases"] == 2, "sent, though it may run unseen"
 
 
 @pytest.mark.parametrize("is_old", [True, False])
@@ -268,7 +288,7 @@ def test_a_call_whose_batch_is_new_waits_no_longer_than_silence_tells_of_what_th
         steps.submit(rig.context)
         rig.jobs = [job]
         states.append(rig.records()[0].state)
-        # as where the store came up long ago; then as where the last worker had ended in order
+        # as where the store came up long ago; then as where no claim was lost
         since = store.client.hincrby(meta, "doubt", -61_000 if name == "early" else 61_000)
         store.client.hset(meta, "calm", since if name == "late" else 0)
     assert states == [State.QUEUED, State.PROCESSING, State.PROCESSING]

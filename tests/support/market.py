@@ -161,7 +161,7 @@ def age(store: Store, jobs: list[str], seconds: float) -> None:
     for name in BY_TIME:
         for member in client.zrange(store.keys(name), 0, -1):
             client.zincrby(store.keys(name), -by, member)
-    for name in ("taken", "refused", "doubt", "calm"):
+    for name in ("taken", "refused", "doubt", "calm", "loss"):
         if client.hexists(store.keys("meta"), name):
             client.hincrby(store.keys("meta"), name, -by)
     for batch in client.zrange(store.keys("batches"), 0, -1):
