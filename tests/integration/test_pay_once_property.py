@@ -23,6 +23,7 @@ from odd_provider import provider
 
 from tasks import steps, verbs
 from tasks.job import ENDED, Record, State
+from tasks.last_claim import LastClaim
 from tasks.store import Store
 
 pytestmark = pytest.mark.one_store
@@ -158,17 +159,22 @@ class PayOnce(RuleBasedStateMachine):
         self.aged += seconds
         self.store.sweep()
 
-    @rule(back=st.booleans())
-    def the_store_is_copied_or_goes_back(self, back: bool) -> None:  # noqa: FBT001 - drawn
+    @rule(how=st.sampled_from(["copied", "goes back", "comes up anew"]), outlived=st.booleans())
+    def the_store_is_copied_or_another(self, how: str, outlived: bool) -> None:  # noqa: FBT001 - drawn
         if self.hides:
             self.poll("whole", 1)
             return
-        if not back or not self.copy:
+        if how == "comes up anew":
+            taken_over(self.rig, copied(self.rig))
+        elif how == "copied" or not self.copy:
             self.copy, self.aged = copied(self.rig), 0.0
             return
-        taken_over(self.rig, self.copy)
-        age(self.store, self.rig.jobs, self.aged)
-        self.has_gone_back = True
+        else:
+            taken_over(self.rig, self.copy)
+            age(self.store, self.rig.jobs, self.aged)
+            self.has_gone_back = True
+        if not outlived:  # by a worker that knows its last claim
+            self.store.last_claim = LastClaim()
 
     @rule(which=st.integers(0, 1), word=st.sampled_from(["cancel", "retry", "unpark"]))
     def the_user_says(self, which: int, word: str) -> None:
