@@ -1,7 +1,7 @@
 -- Add what a process has counted since it last told, and say that the process lives.
 -- ARGV: worker's name ('' for a door), ms after which a worker that says nothing is taken for dead,
 --       then per counter: field, by
--- returns: names of the workers that live
+-- returns: to a worker the names of those that live, to a door nothing
 local MOST = 512 -- counters kept; new error codes beyond it are counted as 'other'
 local t = now()
 if ARGV[1] ~= '' then
@@ -16,4 +16,4 @@ for i = 3, #ARGV, 2 do
   end
   redis.call('HINCRBY', key, field, ARGV[i + 1])
 end
-return redis.call('ZRANGE', KEY.workers(), 0, -1)
+return ARGV[1] ~= '' and redis.call('ZRANGE', KEY.workers(), 0, -1) or {}
