@@ -58,7 +58,7 @@ routes = Blueprint("runware", __name__)
 def deliver() -> Response:
     """Store one callback and join it; see ANSWERS."""
     desk = cast("Door", current_app.extensions["reelqueue"])
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
         return _answer(desk, "encoded", 415)
     job = _job_of_token(desk)
     if job is None:

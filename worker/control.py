@@ -1,4 +1,4 @@
-"""Remote control: `revoke` also gives up jobs that are recorded, `heartbeat` tells of Flower."""
+"""Remote control where it means more than Celery knows: recorded jobs, Flower, the doors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from tasks import lately, reading, verbs
 from tasks.errors import StoreAway
 from tasks.job import ENDED, State
 from worker.build import crew
+from worker.config import doors
 from worker.face import job_of
 
 
@@ -39,6 +40,14 @@ def heartbeat(state: Any) -> Any:  # noqa: ANN401  Celery's
     except StoreAway as exc:
         crew().context.log.warning("flower.unheard", reason=str(exc))
     return control.heartbeat(state)
+
+
+@control.control_command(args=[("queue", str)], signature="<queue>")
+def cancel_consumer(state: Any, queue: str, **kwargs: Any) -> Any:  # noqa: ANN401  Celery's
+    """Take no more from a queue; not from that of the doors, for all would stand still unseen."""
+    if queue == doors(crew().context.settings.namespace):
+        return control.nok("reelqueue works by this queue: to stop sending, `reelqueue pause`")
+    return control.cancel_consumer(state, queue, **kwargs)
 
 
 def _give_up(celery_ids: Sequence[str], *, terminate: bool) -> list[str]:

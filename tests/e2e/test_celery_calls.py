@@ -359,6 +359,23 @@ def test_remote_control_tells_how_the_worker_is(plain: Plain) -> None:
     assert ours["pool"]["max-concurrency"] == 24
 
 
+def test_remote_control_cannot_stop_the_doors_unseen(plain: Plain) -> None:
+    names = plain.app.control.inspect(timeout=5).ping() or {}
+    ours = [name for name in names if name.startswith("reelqueue-")]
+
+    def cancel(queue: str) -> dict[str, str]:
+        cancelled = plain.app.control.cancel_consumer
+        ((answer,),) = (
+            reply.values() for reply in cancelled(queue, destination=ours, reply=True, timeout=5)
+        )
+        return answer
+
+    assert "reelqueue pause" in cancel("reelqueue.doors")["error"]
+    assert "another" in cancel("another")["ok"]
+    job = plain.job(prompt="x").apply_async()
+    assert job.get(timeout=30)["state"] == "completed"
+
+
 def test_no_message_is_repeated_in_the_log_of_the_worker(running: Place, plain: Plain) -> None:
     secret = "canary-in-a-message"
     plain.app.send_task("reelqueue.nothing", args=[secret], queue="reelqueue")

@@ -125,6 +125,15 @@ def test_other_methods_are_told_that_only_post_is_allowed(door: Door, method: st
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
 
 
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
+def test_a_body_that_is_said_to_be_as_it_is_is_taken(door: Door, encoding: str) -> None:
+    job = door.job()
+
+    answer = door.post(job, result(job), headers={"Content-Encoding": encoding})
+
+    assert answer.status_code == 204
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip", "x"])
 def test_compressed_bodies_are_not_taken(door: Door, encoding: str) -> None:
     job = door.job()
