@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from tasks import ids
-from tasks.lua import store_errors
+from tasks.connection import store_errors
 from tasks.store import Store
 
 ANSWERED = "answered"

@@ -10,9 +10,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from tasks.connection import store_errors
 from tasks.errors import ConfigurationError, StoreAway, StoreRefused
 from tasks.installation import objection
-from tasks.lua import store_errors
 from tasks.marks import SCHEMA, newer
 from tasks.setting_kinds import parse_store_url
 from tasks.settings import Settings

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tasks import reading
 from tasks.claims import clock_ms, entered_at
+from tasks.connection import store_errors
 from tasks.job import State
-from tasks.lua import store_errors
 from tasks.store import Store
 
 MOST_ENTRIES = 10_000

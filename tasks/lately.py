@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
 from tasks import reading
+from tasks.connection import store_errors
 from tasks.job import Record
-from tasks.lua import store_errors
 from tasks.store import Store
 
 KEPT_MS = 90_000

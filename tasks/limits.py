@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
+from tasks.connection import store_errors
 from tasks.keys import Keys
-from tasks.lua import store_errors
 
 LIMITS = ("tasks", "bytes", "uuids", "without")
 """What may be limited: tasks or bytes in one POST, taskUUIDs in one poll, fields of ours (contract

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from tasks.connection import store_errors
 from tasks.errors import StoreRefused
 from tasks.keys import Keys
-from tasks.lua import Scripts, store_errors
+from tasks.lua import Scripts
 from tasks.settings import SIMULATED
 
 SCHEMA = 3

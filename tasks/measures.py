@@ -6,8 +6,8 @@ from typing import Any
 
 from tasks import reading
 from tasks.claims import clock_ms, entered_at
+from tasks.connection import store_errors
 from tasks.job import OPEN
-from tasks.lua import store_errors
 from tasks.reading import Batch
 from tasks.store import Store
 from tasks.tally import SILENT_MS

@@ -8,9 +8,10 @@ from time import monotonic
 
 import redis
 
+from tasks.connection import store_errors
 from tasks.errors import StoreAway
 from tasks.job import State
-from tasks.lua import TOGETHER, store_errors
+from tasks.lua import TOGETHER
 from tasks.store import Store
 
 MOST = 100

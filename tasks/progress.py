@@ -9,8 +9,8 @@ from typing import Any
 
 from tasks import reading, reading_requests, reading_results
 from tasks.claims import clock_ms, entered_at
+from tasks.connection import store_errors
 from tasks.job import OPEN, Record, State
-from tasks.lua import store_errors
 from tasks.reading import Batch, Event
 from tasks.settings import SIMULATED
 from tasks.store import UNSETTLED, Store

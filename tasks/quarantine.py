@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from tasks.lua import store_errors
+from tasks.connection import store_errors
 from tasks.steps import receive
 from tasks.store import QUARANTINE_MOST, Store
 

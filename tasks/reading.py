@@ -6,9 +6,9 @@ reading_requests.py has what jobs ask for, reading_results.py what came of them.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tasks.connection import store_errors
 from tasks.ids import is_task_uuid
 from tasks.job import Record, State, record
-from tasks.lua import store_errors
 from tasks.store import Store
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.lua import store_errors
+from tasks.connection import store_errors
 from tasks.packing import inflated, loaded, unpacked
 from tasks.store import Store
 

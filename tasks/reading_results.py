@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from tasks import reading
 from tasks.claims import unpack
+from tasks.connection import store_errors
 from tasks.job import Record, State
-from tasks.lua import store_errors
 from tasks.store import Store
 from tasks.wire.answer import Item, Kind
 

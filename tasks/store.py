@@ -11,11 +11,12 @@ from typing import Any
 
 from tasks.claims import LEASE, Claim, Claimed, Due, claimed, clock_ms, due, ms, pack
 from tasks.clock import passing
+from tasks.connection import connect, store_errors
 from tasks.errors import Category, StoreRefused, category
 from tasks.keys import Keys
 from tasks.last_claim import LastClaim
 from tasks.limits import Limits
-from tasks.lua import Argument, Scripts, connect, store_errors
+from tasks.lua import Argument, Scripts
 from tasks.marks import Marks
 from tasks.move_calls import Moves
 from tasks.outlook import Outlook, outlook

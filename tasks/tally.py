@@ -15,8 +15,8 @@ from threading import Lock, Thread
 
 from structlog import get_logger
 
+from tasks.connection import store_errors
 from tasks.errors import Error, Road
-from tasks.lua import store_errors
 from tasks.store import Store
 
 EVERY = 2.0

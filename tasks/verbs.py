@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.claims import SLOT_MARGIN, SUSPECT, ms
+from tasks.connection import store_errors
 from tasks.ids import attempt_uuid
 from tasks.job import Record
-from tasks.lua import Argument, store_errors
+from tasks.lua import Argument
 from tasks.store import Store
 
 PAGE = 100
@@ -62,7 +63,7 @@ def resupply(
     """
     # First, and answered: a job that were retried before it would send its old request. A stop in
     # between costs nothing, the same again finds the new request there and retries.
-    flat: list[Argument] = []
+    flat = list[Argument]()
     for job, digest, blob in supplied:
         flat += [job.id, job.attempt, digest, blob]
     store.scripts.run("resupply", *flat)

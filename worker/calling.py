@@ -17,8 +17,8 @@ from redis.exceptions import RedisError, ResponseError
 from structlog import get_logger
 
 from tasks.callers import WANTS
+from tasks.connection import store_errors
 from tasks.errors import StoreAway, StoreRefused
-from tasks.lua import store_errors
 from worker.app import app
 
 AWAY = (OperationalError, RedisError, OSError)

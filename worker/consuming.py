@@ -26,7 +26,7 @@ from kombu.exceptions import ContentDisallowed, DecodeError
 from kombu.transport.redis import Channel, QoS, Transport
 from structlog import get_logger
 
-from tasks.lua import Client
+from tasks.connection import Client
 
 FAULTS = (
     *(TypeError, ValueError, LookupError, AttributeError, RecursionError),

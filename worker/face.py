@@ -22,8 +22,8 @@ from batches.row import LONGEST_ID, Rules, read_row
 from batches.supply import Supplied
 from tasks import ids
 from tasks.callers import MOST, Call, record_call
+from tasks.connection import store_errors
 from tasks.errors import StoreAway
-from tasks.lua import store_errors
 from worker.app import app
 from worker.build import crew
 from worker.calling import fail, published

@@ -1,6 +1,6 @@
 """Whether somebody listens for our events: Flower, or another program that shows them."""
 
-from tasks.lua import store_errors
+from tasks.connection import store_errors
 from tasks.store import Store
 from worker.config import events
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from tasks.lua import store_errors
+from tasks.connection import store_errors
 from tasks.store import Store
 
 SEAT_MS = 45_000

@@ -14,9 +14,9 @@ from kombu.exceptions import OperationalError
 
 from tasks import lately
 from tasks.collector import calm
+from tasks.connection import connect
 from tasks.errors import StoreAway, StoreRefused
 from tasks.installation import id_secret
-from tasks.lua import connect
 from tasks.outbox import MOST
 from worker.app import app
 from worker.build import Crew, crew

@@ -17,9 +17,9 @@ from simulator_driver import ROOT, wait_until
 from store_driver import StoreServer, redis_binary, valkey_binary
 
 from tasks import verbs
+from tasks.connection import connect
 from tasks.errors import StoreAway
 from tasks.job import State
-from tasks.lua import connect
 from tasks.store import Store
 
 
