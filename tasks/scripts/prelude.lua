@@ -12,9 +12,9 @@ local PROMPT_MS = 1000    -- a job is not polled more often than this, whatever 
 local LEAP = 1000000000   -- polls, or claims, that a lost history had at most
 local COST_MS = 60000     -- a cost that came with no result is asked for so long
 
--- Of one run: its time, records by id. Of one script: the records it changed, by id the lines that its
+-- Of one run: its time, records by id, whether jobs of a batch may be sent unknown. Of one script: the records it changed, by id the lines that its
 -- history grows by.
-local clock, fetched, changed, lines
+local clock, fetched, doubtful, changed, lines
 
 local function now()
   if not clock then
@@ -41,6 +41,15 @@ local function doubted_until(t)
   if since and since ~= calm then redis.call('HSET', KEY.meta(), 'loss', since) end
   redis.call('HSET', KEY.meta(), 'doubt', t)
   return t
+end
+
+-- May a queued job of the batch have been sent in a history that the store has lost?
+local function may_be_sent(batch, t)
+  if doubtful[batch] == nil then
+    local created, doubt = unpack(redis.call('HMGET', KEY.batch(batch), 'created', 'doubt'))
+    doubtful[batch] = doubt ~= false or tonumber(created or '0') <= doubted_until(t)
+  end
+  return doubtful[batch]
 end
 
 -- The record as a table of strings; nil where there is none. Beside its fields: its id, the whole as it

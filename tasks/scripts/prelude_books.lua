@@ -141,7 +141,7 @@ end
 
 local function begin()
   clock, is_behind, nudged, took = nil, nil, false, false
-  fetched, changed, lines = {}, {}, {}
+  fetched, doubtful, changed, lines = {}, {}, {}, {}
   moved, counted, money, ends, awaited, shown = {}, {}, {}, {}, {}, {}
 end
 

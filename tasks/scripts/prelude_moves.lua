@@ -255,16 +255,19 @@ local function at_provider(job)
 end
 
 -- The user gives a job up. Its task cannot be stopped: it keeps its slot and is polled, so that late
--- results are kept, costed and flagged. 'sent', 'unsent', or 'ended' where it has ended before.
+-- results are kept, costed and flagged. One that may have been sent in a lost history is looked for, too,
+-- until silence tells that it was not, and holds no slot. 'sent', 'unsent', or 'ended' where it has ended
+-- before.
 local function cancel(job, t, bound)
   local n = tonumber(job.a)
   local uuid, may_run = task_uuid(job, n), ACTIVE[job.s] or job.se or job.rs
   local is_unclear = may_run and job.s ~= 'processing' and not job.l
+  local is_doubtful = not may_run and may_be_sent(job.b, t)
   if not move(job, 'cancel', t, 'by the user') then return 'ended' end
   if is_unclear then set(job, 'l', t, 'em', 0) end
-  if may_run then
+  if may_run then redis.call('ZADD', KEY.slots(), 'GT', t + bound, uuid) end
+  if may_run or is_doubtful then
     set(job, 'cu', t + bound)
-    redis.call('ZADD', KEY.slots(), 'GT', t + bound, uuid)
     redis.call('ZADD', KEY.due(), 'NX', t, uuid)
   end
   return at_provider(job) and 'sent' or 'unsent'

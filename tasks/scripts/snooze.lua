@@ -15,6 +15,7 @@ if ARGV[2] == job.a then
     if empties == 0 and (job.l or job.ce or ENDED[job.s]) then set(job, 'l', t) end
     set(job, 'em', empties + 1)
     if what == 'absent' and ENDED[job.s] and redis.call('ZREM', KEY.slots(), task_uuid(job, n)) == 1 then nudge() end
+    if what == 'absent' and not job['u' .. n] then forget(job, 'cu') end -- it was not sent in a lost history
   elseif what == 'error' then
     forget(job, 'em')
     sight(job, ARGV[7], t)

@@ -10,7 +10,7 @@ from core_driver import SECRET, Rig, agree, copied, resize, row, taken_over
 from market import age
 from simulator_driver import Simulator
 
-from tasks import callers, history, ids, last_claim, reading, steps, tally
+from tasks import callers, history, ids, last_claim, reading, steps, tally, verbs
 from tasks.claims import LEASE
 from tasks.job import State
 from tasks.last_claim import LastClaim
@@ -124,6 +124,26 @@ def test_a_worker_that_outlives_the_store_knows_whether_a_claim_was_lost(
     else:
         rig.run()
         agree(rig, simulator)
+
+
+@pytest.mark.parametrize("latency", ["0", "0.5"])
+def test_what_the_user_gives_up_after_a_loss_is_found_and_costed_where_it_was_sent(
+    rig: Rig, simulator: Simulator, latency: str
+) -> None:
+    rig.queue(told(f"latency={latency}"), told("latency=0 never"))
+    before = copied(rig)
+    resize(rig.store, 1)
+    steps.submit(rig.context)
+    taken_over(rig, before)
+    verbs.cancel(rig.store, [record for record in rig.records() if record])
+    assert rig.store.window()[1] == 0, "what was hardly sent holds up others"
+    time.sleep(float(latency))
+    for _ in range(4):
+        age(rig.store, rig.jobs, rig.context.settings.resolve_after)
+        rig.turn()
+    agree(rig, simulator)
+    assert {one.state for one in rig.records()} == {State.CANCELLED}
+    assert rig.store.client.zcard(rig.store.keys("due")) == 0
 
 
 def test_a_store_that_lost_nothing_the_second_time_had_lost_something_the_first_time(
