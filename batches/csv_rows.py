@@ -27,6 +27,8 @@ _DATA = re.compile(r"https?://.*|.*\n.*|.{257,}", re.DOTALL)
 """What stands in a row, not as a column's name."""
 _NUMBER = re.compile(r"-?[0-9]+(?:[.][0-9]+)?")
 """The same, unless names that are known stand beside it."""
+_GLUED = re.compile(r"[,;|]\s*https?://", re.IGNORECASE)
+"""Between two URLs of a cell; taken for one URL, each job would fail."""
 _SEPARATOR = re.compile(r"""("?)sep=([^"'\w\s]|\t)\1\r?\n?""", re.IGNORECASE | re.ASCII)
 """The line by which Excel knows what separates the cells."""
 
@@ -136,11 +138,26 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, obj
         problem = "has no name in the header; give it one"
         value = shown(cells[unnamed - 1])
         return BadRow([RowError(line, f"column {unnamed}", value, problem, Of.COLUMN)])
+    if glued := [
+        error for pair in zip(names, cells, strict=True) if (error := _glued(line, *pair))
+    ]:
+        return BadRow(glued)
     return {
         name: _value(name, cell)
         for name, cell in zip(names, cells, strict=True)
         if name and (cell.strip() if name in REQUEST else cell)
     }
+
+
+def _glued(line: int, name: str, cell: str) -> RowError | None:
+    is_media = name in MEDIA or name in MEDIA.values()
+    if not is_media or cell.lstrip().startswith("[") or not _GLUED.search(cell):
+        return None
+    problem = (
+        "holds several URLs: put spaces or line ends between them, or write a JSON list "
+        "(a comma of a URL itself is %2C)"
+    )
+    return RowError(line, name, shown(cell), problem)
 
 
 def _value(name: str, cell: str) -> object:

@@ -122,6 +122,14 @@ def test_a_cell_may_have_ten_megabytes(file: Path) -> None:
         ("custom_id,prompt\na,What?,x", "line 2, row ('a'): has 3 cells, the header names 2"),
         ("custom_id,prompt,note\na,What?", "line 2, row ('a'): has 2 cells, the header names 3"),
         ("custom_id,prompt,\na,What?,x", "line 2, column 3 ('x'): has no name in the header"),
+        (
+            "custom_id,prompt,videos\na,What?,https://a.b/1.mp4;https://a.b/2.mp4",
+            "line 2, videos ('https://a.b/1.mp4;https://a.b/2.mp4'): holds several URLs: put",
+        ),
+        (
+            'custom_id,prompt,image\na,What?,"https://a.b/1.png, https://a.b/2.png"',
+            "line 2, image ('https://a.b/1.png, https://a.b/2.png'): holds several URLs",
+        ),
         ('custom_id,prompt\na,x\nb,"What\n?\n', "line 3, row: a quote that opens in this row is"),
         ('custom_id,prompt\na,"What" is it', "line 2, row: a quote stands within a cell; write"),
         ("custom_id,prompt\ra,What?", "line 1, row: lines end in CR alone; save the file with"),
