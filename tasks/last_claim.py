@@ -6,8 +6,9 @@ process and, for the next worker, in a file that lives no longer than the comput
 and not in the data folder, for who restores that from a backup must not restore this, too.
 """
 
+import fcntl
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -23,19 +24,19 @@ class LastClaim:
 
     Args:
         worker: Its own name; empty: it tells nothing.
-        keep: Writes a record down.
         former: Name and token of the worker before; empty where nobody knows.
-        file: Where that is.
+        file: Of the record; None: there is none.
+        descriptor: Of the same, locked.
     """
 
     def __init__(
         self,
         worker: str = "",
-        keep: Callable[[bytes], object] = lambda _: None,
         former: tuple[str, str] = ("", ""),
         file: Path | None = None,
+        descriptor: int = -1,
     ) -> None:
-        self.worker, self._keep, self._file = worker, keep, file
+        self.worker, self._file, self._descriptor = worker, file, descriptor
         self.former, self.token = former
         self._is_alone = True
 
@@ -52,33 +53,49 @@ class LastClaim:
 
     def _know(self, token: str) -> None:
         self.token = token
-        self._keep(_record(self.worker, token))
-
-    def forget(self) -> None:
-        """Remove the record."""
         if self._file:
+            with suppress(OSError):  # a full disk: the next worker is only more careful
+                os.pwrite(self._descriptor, _record(self.worker, token), 0)
+
+    def close(self, *, kept: bool) -> None:
+        """Leave the record to the next worker, or remove it."""
+        if not self._file:
+            return
+        if not kept:
             with suppress(OSError):  # others may have theirs in the folder
                 self._file.unlink(missing_ok=True)
                 self._file.parent.rmdir()
+        os.close(self._descriptor)
+        self._file = None
 
 
 def of_worker(worker: str, data_dir: Path, namespace: str, memory: Path = MEMORY) -> LastClaim:
-    """Return what a worker knows: without a safe place for a record, of its own claims alone."""
+    """Return what a worker knows: of its own claims alone where it gets no record.
+
+    There may be no safe place for one; or another worker has it that lives, and is none before it.
+    """
+    name = sha256(f"{data_dir.absolute()}\n{namespace}".encode()).hexdigest()[:32]
     try:
-        file = (
-            _folder(memory)
-            / sha256(f"{data_dir.absolute()}\n{namespace}".encode()).hexdigest()[:32]
-        )
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        former = _read(os.pread(descriptor, LENGTH, 0))
+        file = _folder(memory) / name
+        descriptor = _locked(file)
     except OSError:
         return LastClaim(worker)
+    return LastClaim(worker, _read(os.pread(descriptor, LENGTH, 0)), file, descriptor)
 
-    def keep(record: bytes) -> None:
-        with suppress(OSError):  # a full disk: the next worker is only more careful
-            os.pwrite(descriptor, record, 0)
 
-    return LastClaim(worker, keep, former, file)
+def _locked(file: Path) -> int:
+    """Open a record, for as long as this process lives.
+
+    Raises:
+        OSError: it cannot be, or another process has it.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _folder(memory: Path) -> Path:

@@ -43,8 +43,7 @@ def _leave(member: Crew) -> None:
     store = member.context.store
     try:
         leave(store, member.name)
-        if not totals(store).states[State.QUEUED]:
-            store.last_claim.forget()
+        store.last_claim.close(kept=totals(store).states[State.QUEUED] > 0)
     except Error as exc:  # the next worker is to know of its last claim
         member.context.log.info("leave.failed", reason=str(exc))
 

@@ -12,8 +12,8 @@ local PROMPT_MS = 1000    -- a job is not polled more often than this, whatever 
 local LEAP = 1000000000   -- polls, or claims, that a lost history had at most
 local COST_MS = 60000     -- a cost that came with no result is asked for so long
 
--- Of one run: its time, records by id, whether jobs of a batch may be sent unknown. Of one script: the records it changed, by id the lines that its
--- history grows by.
+-- Of one run: its time, records by id, by batch whether its queued jobs may have been sent. Of one script:
+-- the records it changed, by id the lines that its history grows by.
 local clock, fetched, doubtful, changed, lines
 
 local function now()

@@ -93,6 +93,7 @@ def test_a_backup_of_a_time_when_nobody_worked_tells_nothing_of_what_was_sent_si
     store.last_claim = last_claim.of_worker("first", tmp_path, "ns", tmp_path)
     rig.run(until=lambda: simulator.totals()["purchases"] == 1)
     tally.leave(store, "first")
+    store.last_claim.close(kept=True)
     backup = copied(rig)
     Tally().tell(store, "next")
     store.last_claim = last_claim.of_worker("next", tmp_path, "ns", tmp_path)
@@ -179,6 +180,7 @@ def test_the_worker_after_one_that_was_killed_knows_it_too(
     if is_old:
         rig.run(until=lambda: simulator.totals()["purchases"] == 2)
     taken_over(rig, backup)
+    store.last_claim.close(kept=True)
     store.client.zadd(store.keys("workers"), {"next": 1})
     store.last_claim = last_claim.of_worker("next", tmp_path, "ns", tmp_path)
     if is_old:

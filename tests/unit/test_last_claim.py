@@ -24,11 +24,23 @@ def of_worker(tmp_path: Path) -> Of:
     return partial(last_claim.of_worker, memory=tmp_path)
 
 
+def ended(worker: LastClaim) -> None:
+    """Let it claim and end, as where it is killed: the system closes what it had."""
+    worker.claimed("7")
+    worker.close(kept=True)
+
+
+def token_on(place: Path) -> str:
+    (file,) = place.iterdir()
+    return file.read_text().split("\n")[1]
+
+
 def test_the_next_worker_knows_the_last_claim_of_the_one_before(of_worker: Of, place: Path) -> None:
     first = of_worker("first", Path("data"), "ns")
     assert (first.former, first.token) == ("", "")
     first.claimed("7")
     first.claimed("12")
+    first.close(kept=True)
     following = of_worker("next", Path("data"), "ns")
     assert (following.former, following.token) == ("first", "12")
     assert [file.stat().st_size for file in place.iterdir()] == [LENGTH]
@@ -37,39 +49,51 @@ def test_the_next_worker_knows_the_last_claim_of_the_one_before(of_worker: Of, p
 
 @pytest.mark.parametrize(("data", "namespace"), [("data", "other"), ("elsewhere", "ns")])
 def test_another_store_has_a_record_of_its_own(of_worker: Of, data: str, namespace: str) -> None:
-    of_worker("first", Path("data"), "ns").claimed("7")
+    ended(of_worker("first", Path("data"), "ns"))
     assert of_worker("next", Path(data), namespace).token == ""
 
 
 def test_beside_other_workers_a_worker_knows_nothing_until_it_claims_alone_again(
-    of_worker: Of,
+    of_worker: Of, place: Path
 ) -> None:
     own = of_worker("own", Path("data"), "ns")
     own.claimed("7")
     own.hear(["own", "other"])
-    assert own.token == of_worker("next", Path("data"), "ns").token == ""
+    assert own.token == token_on(place) == ""
     own.claimed("9")
-    assert own.token == of_worker("next", Path("data"), "ns").token == ""
+    assert own.token == token_on(place) == ""
     own.hear(["own"])
     assert own.token == "", "the other may have claimed since"
     own.claimed("12")
-    assert own.token == of_worker("next", Path("data"), "ns").token == "12"
+    assert own.token == token_on(place) == "12"
 
 
 def test_the_worker_before_it_is_no_other_one(of_worker: Of) -> None:
-    of_worker("first", Path("data"), "ns").claimed("7")
+    ended(of_worker("first", Path("data"), "ns"))
     following = of_worker("next", Path("data"), "ns")
     following.hear(["first", "next"])
     assert following.token == "7"
+
+
+def test_a_worker_that_lives_is_none_before_another_of_the_same_folder(of_worker: Of) -> None:
+    first = of_worker("first", Path("data"), "ns")
+    first.claimed("7")
+    second = of_worker("second", Path("data"), "ns")
+    assert (second.former, second.token) == ("", "")
+    second.hear(["first", "second"])
+    second.claimed("9")
+    assert second.token == "", "the first may have claimed since"
+    first.close(kept=True)
+    assert of_worker("third", Path("data"), "ns").token == "7"
 
 
 def test_a_record_that_is_of_no_use_is_removed(of_worker: Of, place: Path) -> None:
     first = of_worker("first", Path("data"), "ns")
     first.claimed("7")
     other = of_worker("other", Path("elsewhere"), "ns")
-    first.forget()
+    first.close(kept=False)
     assert len(list(place.iterdir())) == 1
-    other.forget()
+    other.close(kept=False)
     assert not place.exists()
 
 
@@ -77,7 +101,7 @@ def test_a_record_that_is_of_no_use_is_removed(of_worker: Of, place: Path) -> No
     "written", [b"", b"\xff\x00" * 40, b"first", b"first\n", b"first\n7a\n", b"first\n-7\n"]
 )
 def test_a_broken_record_tells_nothing(of_worker: Of, place: Path, written: bytes) -> None:
-    of_worker("first", Path("data"), "ns").claimed("7")
+    ended(of_worker("first", Path("data"), "ns"))
     (file,) = place.iterdir()
     file.write_bytes(written)
     assert of_worker("next", Path("data"), "ns").token == ""
