@@ -107,6 +107,7 @@ def spreadsheet() -> bytes:
         (spreadsheet(), "is a spreadsheet or a ZIP archive: save its table as CSV UTF-8, or"),
         (b"PAR1\x15\x04", "is Parquet: write its rows as JSON Lines or CSV"),
     ],
+    ids=["gzip", "bzip2", "xz", "ZIP", "Parquet"],
 )
 def test_a_packed_file_or_a_spreadsheet_is_told_as_what_it_is_and_what_to_do(
     tmp_path: Path, content: bytes, told: str, ending: str
