@@ -12,8 +12,8 @@ _MEDIUM = "an http(s) URL, a media UUID or base64"
 _MEDIUM_OR_FILE = "an http(s) URL, a local file, a media UUID or base64"
 _TAKES = {
     "custom_id": "text",
-    "prompt": "text, not empty",
-    "content": "text, not empty",
+    "prompt": "text, not blank",
+    "content": "text, not blank",
     "role": "user or assistant; what a system says goes into systemPrompt",
     "messages": 'a list like [{"role": "user", "content": "What happens?"}]',
     "model": f"{MODEL}, or left out",

@@ -45,13 +45,13 @@ class Verbs(click.Group):
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401  click's
         """Read the command line up to the verb, for which --help loads all of them."""
-        with _interruptible():
+        with _interruptible(), streams.writable():
             streams.make_ready()
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's
         """Load the verb, and run it."""
-        with _interruptible():
+        with _interruptible(), streams.writable():
             return super().invoke(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

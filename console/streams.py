@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import IO, cast
@@ -23,6 +25,21 @@ class Closed(RawIOBase):
             click.ClickException: always; it ends the command with its sentence and code 1.
         """
         raise click.ClickException("standard output is closed, and there is something to write")
+
+
+@contextmanager
+def writable() -> Iterator[None]:
+    """End with a sentence where what click itself writes, as help, cannot be written.
+
+    Raises:
+        click.ClickException: it cannot.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # `reelqueue --help | head`: click ends quietly
+        raise
+    except OSError as exc:
+        raise click.ClickException(f"standard output: {exc.strerror or exc}") from exc
 
 
 def make_ready() -> None:

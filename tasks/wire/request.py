@@ -146,7 +146,7 @@ class Message(_Part):
     """One turn of the conversation."""
 
     role: Literal["user", "assistant"]
-    content: Annotated[StrictStr, StringConstraints(min_length=1)]
+    content: Annotated[StrictStr, StringConstraints(pattern=r"\S")]  # a blank one is paid for, too
 
 
 class Inputs(_Part):

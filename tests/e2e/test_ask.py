@@ -176,7 +176,7 @@ BAD = ["", "--video", "clip.mp4", "--set", "maxTokens=0", "--set", "topP=x", "--
         (
             BAD,
             [
-                "QUESTION (''): must be text, not empty",
+                "QUESTION (''): must be text, not blank",
                 "--video ('clip.mp4'): no such file: clip.mp4",
                 "--set maxTokens (0): must be a whole number from 1 to 128000",
                 "--set topP ('x'): must be a number from 0 to 1 in steps of 0.01",

@@ -43,6 +43,9 @@ def in_a_shell(place: Place, line: str, **settings: str) -> Done:
         ("list >&-", 1, "standard output is closed"),
         ("submit streams.jsonl --preview 2 >&-", 1, "standard output is closed"),
         ("--help >&-", 1, "standard output is closed"),
+        ("--help >/dev/full", 1, "standard output: No space left on device"),
+        ("submit --help >/dev/full", 1, "standard output: No space left on device"),
+        ("results streams >/dev/full", 1, "No space left on device"),
     ],
 )
 def test_a_closed_stream_is_an_empty_one_but_what_is_written_is_not_lost_without_a_word(

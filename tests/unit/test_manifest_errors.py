@@ -41,7 +41,8 @@ def test_a_column_is_named_as_the_user_wrote_it() -> None:
     assert one(inputs={"videos": ["x"]}).startswith("line 7, inputs.videos.0 ('x')")
     assert one(settings={"topP": 5}).startswith("line 7, settings.topP (5)")
     assert one(stopSequences=["x", ""]).startswith("line 7, stopSequences.1 ('')")
-    assert told(prompt=5) == ["line 7, prompt (5): must be text, not empty"]
+    assert told(prompt=5) == ["line 7, prompt (5): must be text, not blank"]
+    assert told(prompt=" \n\u00a0") == ["line 7, prompt (' \\n\\xa0'): must be text, not blank"]
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_different_errors_of_one_column_are_told_and_counted_apart(file: Path) -
     assert text.splitlines()[1:] == [
         "  line 1, prompt: stands beside messages; give one of them (also on 2 more)",
         "  line 3, prompt: is missing; give the row a prompt, or all of them one with --prompt",
-        "  line 5, prompt (5): must be text, not empty",
+        "  line 5, prompt (5): must be text, not blank",
     ]
 
 

@@ -166,7 +166,8 @@ def test_a_prompt_of_the_file_has_slots_too_and_a_conversation_has_none(tmp_path
     ("options", "told"),
     [
         ({"maxTokens": 0}, "--set maxTokens (0): must be a whole number from 1 to 128000"),
-        ({"prompt": ""}, "--prompt (''): must be text, not empty"),
+        ({"prompt": ""}, "--prompt (''): must be text, not blank"),
+        ({"prompt": " "}, "--prompt (' '): must be text, not blank"),
         ({"systemPrompt": "x" * 200_001}, "must be text of 1 to 200000 characters"),
         ({"topP": "x"}, "--set topP ('x'): must be a number from 0 to 1 in steps of 0.01"),
     ],
@@ -187,7 +188,7 @@ def test_a_bad_option_is_told_once_as_the_option(
         ('{"camera": "x"}', "defaults.json, camera: is no request field; columns of your own"),
         ('{"custom_id": "x"}', "defaults.json, custom_id: each row needs its own; leave it out"),
         ('{"webhookURL": "x"}', "defaults.json, webhookURL: leave it out: callbacks go to"),
-        ('{"prompt": 5}', "defaults.json, prompt (5): must be text, not empty"),
+        ('{"prompt": 5}', "defaults.json, prompt (5): must be text, not blank"),
         ('{"prompt": "x", "messages": []}', "defaults.json, prompt: stands beside messages"),
         ("\xff", "byte 1 is not UTF-8"),
     ],
@@ -241,7 +242,7 @@ def test_a_number_in_toml_that_nothing_holds_is_told_with_the_file(
 def test_a_prompt_that_is_empty_is_told_with_the_file_it_is_from(tmp_path: Path) -> None:
     file = tmp_path / "question.txt"
     file.write_text("\n")
-    with pytest.raises(BadManifest, match=r"question\.txt, prompt \(''\): must be text, not empty"):
+    with pytest.raises(BadManifest, match=r"question\.txt, prompt \(''\): must be text, not blank"):
         defaults(None, {}, file)
 
 
