@@ -25,4 +25,4 @@ def create() -> Flask:
 
 
 if __name__ == "__main__":
-    Server("127.0.0.1", int(sys.argv[1]), "webhooks.gunicorn_worker.Worker", create).run()
+    Server(f"127.0.0.1:{sys.argv[1]}", "webhooks.gunicorn_worker.Worker", create).run()

@@ -61,7 +61,7 @@ def check_ports(settings: Settings) -> None:
 
 
 def _bind(host: str, port: int) -> None:
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
 
@@ -75,8 +75,9 @@ def _unusable(name: str, host: str, port: int, exc: OSError) -> str:
 
 
 def reachable(host: str) -> str:
-    """Return the host under which this machine itself reaches what listens on `host`."""
-    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  compared, not bound
+    """Return the host, for a URL, under which this machine reaches what listens on `host`."""
+    itself = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    return f"[{itself}]" if ":" in itself else itself
 
 
 def answers(url: str, text: str = "") -> bool:

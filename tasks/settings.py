@@ -125,6 +125,10 @@ class Settings(BaseSettings):
         """Where the provider is asked to deliver results; None without a public URL."""
         return f"{self.public_url}/webhooks/runware" if self.public_url else None
 
+    def listening(self, port: int) -> str:
+        """Return the address of a process that listens on a port; IPv6 stands in brackets."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+
     @property
     def provider_mark(self) -> str:
         """What the store is marked with, so that two providers' answers never meet in it."""

@@ -18,8 +18,8 @@ def main() -> None:
         admit(settings)
     except Error as exc:
         sys.exit(f"webhooks: {exc}")
-    host, port, worker = settings.host, settings.port, "webhooks.gunicorn_worker.Worker"
-    Server(host, port, worker, lambda: create_app(build_door(settings))).run()
+    address, worker = settings.listening(settings.port), "webhooks.gunicorn_worker.Worker"
+    Server(address, worker, lambda: create_app(build_door(settings))).run()
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def main() -> None:
         sys.exit(f"api: {exc}")
     except OSError as exc:
         sys.exit(f"api: REELQUEUE_DATA_DIR: {exc.filename}: {exc.strerror}")
-    host, port, worker = settings.host, settings.api_port, "webhooks.api_worker.Worker"
-    Server(host, port, worker, lambda: create_api(build_api(settings))).run()
+    address, worker = settings.listening(settings.api_port), "webhooks.api_worker.Worker"
+    Server(address, worker, lambda: create_api(build_api(settings))).run()
 
 
 def _prepare(incoming: Path) -> None:

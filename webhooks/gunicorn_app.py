@@ -26,9 +26,9 @@ class OwnForm(Logger):
 class Server(Application):
     """gunicorn with our settings file, an address, and an application."""
 
-    def __init__(self, host: str, port: int, worker: str, create: Callable[[], Flask]) -> None:
+    def __init__(self, address: str, worker: str, create: Callable[[], Flask]) -> None:
         configure(forks=True)  # its workers are forked, and configure for themselves
-        self._own = {"bind": f"{host}:{port}", "worker_class": worker, "logger_class": OwnForm}
+        self._own = {"bind": address, "worker_class": worker, "logger_class": OwnForm}
         self._create = create
         super().__init__()
 

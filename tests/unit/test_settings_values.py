@@ -30,6 +30,11 @@ def test_the_defaults_are_those_of_the_design(tmp_path: Path) -> None:
     assert settings.simulated is False
 
 
+def test_a_host_of_ipv6_stands_in_brackets_where_a_port_follows() -> None:
+    assert load().listening(8000) == "127.0.0.1:8000"
+    assert load({"REELQUEUE_HOST": "::1"}).listening(8000) == "[::1]:8000"
+
+
 def test_polling_is_the_safety_net_of_callbacks_and_everything_without_them() -> None:
     assert load().callback_url is None
     assert load().first_poll == 1.0
