@@ -69,8 +69,8 @@ def _report(store: Store, batch: Batch | None, became: Counter[str]) -> None:
         _say(f"{unsent:,} not at the provider: nothing more is billed for them")
     if sent:
         _say(
-            f"{sent:,} at the provider: it cannot be told to stop and will still bill them; their "
-            "results are kept as late"
+            f"{sent:,} at the provider, or perhaps: it cannot be told to stop and bills what it "
+            "has; results are kept as late"
         )
     if became["ended"]:
         _say(f"{became['ended']:,} had ended before: left as they are")

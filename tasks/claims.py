@@ -53,6 +53,7 @@ class Claim:
     jobs: tuple[Claimed, ...]
     free: int  # slots left after it
     taken_at: float  # seconds of clock.py, before the claim was asked for
+    told_at: int = 0  # ms of the store, as it told of the first of them
 
     @property
     def send_by(self) -> float:

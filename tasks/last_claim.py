@@ -4,6 +4,9 @@ It tells of all claims where no other worker was there since. The store itself c
 says in it that nobody worked may come from a backup, too. So the last fencing token is kept in the
 process and, for the next worker, in a file that lives no longer than the computer runs: in memory,
 and not in the data folder, for who restores that from a backup must not restore this, too.
+
+That nobody claimed between two workers is known of a store alone that lives and ends with them: the
+embedded one. With another, and once two workers were there at a time, the file tells nothing.
 """
 
 import fcntl
@@ -12,6 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 MEMORY = Path("/dev/shm")  # noqa: S108  the folder in it is ours alone, or not used
 """Files in memory, gone when the computer stops; where there are none (macOS) nothing is kept."""
@@ -38,18 +42,20 @@ class LastClaim:
     ) -> None:
         self.worker, self._file, self._descriptor = worker, file, descriptor
         self.former, self.token = former
-        self._is_alone = True
+        self._is_alone, self._lock = True, Lock()  # doors claim at once
 
     def claimed(self, token: str) -> None:
         """Hear of a claim, before any of it is sent."""
-        known = max(token, self.token, key=lambda one: int(one or "0"))  # doors claim at once
-        self._know(known if self._is_alone else "")
+        with self._lock:
+            known = max(token, self.token, key=lambda one: int(one or "0"))
+            self._know(known if self._is_alone else "")
 
     def hear(self, workers: Iterable[str]) -> None:
         """Hear which workers live: what others claim from now on, this one does not know."""
-        self._is_alone = set(workers) <= {self.worker, self.former}
-        if not self._is_alone and self.token:
-            self._know("")
+        with self._lock:
+            self._is_alone = set(workers) <= {self.worker, self.former}
+            if not self._is_alone and self.token:
+                self._know("")
 
     def _know(self, token: str) -> None:
         self.token = token
@@ -70,14 +76,18 @@ class LastClaim:
 
 
 def of_worker(worker: str, data_dir: Path, namespace: str, memory: Path = MEMORY) -> LastClaim:
-    """Return what a worker knows: of its own claims alone where it gets no record.
+    """Return what a worker of an embedded store knows: of its own claims alone without a record.
 
-    There may be no safe place for one; or another worker has it that lives, and is none before it.
+    There may be no safe place for one; or another worker has it that lives, and is none before it:
+    then the record is removed, for whoever comes after both.
     """
-    name = sha256(f"{data_dir.absolute()}\n{namespace}".encode()).hexdigest()[:32]
+    name = sha256(f"{data_dir.resolve()}\n{namespace}".encode()).hexdigest()[:32]
     try:
         file = _folder(memory) / name
         descriptor = _locked(file)
+    except BlockingIOError:
+        file.unlink(missing_ok=True)
+        return LastClaim(worker)
     except OSError:
         return LastClaim(worker)
     return LastClaim(worker, _read(os.pread(descriptor, LENGTH, 0)), file, descriptor)

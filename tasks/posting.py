@@ -41,6 +41,9 @@ class Posting:
         if claim.is_old:  # another may hold these jobs soon
             refusals.put_back(context, claim, jobs, 0.0, "claim too old to be sent")
             return False
+        if context.store.has_lost(claim):  # they are looked for from when the store came up
+            refusals.put_back(context, claim, jobs, 0.0, "claimed before the store came up anew")
+            return False
         try:
             answer = context.submit([tasks[job.id] for job in jobs], claim.send_by)
         except ProviderAway as away:

@@ -2,14 +2,17 @@
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from random import Random
 
 from tasks import guard, last_claim
 from tasks.context import Context
+from tasks.environment import secret_file
 from tasks.errors import ConfigurationError
 from tasks.installation import id_secret
+from tasks.last_claim import LastClaim
 from tasks.log import configure
 from tasks.outbox import SHOWN, Outbox
 from tasks.provider import Provider
@@ -51,7 +54,6 @@ def crew() -> Crew:
     store.marks.check(settings.provider_mark, settings.window_start)
     id_secret(store, settings)  # a wrong one is told at the start, not at the first retry
     name = f"reelqueue-{os.getpid()}@{socket.gethostname()}"
-    store.last_claim = last_claim.of_worker(name, settings.data_dir, settings.namespace)
     outbox = Outbox(store, name)
     outbox.create()
     unshown = Outbox(store, name, stream=SHOWN)
@@ -66,10 +68,20 @@ def crew() -> Crew:
         random=Random(),  # noqa: S311  jitter, no secret
     )
     watchdog, own = Watchdog(log), Store.open(settings.store_url(), settings.namespace)
-    hear = store.last_claim.hear
-    hear(context.tally.tell(own, name))  # the others are to know of it before it claims
-    Teller(context.tally, own, name, watchdog.look, hear).start()
+    living = context.tally.tell(own, name)  # the others are to know of it before it claims
+    store.last_claim = _last_claim(settings, name)
+    store.last_claim.hear(living)
+    Teller(context.tally, own, name, watchdog.look, store.last_claim.hear).start()
     return Crew(name, context, outbox, unshown, DoorRows(settings.namespace), watchdog)
+
+
+def _last_claim(settings: Settings, name: str) -> LastClaim:
+    """Return what is known of the last claim, once: a second would find the first one's record."""
+    with suppress(OSError):  # a store that the user names may have no such file beside it
+        embedded = secret_file(settings.data_dir, "REDIS_URL").read_text("utf-8").strip()
+        if embedded == settings.store_url():
+            return last_claim.of_worker(name, settings.data_dir, settings.namespace)
+    return LastClaim(name)
 
 
 def _keyring(settings: Settings) -> Keyring:

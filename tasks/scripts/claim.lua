@@ -3,7 +3,7 @@
 -- A job whose task the provider has told of while it waited is not sent: -> processing, and polled.
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
 --       most age ms of the oldest unsettled end, fencing token ('': a new one), the last one that this
---       worker was given, or the one before it ('': none), names of both
+--       worker was given, or the one before it ('': nobody knows), names of both
 -- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID,
 --          times refused or put back, batch, resends, results asked for where fewer than the row's, else
 --          ''; where its taskUUID was or may have been sent before, in a history that the store has lost
@@ -45,12 +45,11 @@ local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
 local slots, leases = {}, {}
 local doubted = doubted_until(t)
 
--- Is it known that no claim was lost with the history? This worker's last one is there, and no other worker
--- was there since.
+-- Is it known that no claim was lost with the history? This worker's last one is the last one that it kept,
+-- and no other worker was there since.
 local function is_calm(calm, kept)
   if tonumber(calm or '0') == doubted then return true end
-  local own = tonumber(ARGV[9])
-  if not own or not kept or own > tonumber(kept) then return false end
+  if ARGV[9] == '' or ARGV[9] ~= kept then return false end
   for _, worker in ipairs(redis.call('ZRANGE', KEY.workers(), 0, -1)) do
     if worker ~= ARGV[10] and worker ~= ARGV[11] then return false end
   end

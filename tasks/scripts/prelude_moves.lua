@@ -256,8 +256,8 @@ end
 
 -- The user gives a job up. Its task cannot be stopped: it keeps its slot and is polled, so that late
 -- results are kept, costed and flagged. One that may have been sent in a lost history is looked for, too,
--- until silence tells that it was not, and holds no slot. 'sent', 'unsent', or 'ended' where it has ended
--- before.
+-- until silence tells that it was not, and holds no slot: of the kept one it is known that it was not sent.
+-- 'sent' (perhaps), 'unsent', or 'ended' where it has ended before.
 local function cancel(job, t, bound)
   local n = tonumber(job.a)
   local uuid, may_run = task_uuid(job, n), ACTIVE[job.s] or job.se or job.rs
@@ -270,5 +270,6 @@ local function cancel(job, t, bound)
     set(job, 'cu', t + bound)
     redis.call('ZADD', KEY.due(), 'NX', t, uuid)
   end
-  return at_provider(job) and 'sent' or 'unsent'
+  if is_doubtful then forget(job, 'u' .. n) end
+  return (is_doubtful or at_provider(job)) and 'sent' or 'unsent'
 end

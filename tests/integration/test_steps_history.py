@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +9,10 @@ from core_driver import SECRET, Rig, agree, copied, resize, row, taken_over
 from market import age
 from simulator_driver import Simulator
 
-from tasks import callers, history, ids, last_claim, reading, steps, tally, verbs
+from tasks import callers, history, ids, reading, steps, verbs
 from tasks.claims import LEASE
 from tasks.job import State
-from tasks.last_claim import LastClaim
 from tasks.store import Store
-from tasks.tally import Tally
 from tasks.wire.request import dumps
 
 pytestmark = pytest.mark.one_store
@@ -82,51 +79,6 @@ def test_silence_tells_nothing_yet_where_nobody_knows_what_was_claimed(
     assert simulator.totals()["purchases"] == 0
 
 
-@pytest.mark.parametrize("remember", ["forever", "running", "never"])
-def test_a_backup_of_a_time_when_nobody_worked_tells_nothing_of_what_was_sent_since(
-    store: Store, simulator: Simulator, tmp_path: Path, remember: str
-) -> None:
-    simulator.change(remember=remember)
-    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=2.0)
-    resize(store, 1)
-    rig.queue(told("latency=0 a"), told("latency=1.0", "poll=empty"))
-    store.last_claim = last_claim.of_worker("first", tmp_path, "ns", tmp_path)
-    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
-    tally.leave(store, "first")
-    store.last_claim.close(kept=True)
-    backup = copied(rig)
-    Tally().tell(store, "next")
-    store.last_claim = last_claim.of_worker("next", tmp_path, "ns", tmp_path)
-    rig.run(until=lambda: simulator.totals()["purchases"] == 2)
-    taken_over(rig, backup)
-    rig.run()
-    assert {task["purchases"] for task in agree(rig, simulator).values()} == {1}
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("is_old", [True, False])
-def test_a_worker_that_outlives_the_store_knows_whether_a_claim_was_lost(
-    store: Store, simulator: Simulator, workers: int, *, is_old: bool
-) -> None:
-    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
-    resize(store, 1)
-    rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
-    store.client.zadd(store.keys("workers"), {f"worker {n}": 1 for n in range(workers)})
-    store.last_claim = LastClaim("worker 0")
-    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
-    backup = copied(rig)
-    if is_old:
-        rig.run(until=lambda: simulator.totals()["purchases"] == 2)
-    taken_over(rig, backup)
-    if is_old or workers > 1:
-        for _ in range(4):
-            rig.turn()
-        assert simulator.totals()["purchases"] == 1 + is_old, "sent, though it may run unseen"
-    else:
-        rig.run()
-        agree(rig, simulator)
-
-
 @pytest.mark.parametrize("latency", ["0", "0.5"])
 def test_what_the_user_gives_up_after_a_loss_is_found_and_costed_where_it_was_sent(
     rig: Rig, simulator: Simulator, latency: str
@@ -147,49 +99,21 @@ def test_what_the_user_gives_up_after_a_loss_is_found_and_costed_where_it_was_se
     assert rig.store.client.zcard(rig.store.keys("due")) == 0
 
 
-def test_a_store_that_lost_nothing_the_second_time_had_lost_something_the_first_time(
-    store: Store, simulator: Simulator
+@pytest.mark.parametrize("was_put_back", [False, True])
+def test_what_the_user_gives_up_after_a_loss_is_looked_for_until_silence_tells_that_it_was_not_sent(
+    rig: Rig, *, was_put_back: bool
 ) -> None:
-    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
-    resize(store, 1)
-    rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
-    store.last_claim = LastClaim("worker")
-    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
-    backup = copied(rig)
-    rig.run(until=lambda: simulator.totals()["purchases"] == 2)
-    taken_over(rig, backup)
-    rig.turn()
+    rig.queue(told("latency=0"))
     taken_over(rig, copied(rig))
-    for _ in range(4):
-        age(store, rig.jobs, history.WAIT)
+    if was_put_back:
+        steps.submit(rig.context)
+    assert rig.only().state is State.QUEUED
+    assert verbs.cancel(rig.store, [rig.only()]) == ["sent"], "it may have been"
+    for _ in range(2):
+        age(rig.store, rig.jobs, rig.context.settings.resolve_after)
         rig.turn()
-    assert simulator.totals()["purchases"] == 2, "sent, though it may run unseen"
-
-
-@pytest.mark.parametrize("is_old", [True, False])
-def test_the_worker_after_one_that_was_killed_knows_it_too(
-    store: Store, simulator: Simulator, tmp_path: Path, *, is_old: bool
-) -> None:
-    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
-    resize(store, 1)
-    rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
-    store.client.zadd(store.keys("workers"), {"killed": 1})
-    store.last_claim = last_claim.of_worker("killed", tmp_path, "ns", tmp_path)
-    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
-    backup = copied(rig)
-    if is_old:
-        rig.run(until=lambda: simulator.totals()["purchases"] == 2)
-    taken_over(rig, backup)
-    store.last_claim.close(kept=True)
-    store.client.zadd(store.keys("workers"), {"next": 1})
-    store.last_claim = last_claim.of_worker("next", tmp_path, "ns", tmp_path)
-    if is_old:
-        for _ in range(4):
-            rig.turn()
-        assert simulator.totals()["purchases"] == 2, "sent, though it may run unseen"
-    else:
-        rig.run()
-        agree(rig, simulator)
+    assert rig.store.client.zcard(rig.store.keys("due")) == 0
+    assert rig.only().state is State.CANCELLED
 
 
 def test_what_was_never_sent_is_sent_once_it_was_looked_for(rig: Rig, simulator: Simulator) -> None:

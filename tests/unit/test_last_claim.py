@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -28,6 +29,10 @@ def ended(worker: LastClaim) -> None:
     """Let it claim and end, as where it is killed: the system closes what it had."""
     worker.claimed("7")
     worker.close(kept=True)
+
+
+def batched_in_threes(most: int) -> list[list[str]]:
+    return [[str(first + n) for n in range(3)] for first in range(1, most, 3)]
 
 
 def token_on(place: Path) -> str:
@@ -84,7 +89,30 @@ def test_a_worker_that_lives_is_none_before_another_of_the_same_folder(of_worker
     second.claimed("9")
     assert second.token == "", "the first may have claimed since"
     first.close(kept=True)
-    assert of_worker("third", Path("data"), "ns").token == "7"
+    second.close(kept=True)
+    third = of_worker("third", Path("data"), "ns")
+    assert third.token == "", "the second may have claimed since"
+    ended(third)
+    assert of_worker("fourth", Path("data"), "ns").token == "7"
+
+
+def test_a_folder_has_one_record_by_whatever_name_it_is_called(
+    of_worker: Of, tmp_path: Path
+) -> None:
+    (tmp_path / "other name").symlink_to(tmp_path)
+    ended(of_worker("first", tmp_path, "ns"))
+    assert of_worker("next", tmp_path / "other name", "ns").token == "7"
+
+
+def test_of_claims_that_doors_make_at_once_the_last_one_stays(of_worker: Of, place: Path) -> None:
+    own = of_worker("own", Path("data"), "ns")
+    for tokens in batched_in_threes(900):
+        doors = [Thread(target=own.claimed, args=(token,)) for token in tokens]
+        for door in doors:
+            door.start()
+        for door in doors:
+            door.join()
+        assert token_on(place) == own.token == tokens[-1]
 
 
 def test_a_record_that_is_of_no_use_is_removed(of_worker: Of, place: Path) -> None:
