@@ -28,20 +28,12 @@ class LastClaim:
 
     Args:
         worker: Its own name; empty: it tells nothing.
-        former: Name and token of the worker before; empty where nobody knows.
-        file: Of the record; None: there is none.
-        descriptor: Of the same, locked.
+        record: What it shares with the worker before and the next; None: nothing.
     """
 
-    def __init__(
-        self,
-        worker: str = "",
-        former: tuple[str, str] = ("", ""),
-        file: Path | None = None,
-        descriptor: int = -1,
-    ) -> None:
-        self.worker, self._file, self._descriptor = worker, file, descriptor
-        self.former, self.token = former
+    def __init__(self, worker: str = "", record: "Record | None" = None) -> None:
+        self.worker, self._record = worker, record
+        self.former, self.token = record.read() if record else ("", "")
         self._is_alone, self._lock = True, Lock()  # doors claim at once
 
     def claimed(self, token: str) -> None:
@@ -59,38 +51,74 @@ class LastClaim:
 
     def _know(self, token: str) -> None:
         self.token = token
-        if self._file:
-            with suppress(OSError):  # a full disk: the next worker is only more careful
-                os.pwrite(self._descriptor, _record(self.worker, token), 0)
+        if self._record:
+            self._record.write(self.worker, token)
+
+    def close(self) -> None:
+        """Leave the record to the next worker; one that tells nothing is removed."""
+        if self._record:
+            self._record.close(kept=self.token != "")
+            self._record = None
+
+
+class Record:
+    """The file: a worker's name, its last token, and when their store was created.
+
+    Raises:
+        BlockingIOError: another process has it.
+        OSError: there is no safe place for it.
+    """
+
+    def __init__(self, file: Path, created: str) -> None:
+        self._file, self._created = file, created
+        self._descriptor = _locked(file)
+
+    def read(self) -> tuple[str, str]:
+        """Return name and token; empty where nobody knows, or of a store that was here before."""
+        text = os.pread(self._descriptor, LENGTH, 0).decode("ascii", "replace")
+        worker, token, created, *_ = (*text.split("\n"), "", "", "")
+        is_ours = token.isdecimal() and created == self._created
+        return (worker, token) if is_ours else ("", "")
+
+    def write(self, worker: str, token: str) -> None:
+        """Replace what it tells."""
+        text = f"{worker}\n{token}\n{self._created}\n"
+        with suppress(OSError):  # a full disk: the next worker is only more careful
+            os.pwrite(self._descriptor, text.encode()[:LENGTH].ljust(LENGTH), 0)
 
     def close(self, *, kept: bool) -> None:
-        """Leave the record to the next worker, or remove it."""
-        if not self._file:
-            return
+        """Let go of it."""
         if not kept:
             with suppress(OSError):  # others may have theirs in the folder
                 self._file.unlink(missing_ok=True)
                 self._file.parent.rmdir()
         os.close(self._descriptor)
-        self._file = None
 
 
-def of_worker(worker: str, data_dir: Path, namespace: str, memory: Path = MEMORY) -> LastClaim:
+def of_worker(
+    worker: str, data_dir: Path, namespace: str, created: str, memory: Path = MEMORY
+) -> LastClaim:
     """Return what a worker of an embedded store knows: of its own claims alone without a record.
 
     There may be no safe place for one; or another worker has it that lives, and is none before it:
     then the record is removed, for whoever comes after both.
+
+    Args:
+        worker: Its name.
+        data_dir: The store's, of which a folder has one.
+        namespace: In the store.
+        created: When the store was: another may have been in the folder before.
+        memory: Where records are.
     """
     name = sha256(f"{data_dir.resolve()}\n{namespace}".encode()).hexdigest()[:32]
     try:
         file = _folder(memory) / name
-        descriptor = _locked(file)
+        return LastClaim(worker, Record(file, created))
     except BlockingIOError:
         file.unlink(missing_ok=True)
         return LastClaim(worker)
     except OSError:
         return LastClaim(worker)
-    return LastClaim(worker, _read(os.pread(descriptor, LENGTH, 0)), file, descriptor)
 
 
 def _locked(file: Path) -> int:
@@ -115,12 +143,3 @@ def _folder(memory: Path) -> Path:
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():
         raise PermissionError("somebody else's folder")
     return folder
-
-
-def _record(worker: str, token: str) -> bytes:
-    return f"{worker}\n{token}\n".encode()[:LENGTH].ljust(LENGTH)
-
-
-def _read(record: bytes) -> tuple[str, str]:
-    worker, token, *_ = (*record.decode("ascii", "replace").split("\n"), "", "")
-    return (worker, token) if token.isdecimal() else ("", "")

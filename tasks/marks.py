@@ -50,6 +50,10 @@ class Marks:
         """Return the digest of the secret of its ids; empty where it has none yet."""
         return self._read("installation")
 
+    def created(self) -> str:
+        """Return when the store was created, in its milliseconds."""
+        return self._read("created")
+
     def has_ids(self) -> bool:
         """Whether a secret was known for its ids, though an older version kept no digest of it."""
         with store_errors():

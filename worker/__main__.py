@@ -9,8 +9,6 @@ from structlog import get_logger
 
 from tasks.environment import without_celery
 from tasks.errors import Error, StoreAway
-from tasks.health import totals
-from tasks.job import State
 from tasks.tally import leave
 from tasks.wire.request import UnknownThinkingLevel
 from worker.app import app
@@ -39,13 +37,13 @@ def main() -> None:
 
 
 def _leave(member: Crew) -> None:
-    """Say that this worker has ended; where nothing is queued its last claim is of no use."""
+    """Say that this worker has ended, and leave its last claim to the next."""
     store = member.context.store
     try:
         leave(store, member.name)
-        store.last_claim.close(kept=totals(store).states[State.QUEUED] > 0)
-    except Error as exc:  # the next worker is to know of its last claim
+    except Error as exc:
         member.context.log.info("leave.failed", reason=str(exc))
+    store.last_claim.close()
 
 
 def _crew_once_the_store_answers() -> Crew:

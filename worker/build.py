@@ -69,18 +69,19 @@ def crew() -> Crew:
     )
     watchdog, own = Watchdog(log), Store.open(settings.store_url(), settings.namespace)
     living = context.tally.tell(own, name)  # the others are to know of it before it claims
-    store.last_claim = _last_claim(settings, name)
+    store.last_claim = _last_claim(store, settings, name)
     store.last_claim.hear(living)
     Teller(context.tally, own, name, watchdog.look, store.last_claim.hear).start()
     return Crew(name, context, outbox, unshown, DoorRows(settings.namespace), watchdog)
 
 
-def _last_claim(settings: Settings, name: str) -> LastClaim:
+def _last_claim(store: Store, settings: Settings, name: str) -> LastClaim:
     """Return what is known of the last claim, once: a second would find the first one's record."""
     with suppress(OSError):  # a store that the user names may have no such file beside it
         embedded = secret_file(settings.data_dir, "REDIS_URL").read_text("utf-8").strip()
         if embedded == settings.store_url():
-            return last_claim.of_worker(name, settings.data_dir, settings.namespace)
+            created = store.marks.created()
+            return last_claim.of_worker(name, settings.data_dir, settings.namespace, created)
     return LastClaim(name)
 
 

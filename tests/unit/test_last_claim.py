@@ -11,7 +11,7 @@ import pytest
 from tasks import last_claim
 from tasks.last_claim import LENGTH, LastClaim
 
-Of = Callable[[str, Path, str], LastClaim]
+Of = Callable[..., LastClaim]
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def of_worker(tmp_path: Path) -> Of:
-    return partial(last_claim.of_worker, memory=tmp_path)
+    return partial(last_claim.of_worker, created="1", memory=tmp_path)
 
 
 def ended(worker: LastClaim) -> None:
     """Let it claim and end, as where it is killed: the system closes what it had."""
     worker.claimed("7")
-    worker.close(kept=True)
+    worker.close()
 
 
 def batched_in_threes(most: int) -> list[list[str]]:
@@ -45,7 +45,7 @@ def test_the_next_worker_knows_the_last_claim_of_the_one_before(of_worker: Of, p
     assert (first.former, first.token) == ("", "")
     first.claimed("7")
     first.claimed("12")
-    first.close(kept=True)
+    first.close()
     following = of_worker("next", Path("data"), "ns")
     assert (following.former, following.token) == ("first", "12")
     assert [file.stat().st_size for file in place.iterdir()] == [LENGTH]
@@ -88,8 +88,8 @@ def test_a_worker_that_lives_is_none_before_another_of_the_same_folder(of_worker
     second.hear(["first", "second"])
     second.claimed("9")
     assert second.token == "", "the first may have claimed since"
-    first.close(kept=True)
-    second.close(kept=True)
+    first.close()
+    second.close()
     third = of_worker("third", Path("data"), "ns")
     assert third.token == "", "the second may have claimed since"
     ended(third)
@@ -115,18 +115,25 @@ def test_of_claims_that_doors_make_at_once_the_last_one_stays(of_worker: Of, pla
         assert token_on(place) == own.token == tokens[-1]
 
 
-def test_a_record_that_is_of_no_use_is_removed(of_worker: Of, place: Path) -> None:
+def test_a_record_that_tells_nothing_is_removed(of_worker: Of, place: Path) -> None:
     first = of_worker("first", Path("data"), "ns")
-    first.claimed("7")
     other = of_worker("other", Path("elsewhere"), "ns")
-    first.close(kept=False)
+    first.close()
     assert len(list(place.iterdir())) == 1
-    other.close(kept=False)
+    other.close()
     assert not place.exists()
 
 
+def test_of_another_store_in_the_same_folder_a_record_tells_nothing(of_worker: Of) -> None:
+    ended(of_worker("first", Path("data"), "ns", created="1"))
+    following = of_worker("next", Path("data"), "ns", created="2")
+    assert (following.former, following.token) == ("", "")
+    following.claimed("3")
+    assert following.token == "3", "the token of the store before is higher"
+
+
 @pytest.mark.parametrize(
-    "written", [b"", b"\xff\x00" * 40, b"first", b"first\n", b"first\n7a\n", b"first\n-7\n"]
+    "written", [b"", b"\xff\x00" * 40, b"first", b"first\n", b"first\n7a\n1\n", b"first\n-7\n1\n"]
 )
 def test_a_broken_record_tells_nothing(of_worker: Of, place: Path, written: bytes) -> None:
     ended(of_worker("first", Path("data"), "ns"))
