@@ -8,13 +8,14 @@ from typing import Any
 
 from tasks import reading_requests
 from tasks.claims import SUSPECT, Claimed
+from tasks.reading import Pruned
 from tasks.reading_requests import Request
 from tasks.store import Store
 from tasks.token import Keyring
 from tasks.verdict_submit import Told
 from tasks.wire.request import TextInference, dumps
 
-UNSENDABLE = (ArithmeticError, LookupError, TypeError, ValueError, zlib.error)
+UNSENDABLE = (ArithmeticError, LookupError, TypeError, ValueError, zlib.error, Pruned)
 """What a stored request that is damaged, or no request of the provider, raises when it is read."""
 
 

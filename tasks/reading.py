@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.connection import store_errors
+from tasks.errors import Error
 from tasks.ids import is_task_uuid
 from tasks.job import Record, State, record
 from tasks.store import Store
@@ -169,12 +170,29 @@ def latest(store: Store, most: int, after: str | None = None) -> list[Batch]:
     return [found for found in (batch(store, id_.decode()) for id_ in ids) if found]
 
 
+class Pruned(Error):
+    """A batch is removed while it is read: what is read of it would pass for the whole."""
+
+    def __init__(self) -> None:
+        super().__init__("the batch was pruned while it was read: the rest of it is missing")
+
+
 def rows(store: Store, batch_id: str, page: int = 500) -> Iterator[list[str]]:
-    """Yield the job ids of a batch in the order in which they were recorded, by pages."""
-    start = 0
+    """Yield the job ids of a batch in the order in which they were recorded, by pages.
+
+    Raises:
+        Pruned: it has become shorter since; also after the last page.
+    """
+    start, total, key = 0, 0, store.keys("rows", batch_id)
     while True:
+        pipe = store.client.pipeline()
+        pipe.lrange(key, start, start + page - 1)
+        pipe.llen(key)
         with store_errors():
-            ids = store.client.lrange(store.keys("rows", batch_id), start, start + page - 1)
+            ids, length = pipe.execute()
+        if length < total:
+            raise Pruned
+        total = length
         if not ids:
             return
         yield [id_.decode() for id_ in ids]

@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.connection import store_errors
 from tasks.packing import inflated, loaded, unpacked
+from tasks.reading import Pruned
 from tasks.store import Store
 
 
@@ -37,7 +38,11 @@ def requests_of(store: Store, jobs: Sequence[tuple[str, str]]) -> list[Request]:
 
 
 def each_request(store: Store, jobs: Sequence[tuple[str, str]]) -> Iterator[Request]:
-    """Yield the requests of jobs as `requests_of` does, few in memory at once however large."""
+    """Yield the requests of jobs as `requests_of` does, few in memory at once however large.
+
+    Raises:
+        Pruned: one is not there any more.
+    """
     few, start = Few(), 0
     while some := jobs[start : start + few.most]:
         start += len(some)
@@ -46,7 +51,7 @@ def each_request(store: Store, jobs: Sequence[tuple[str, str]]) -> Iterator[Requ
         few.had(_sizes(blobs))
         held, size = list[tuple[_Part, Any]](), 0
         for (_, batch_id), blob in zip(some, blobs, strict=True):
-            raw = inflated(blob)
+            raw = inflated(_there(blob))
             row, size = loaded(raw), size + len(raw)
             held.append(((batch_id, row["shared"]), row))
             if size >= MOST:
@@ -73,6 +78,12 @@ class Few:
         self.most = min(FEW, max(1, MOST // max(1, mean)))
 
 
+def _there(blob: bytes | None) -> bytes:
+    if blob is None:
+        raise Pruned
+    return blob
+
+
 def _sizes(blobs: Sequence[bytes | None]) -> list[int]:
     return [len(blob or b"") for blob in blobs]
 
@@ -91,7 +102,7 @@ def _requests(store: Store, rows: Sequence[tuple[_Part, Any]]) -> Iterator[Reque
 
 def _shelved(store: Store, part: _Part, parts: "_Parts") -> Any:  # noqa: ANN401  any JSON object
     """Return a part, which never changes; a small one is at hand from now on."""
-    raw = inflated(parts.blob(part))
+    raw = inflated(_there(parts.blob(part)))
     shared = loaded(raw)
     if len(raw) <= SHELVED:
         while len(store.shelf) >= SHELF:

@@ -1,7 +1,9 @@
 """The routes of the API: batches in, results out. README.md has them in a table."""
 
+import errno
 import json
 import re
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Any, cast
@@ -13,6 +15,7 @@ from batches.journal import BATCH_NAME, NAME_RULE, NEW_NAME
 from batches.results import table
 from batches.table_json import json_line
 from tasks import reading, verbs
+from tasks.errors import Error
 from tasks.reading import Batch
 from webhooks.api_errors import Refused
 from webhooks.api_intake import rules_of, secret_of, take
@@ -29,6 +32,7 @@ routes = Blueprint("api", __name__)
 @routes.post("/v1/batches")
 def submit() -> Response:
     """Check a manifest whole and queue its rows; the same again adds nothing."""
+    _takes("name", many="passenger")
     desk, name = _desk(), request.args.get("name", "")
     if not NEW_NAME.fullmatch(name):
         raise Refused(400, "invalid_request", f"name the batch: ?name=, {NAME_RULE}")
@@ -47,6 +51,7 @@ def submit() -> Response:
 @routes.get("/v1/batches")
 def batches() -> Response:
     """List batches, the newest first; `after` is the id that the page before ended with."""
+    _takes("limit", "after")
     most, after = _limit(), request.args.get("after")
     if after is not None:
         after = _find(after).id
@@ -62,19 +67,21 @@ def batches() -> Response:
 @routes.get("/v1/batches/<ref>")
 def batch(ref: str) -> Response:
     """Tell how a batch stands, by name or id."""
+    _takes()
     return _json(view.describe(_find(ref)))
 
 
 @routes.get("/v1/batches/<ref>/results")
 def results(ref: str) -> Response:
     """Stream the table, a row per result, in manifest order, at any time."""
-    store, found = _desk().store, _find(ref)
-    simulated = store.marks.is_simulated()
-    rows = table(store, found.id, simulated=simulated)
+    _takes()
+    desk, found = _desk(), _find(ref)
+    simulated = desk.store.marks.is_simulated()
+    rows = table(desk.store, found.id, simulated=simulated)
     # Read before anything is answered: a store that is away is still a 503. If it goes later, the
     # connection ends without its last chunk.
     first = next(rows, None)
-    lines = map(json_line, chain([first] if first else [], rows))
+    lines = _streamed(desk, found, map(json_line, chain([first] if first else [], rows)))
     whole = found.sealed and found.open == 0
     headers = {"X-Batch-Complete": str(whole).lower()}
     return Response(lines, headers=headers, mimetype=NDJSON)
@@ -83,6 +90,7 @@ def results(ref: str) -> Response:
 @routes.post("/v1/batches/<ref>/cancel")
 def cancel(ref: str) -> Response:
     """Give up what is open of a batch; workers do, and results that come yet are kept."""
+    _takes()
     desk, found = _desk(), _find(ref)
     if found.open or not found.sealed:
         desk.gate.run(partial(verbs.cancel_batch, desk.store, found.id))
@@ -93,6 +101,7 @@ def cancel(ref: str) -> Response:
 @routes.get("/v1/jobs/<job_id>")
 def job(job_id: str) -> Response:
     """Tell one job's story, by its id or any taskUUID of it."""
+    _takes()
     desk = _desk()
 
     def read() -> dict[str, Any] | None:
@@ -111,6 +120,33 @@ def job(job_id: str) -> Response:
 
 def _desk() -> Api:
     return cast("Api", current_app.extensions["reelqueue"])
+
+
+def _streamed(desk: Api, batch: Batch, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines; where the rest cannot be read, leave without the last chunk and a traceback.
+
+    Raises:
+        BrokenPipeError: gunicorn takes it for the client's, and closes the connection.
+    """
+    try:
+        yield from lines
+    except Error as exc:
+        desk.log.warning("results.broke_off", batch=batch.id, reason=str(exc))
+        raise BrokenPipeError(errno.EPIPE, str(exc)) from None
+
+
+def _takes(*once: str, many: str = "") -> None:
+    """Refuse what a request asks for in vain: a limit that is misspelled would be none.
+
+    Raises:
+        Refused: a parameter is unknown, or stands twice.
+    """
+    for name, values in request.args.lists():
+        if name not in {*once, many} or not name:
+            known = ", ".join(filter(None, (*once, many))) or "none"
+            raise Refused(400, "invalid_request", f"{name} is no parameter here: {known}")
+        if name != many and len(values) > 1:
+            raise Refused(400, "invalid_request", f"{name} stands twice")
 
 
 def _find(ref: str) -> Batch:

@@ -1,4 +1,4 @@
-"""One stored result as a user reads it; fields that we do not know are kept."""
+"""One stored result as a user reads it; what we do not know of it stays in the raw answer."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ Tokens = Annotated[int | None, Lenient]
 class Usage(BaseModel):
     """Token counts, where the provider reported them."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     promptTokens: Tokens = None
     completionTokens: Tokens = None
@@ -36,7 +36,8 @@ class Result(BaseModel):
     Its cost is read by `Item`, in nano-dollars.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    # What stands beside these is in the raw answer; its names may be such as have no UTF-8.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     text: Any = None  # a string; null or "" where filtered or all tokens were spent thinking
     seed: Any = None  # echoed only where the request had one

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from api_driver import Api, manifest, row, told
 from door_driver import result
+from requests.exceptions import ChunkedEncodingError
 from simulator_driver import wait_until
 from store_driver import StoreServer
 
 from batches.results import table
-from tasks import reading, verbs
+from tasks import pruning, reading, verbs
 from tasks.ids import job_id
 from tasks.steps import receive
 
@@ -135,6 +136,25 @@ def test_the_results_are_the_table_and_say_whether_more_will_come(api: Api) -> N
         for shown in table(api.store, batch, simulated=True)
     ]
     assert (rows[0]["text"], rows[0]["camera"], rows[0]["simulated"]) == ("A cat.", "north", True)
+
+
+def test_results_of_a_batch_that_is_pruned_meanwhile_break_off_so_that_the_client_sees_it(
+    api: Api,
+) -> None:
+    many = [row(f"r{n}", note="x" * 20_000) for n in range(300)]
+    batch = api.submit("going", manifest(many)).json()["id"]
+    api.ask("/v1/batches/going/cancel", "POST")
+    wait_until(lambda: (gone := verbs.cancel_pass(api.store)) is None or gone.over)
+    api.store.client.delete(api.store.keys("ends"))
+    with api.streamed(f"/v1/batches/{batch}/results") as answer:
+        lines = answer.iter_lines()
+        assert json.loads(next(lines))["custom_id"] == "r0"
+        assert (found := reading.batch(api.store, batch))
+        assert sum(pruning.pages(api.store, found)) == 300
+        with pytest.raises(ChunkedEncodingError):
+            list(lines)
+    wait_until(lambda: "results.broke_off" in api.log.read_text())
+    assert "Traceback" not in api.log.read_text()
 
 
 def test_a_batch_is_given_up_and_one_that_has_ended_is_left_as_it_is(api: Api) -> None:

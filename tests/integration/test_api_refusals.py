@@ -100,6 +100,25 @@ def test_a_job_that_is_not_there_is_not_found(api: Api, ref: str) -> None:
     assert told(api.ask(f"/v1/jobs/{ref}")) == (404, "not_found")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("POST", "?name=x&max_cost=1", "max_cost is no parameter here: name, passenger"),
+        ("POST", "?name=x&name=y", "name stands twice"),
+        ("GET", "?before=x", "before is no parameter here: limit, after"),
+        ("GET", "?limit=5&limit=6", "limit stands twice"),
+        ("GET", "?=", " is no parameter here: limit, after"),
+        ("GET", "/x?limit=5", "limit is no parameter here: none"),
+    ],
+)
+def test_a_parameter_that_nobody_would_heed_is_refused(
+    api: Api, method: str, path: str, said: str
+) -> None:
+    answer = api.ask(f"/v1/batches{path}", method)
+    assert told(answer) == (400, "invalid_request")
+    assert answer.json()["error"]["message"] == said
+
+
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "1e2", "\u0663", "9" * 1000])
 def test_a_limit_that_is_none_is_refused(api: Api, limit: str) -> None:
     assert told(api.ask(f"/v1/batches?limit={limit}")) == (400, "invalid_request")

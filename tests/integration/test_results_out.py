@@ -21,7 +21,7 @@ from batches.table_file import Format, Style, write_table
 from batches.table_json import json_line
 from batches.table_kinds import Kind, kinds
 from console.main import main
-from tasks import reading, reading_requests
+from tasks import pruning, reading, reading_requests, verbs
 from tasks.ids import content_digest
 from tasks.job import State
 from tasks.store import Store
@@ -181,3 +181,21 @@ def test_failed_rows_are_told_with_the_options_that_submit_them_again(
     assert CliRunner(env=env).invoke(main, ["submit", again, "--preview", "9"]).exit_code == 1
     done = CliRunner(env=env).invoke(main, ["submit", again, "--preview", "9", *options])
     assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize("read", [1, 100, 101, 299, 300])
+def test_a_batch_that_is_pruned_while_its_table_is_read_gives_no_table_that_looks_whole(
+    store: Store, tmp_path: Path, read: int
+) -> None:
+    rows = [{"custom_id": str(n), "prompt": "What?"} for n in range(300)]
+    batch = submitted(store, tmp_path, "b", *rows)
+    verbs.cancel_batch(store, batch)
+    while (passed := verbs.cancel_pass(store)) and not passed.over:
+        pass
+    store.client.delete(store.keys("ends"))
+    found = table(store, batch, simulated=True)
+    assert [next(found)["custom_id"] for _ in range(read)] == [str(n) for n in range(read)]
+    assert (known := reading.batch(store, batch))
+    assert sum(pruning.pages(store, known)) == 300
+    with pytest.raises(reading.Pruned, match="was pruned while it was read"):
+        list(found)

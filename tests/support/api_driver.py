@@ -43,6 +43,10 @@ class Api(Door):
             timeout=30,
         )
 
+    def streamed(self, path: str) -> requests.Response:
+        """Begin to read an answer, to be used in `with`."""
+        return requests.get(self.base + path, headers=BEARER, stream=True, timeout=30)
+
     def submit(self, name: str, data: Any, **headers: str | None) -> requests.Response:  # noqa: ANN401
         """Send a manifest."""
         given = {"Content_Type": "application/jsonl"} | headers

@@ -123,6 +123,8 @@ def test_a_code_beside_an_answer_is_no_error() -> None:
         {"usage": []},
         {"usage": "many"},
         {"usage": {"promptTokens": "many", "completionTokens": 1.5, "thinkingTokens": None}},
+        {"usage": {"\ud800": 1, "promptTokens": 3}},
+        {"\ud800": 1},
         {"finishReason": ["stop"]},
         {"taskType": None, "cost": "free"},
         {"reasoningContent": {"a": 1}},
