@@ -41,7 +41,7 @@ def story_of(store: Store, record: Record) -> Story:
     return Story(
         record,
         reading_requests.requests_of(store, [(record.id, record.batch)])[0],
-        reading_results.failures(store, [record.id])[0],
+        reading_results.last_error(store, record),
         reading.history(store, record.id),
         [item for n in tried for item in reading_results.surplus(store, record, n)],
         _stopped(store, record),

@@ -96,7 +96,8 @@ class Verdict:
         cost = "" if self.cost is None else str(self.cost)
         digests = sorted({item.digest for item in self.items})[:MOST_DIGESTS]
         codes = [item.code for item in self.items if item.kind is Kind.ERROR]
-        told = (self.successes, cost, int(self.final), codes[0][:64] if codes else "")
+        first = codes[0][:64] if codes else ""
+        told = (self.successes, len(codes), cost, int(self.final), first)
         return [pack(self.items), *told, *digests]
 
 

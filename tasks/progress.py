@@ -136,8 +136,7 @@ def _causes(store: Store, fields: Mapping[bytes, bytes]) -> list[Cause]:
 def _of_results(store: Store, job: str) -> str:
     """Return what a partial job was told in place of a result."""
     (record,) = reading.records(store, [job])
-    items = reading_results.answers(store, [record])[0] if record else []
-    return next((item.message for item in items if item.code), "")
+    return reading_results.last_error(store, record)[1] if record else ""
 
 
 def longest_waiting(store: Store, batch: Batch) -> Waiting | None:

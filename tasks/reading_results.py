@@ -23,6 +23,15 @@ def failures(store: Store, jobs: Sequence[str]) -> list[tuple[str, str]]:
     return [(error["code"], error["message"]) for error in told]
 
 
+def last_error(store: Store, job: Record) -> tuple[str, str]:
+    """Return code and message of a job's last error, which may stand beside its results."""
+    (told,) = failures(store, [job.id])
+    if told[0] or job.state is not State.PARTIAL:
+        return told
+    errors = (item for item in answers(store, [job])[0] if item.kind is Kind.ERROR)
+    return next(((item.code, item.message) for item in errors), told)
+
+
 def results(
     store: Store,
     jobs: Sequence[tuple[Record, int]],

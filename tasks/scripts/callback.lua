@@ -44,6 +44,7 @@ local function keep(kind, n, digest, value, blob)
 end
 
 local function success(n, digest, cost, blob)
+  if job['v' .. n .. ':' .. digest] then return end -- a surplus before, and still one
   for _, kind in ipairs({'d', 's'}) do
     local field = kind .. n .. ':' .. digest
     if job[field] then

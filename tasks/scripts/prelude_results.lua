@@ -150,16 +150,34 @@ local function whole(job, n, t)
   end
 end
 
+-- The provider has told of some results of attempt n itself, and that so many of the others failed. What
+-- callbacks alone brought beyond the rest is some of those, told a little differently: kept beside.
+local function leave_out(job, n, failed)
+  local loose, count = digests(job, 's', n)
+  local room = wanted(job, n) - tonumber(job['ok' .. n] or '0') - failed
+  if (job['ok' .. n] or '0') == '0' or count <= room then return end
+  table.sort(loose)
+  for i = math.max(room, 0) + 1, count do
+    forget(job, 's' .. n .. ':' .. loose[i])
+    set(job, 'v' .. n .. ':' .. loose[i], '')
+  end
+  flag(job, 'surplus')
+end
+
 -- No more is waited for of attempt n: end the job with the results that are here, by whatever road.
--- False where there is none. Where its task may still run, it keeps its slot and stays due.
+-- False where there is none. Where its task may still run, it keeps its slot and stays due, and where the
+-- provider told of some results itself it decides what callbacks brought beside them.
 local function concluded(job, n, t, may_run)
   local ok, loose = weigh(job, n)
-  if ok + loose >= wanted(job, n) then
+  if ok + (may_run and ok > 0 and 0 or loose) >= wanted(job, n) then
     whole(job, n, t)
     return true
   end
   if ok + loose == 0 then return false end
-  if not may_run then over(job, n, t, 'partial') end
+  if not may_run then
+    over(job, n, t, 'partial')
+    redis.call('UNLINK', KEY.failure(job.id)) -- an earlier one's; this one's stand beside the results
+  end
   if n == tonumber(job.a) and MOVES.complete_partly[job.s] then
     set(job, 'w', n)
     move(job, 'complete_partly', t, 'attempt ' .. n)
@@ -179,7 +197,7 @@ end
 -- the job where its results say so. True where nothing is left to decide about the attempt. While
 -- the provider says that more is running, only its own results count: one that a callback brought
 -- may be one of them, told a little differently.
--- answer: blob, ok, cost, final ('1' or '0'), code, digests
+-- answer: blob, ok, failed, cost, final ('1' or '0'), code, digests
 local function joined(job, n, t, answer)
   forget(job, 'l' .. n)
   local waits = job.s == 'queued' and n == tonumber(job.a) and answer.final == '1'
@@ -217,6 +235,7 @@ local function joined(job, n, t, answer)
   end
   if n == tonumber(job.a) and not ENDED[job.s] and answer.code ~= '' then set(job, 'ec', answer.code) end
   local was_over = job['o' .. n] == 'partial' and answer.ok == had -- only its cost was asked for
+  leave_out(job, n, answer.failed)
   if was_over then over(job, n, t, 'partial') end
   if was_over or concluded(job, n, t) then
     ask_if_untold(job, n, t)
@@ -226,13 +245,13 @@ local function joined(job, n, t, answer)
   return ENDED[job.s] ~= nil or n ~= tonumber(job.a)
 end
 
--- Read the answer of `joined` from ARGV[first] on: blob, ok, cost, final, code of its first error
--- or '', digests to the end.
+-- Read the answer of `joined` from ARGV[first] on: blob, numbers of results and of errors, cost, final,
+-- code of its first error or '', digests to the end.
 local function answer_from(ARGV, first)
   local answer = {
-    blob = ARGV[first], ok = tonumber(ARGV[first + 1]), cost = ARGV[first + 2],
-    final = ARGV[first + 3], code = ARGV[first + 4], digests = {},
+    blob = ARGV[first], ok = tonumber(ARGV[first + 1]), failed = tonumber(ARGV[first + 2]),
+    cost = ARGV[first + 3], final = ARGV[first + 4], code = ARGV[first + 5], digests = {},
   }
-  for i = first + 5, #ARGV do answer.digests[#answer.digests + 1] = ARGV[i] end
+  for i = first + 6, #ARGV do answer.digests[#answer.digests + 1] = ARGV[i] end
   return answer
 end

@@ -16,7 +16,7 @@ from core_driver import (
 )
 
 from batches.failed import failed_rows
-from tasks import reading_results, verbs
+from tasks import ids, progress, reading_results, verbs
 from tasks.job import State
 from tasks.store import Store
 
@@ -127,4 +127,28 @@ def test_a_cost_that_a_later_poll_tells_is_the_jobs(store: Store) -> None:
             moves.join(ask, 0, 0, "", verdict(success(job, cost=cost), final=True))
     assert record(store, job).cost == 250_000_000
     assert store.client.zscore(store.keys("due"), job) is None
+    audit(store, [job])
+
+
+def test_the_last_error_of_a_partial_job_is_that_of_its_last_attempt(store: Store) -> None:
+    (job,) = queue(store, row(numberResults=2))
+    bring_to(store, job, State.PROCESSING)
+    first = error(job, "contentPolicyViolation")
+    with store.moves() as moves:
+        told = (first.code, "first refused")
+        uuid = ids.attempt_uuid(SECRET, job, 2)
+        moves.again(asked(store, job), uuid, 0, told, verdict(first, final=True))
+    token, _ = take(store)
+    with store.moves() as moves:
+        moves.acknowledge(job, token, 60, "")
+        answer = verdict(success(uuid, "seen"), error(uuid, "timeoutProvider"), final=True)
+        moves.join(asked(store, job), 0, 60, "", answer)
+    found = record(store, job)
+    assert found.state is State.PARTIAL
+    assert reading_results.last_error(store, found)[0] == "timeoutProvider"
+    (cause,) = progress.causes(store, found.batch)
+    assert (cause.code, cause.message) == (
+        "timeoutProvider",
+        error(uuid, "timeoutProvider").message,
+    )
     audit(store, [job])

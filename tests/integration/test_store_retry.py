@@ -162,7 +162,7 @@ def test_the_rest_may_come_by_both_roads(store: Store) -> None:
     store.deliver(job, [success(uuid, "a")])
     ask = asked(store, job)
     with store.moves() as moves:
-        moves.join(ask, 0, 60, "", verdict(success(uuid, "b"), error(uuid), final=True))
+        moves.join(ask, 0, 60, "", verdict(success(uuid, "b"), final=True))
     assert record(store, job).state is State.COMPLETED
 
 
