@@ -189,8 +189,8 @@ def passed_over(
     grave = [
         task
         for task in silent
-        if timing.certainly_absent(settings, sent, task)
-        or timing.past_deadline(settings, sent, task)
+        if timing.certainly_absent(settings, context.outages, sent, task)
+        or timing.past_deadline(settings, context.outages, sent, task)
         or timing.is_convicted_by_silence(task)
     ]
     some = context.random.sample(grave, min(len(grave), history.PROVEN))

@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from tasks import flow, timing, token
 from tasks.claims import Claimed, Due
 from tasks.errors import Road
+from tasks.outages import Outages
 from tasks.provider import Provider
 from tasks.response import Answer
 from tasks.settings import Settings
@@ -36,6 +37,7 @@ class Context:
     unanswered: flow.Unanswered = field(default_factory=flow.Unanswered)
     setbacks: flow.Setbacks = field(default_factory=flow.Setbacks)
     witness: flow.Witness = field(default_factory=flow.Witness)
+    outages: Outages = field(default_factory=Outages)
     pace: timing.Pace = field(default_factory=timing.Pace)
     tally: Tally = field(default_factory=Tally)
 

@@ -133,7 +133,7 @@ def poll(context: Context) -> int:
             context,
             news=partial(_apply_poll, context, sent),
             no_news=partial(_apply_no_news, context, sent),
-            is_over=partial(timing.past_deadline, context.settings, sent),
+            is_over=partial(timing.past_deadline, context.settings, context.outages, sent),
         )
         ask_in_turn(inquiry, sent, due)
     return len(due)
@@ -143,6 +143,8 @@ def _apply_poll(
     context: Context, sent: int, due: Sequence[Due], answer: Answer, named: Named
 ) -> None:
     whole = is_whole(answer.status, answer.items)
+    if whole or named:
+        context.outages.heard(context.store, context.settings, sent)
     if whole and len(due) > 1:
         silent = [task for task in due if task.task_uuid not in named]
         passed_over = asking.passed_over(context, sent, due, silent)
@@ -169,7 +171,7 @@ def _without_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
     task without news is simply due again after its hold.
     """
     settings, job = context.settings, task.job
-    if not timing.past_deadline(settings, sent, task):
+    if not timing.past_deadline(settings, context.outages, sent, task):
         return
     if job.signature == NO_NEWS and job.sightings + 1 >= DOUBTED_SIGHTINGS:
         _expire(context, moves, task)
@@ -180,13 +182,13 @@ def _without_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
 
 def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Found) -> None:
     verdict, wait = findings.verdict(found), findings.until_next(context, sent, task, found)
-    settings = context.settings
+    settings, outages = context.settings, context.outages
     match found.outcome:
         case Outcome.RESULTS:
             if found.final:
                 timing.learn(context.pace, settings, sent, task)
             moves.join(task, sent, wait, found.signature, verdict)
-            if not found.final and timing.past_deadline(settings, sent, task):
+            if not found.final and timing.past_deadline(settings, outages, sent, task):
                 _expire(context, moves, task)  # with what is here; the rest is looked for
         case Outcome.FAILED:
             code, message = found.error
@@ -203,9 +205,9 @@ def _apply_found(context: Context, moves: Moves, sent: int, task: Due, found: Fo
             moves.snooze(task, sent, later, what, found.signature)
         case Outcome.EMPTY if timing.is_first_silence(task):
             moves.snooze(task, sent, wait, found.outcome.value)  # before it nobody was heard
-        case Outcome.EMPTY if timing.certainly_absent(settings, sent, task):
+        case Outcome.EMPTY if timing.certainly_absent(settings, outages, sent, task):
             _send_again(context, moves, sent, task)
-        case _ if timing.past_deadline(settings, sent, task):
+        case _ if timing.past_deadline(settings, outages, sent, task):
             _expire(context, moves, task)
         case _:
             moves.snooze(task, sent, wait, found.outcome.value, found.signature)

@@ -157,6 +157,11 @@ class Store:
         sent, sequence, *tasks = self.scripts.run("claim_due", most, ms(POLL_HOLD))
         return int(sent), [due(int(sequence), task) for task in tasks]
 
+    def heard(self, sent: int, least: float) -> list[tuple[int, int]]:
+        """Note an answered poll; returns the last gaps of at least so many seconds, in ms."""
+        numbers = iter(map(int, self.scripts.run("heard", sent, ms(least))))
+        return list(zip(numbers, numbers, strict=True))
+
     def unhold(self, sent: int, due: Iterable[Due], wait: float) -> None:
         """Let tasks that a poll sent at `sent` told nothing of be due in `wait` seconds."""
         names = [task.task_uuid for task in due]

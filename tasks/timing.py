@@ -6,6 +6,7 @@ from time import time
 from tasks.backoff import next_poll
 from tasks.claims import Claimed, Due
 from tasks.job import AT_PROVIDER, ENDED, Record, State
+from tasks.outages import Outages
 from tasks.settings import Settings
 from tasks.verdict_poll import Seen
 
@@ -177,17 +178,19 @@ def is_awaited(task: Due) -> bool:
     return task.job.state in AT_PROVIDER and task.attempt == task.job.attempt
 
 
-def past_deadline(settings: Settings, sent: int, task: Due) -> bool:
+def past_deadline(settings: Settings, outages: Outages, sent: int, task: Due) -> bool:
     """Whether this poll was sent after the deadline of a job that hangs on it.
 
-    Only an answered poll gets here, so a deadline that passed while store, provider or computer
-    were away decides nothing by itself. It counts anew from the first answered poll after a POST
+    Only an answered poll gets here, and time in which none was answered does not count: store,
+    provider or computer were away. It counts anew from the first answered poll after a POST
     was lost: what an outage met may never have been sent, so it is looked for, and sent again.
     """
     submitted = task.job.attempts[task.attempt - 1].submitted_at
-    since = max(submitted or 0, task.job.lost_since or 0)
-    late = submitted is not None and sent >= since + settings.deadline * 1000
-    return late and is_awaited(task)
+    if submitted is None or not is_awaited(task):
+        return False
+    since = max(submitted, task.job.lost_since or 0)
+    counted = sent - since - outages.between(since, sent)
+    return counted >= settings.deadline * 1000
 
 
 def is_first_silence(task: Due) -> bool:
@@ -195,7 +198,7 @@ def is_first_silence(task: Due) -> bool:
     return task.job.state is State.RESOLVING and task.job.empties == 0
 
 
-def certainly_absent(settings: Settings, sent: int, task: Due) -> bool:
+def certainly_absent(settings: Settings, outages: Outages, sent: int, task: Due) -> bool:
     """Whether polls have answered empty for longer than a task plausibly takes.
 
     A poll is taken to show every accepted task that has ended. This comes before the deadline,
@@ -203,7 +206,7 @@ def certainly_absent(settings: Settings, sent: int, task: Due) -> bool:
     """
     job = task.job
     lost = job.state is State.RESOLVING and not job.accused and job.empties >= 1
-    given_up = "parked" in job.flags and past_deadline(settings, sent, task)
+    given_up = "parked" in job.flags and past_deadline(settings, outages, sent, task)
     return lost and not given_up and silent_for_long(settings, sent, task)
 
 

@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import pytest
 from core_driver import LOG, Rig, agree, row
+from market import age
 from simulator_driver import Simulator, wait_until
 from store_driver import free_port
 from wire_driver import Wire, answer_with, whole
 
 from tasks import steps
 from tasks.job import ENDED, State
+from tasks.outages import Outages
 from tasks.provider import Patience, Provider
+from tasks.settings import load
 from tasks.store import Store
 from tasks.sweep import sweep
 
@@ -95,6 +98,42 @@ def test_an_outage_loses_nothing_and_buys_nothing_twice(
     simulator.change(outage=None)
     rig.run(lambda: release_holds(rig) or all_completed(rig))
     agree(rig, simulator)
+
+
+@pytest.mark.parametrize("came_to", ["latency=2", "fail=internalServerError*1"])
+def test_time_in_which_nobody_heard_of_the_provider_counts_against_no_deadline(
+    store: Store, simulator: Simulator, came_to: str
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=60)
+    rig.queue(row(f"Look. [[sim: {came_to}]]"))
+    steps.submit(rig.context)
+    age(store, rig.jobs, 300)
+    assert store.heard(store.now() - 299_000, 30) == []
+    for _ in range(2):
+        rig.turn()
+        assert rig.only().state is State.PROCESSING
+        age(store, rig.jobs, 20)
+    rig.run()
+    assert rig.only().state is State.COMPLETED
+    agree(rig, simulator)
+
+
+def test_gaps_between_answered_polls_are_known_to_all_workers_and_few_are_kept(
+    store: Store,
+) -> None:
+    settings, first, second = load({"REELQUEUE_DEADLINE": 60}), Outages(), Outages()
+    first.heard(store, settings, 1_000_000)
+    first.heard(store, settings, 1_100_000)
+    assert first.between(0, 2_000_000) == 100_000
+    assert first.between(1_050_000, 1_080_000) == 30_000
+    assert first.between(1_100_000, 2_000_000) == 0
+    second.heard(store, settings, 1_101_000)
+    assert second.between(0, 2_000_000) == 100_000
+    second.heard(store, settings, 1_102_000)  # older than what is noted: asked for nothing
+    for moment in range(2_000_000, 3_200_000, 100_000):
+        second.heard(store, settings, moment)
+    assert second.between(0, 1_999_999) == 0, "the oldest are forgotten"
+    assert second.between(2_400_000, 3_200_000) == 700_000
 
 
 def test_a_provider_that_hangs_is_given_up_in_time(store: Store, simulator: Simulator) -> None:

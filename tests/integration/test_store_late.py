@@ -146,7 +146,8 @@ def test_the_last_error_of_a_partial_job_is_that_of_its_last_attempt(store: Stor
     found = record(store, job)
     assert found.state is State.PARTIAL
     assert reading_results.last_error(store, found)[0] == "timeoutProvider"
-    assert (look := progress.look(store, found.batch))
+    look = progress.look(store, found.batch)
+    assert look
     (cause,) = look.causes
     assert (cause.code, cause.message) == ("timeoutProvider", "no"), "not the first refusal's words"
     audit(store, [job])
