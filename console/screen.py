@@ -156,5 +156,6 @@ def _who(look: Look, waiting: Waiting) -> str:
     told = f"waits longest: {plain(waiting.custom_id)}, {record.state}, {since}{last}"
     if waiting.next_at is None:
         return told
-    verb = "sent again" if record.state == "queued" else "polled"
+    resent = "sent again" if record.submitted_at else "sent"
+    verb = resent if record.state == "queued" else "polled"
     return f"{told}, {verb} in {exactly((waiting.next_at - look.now) / 1000)}"

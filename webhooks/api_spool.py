@@ -48,7 +48,7 @@ def _look_at_the_head() -> None:
         raise Refused(415, "unsupported_media_type", message)
     if request.mimetype_params.get("charset", "utf-8").lower() not in {"utf-8", "utf8", "us-ascii"}:
         raise Refused(415, "unsupported_media_type", "a manifest is UTF-8")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
         raise Refused(415, "unsupported_media_type", "send the manifest without Content-Encoding")
     if (request.content_length or 0) > MOST_BYTES:
         raise _too_large()

@@ -9,7 +9,7 @@ from tasks import lately, reading, verbs
 from tasks.errors import StoreAway
 from tasks.job import ENDED, State
 from worker.build import crew
-from worker.config import doors
+from worker.config import TEXT_INFERENCE, doors
 from worker.face import job_of
 
 
@@ -48,6 +48,19 @@ def cancel_consumer(state: Any, queue: str, **kwargs: Any) -> Any:  # noqa: ANN4
     if queue == doors(crew().context.settings.namespace):
         return control.nok("reelqueue works by this queue: to stop sending, `reelqueue pause`")
     return control.cancel_consumer(state, queue, **kwargs)
+
+
+@control.control_command(
+    args=[("task_name", str), ("rate_limit", str)], signature="<task_name> <rate_limit>"
+)
+def rate_limit(state: Any, task_name: str, rate_limit: str, **kwargs: Any) -> Any:  # noqa: ANN401  Celery's
+    """Slow a task down; not a door, which serves all jobs: they would stand still unseen, too."""
+    if task_name.startswith("reelqueue.") and task_name != TEXT_INFERENCE:
+        return control.nok(
+            "reelqueue works by this task: to send less, REELQUEUE_WINDOW_MAX; to stop, "
+            "`reelqueue pause`"
+        )
+    return control.rate_limit(state, task_name, rate_limit, **kwargs)
 
 
 def _give_up(celery_ids: Sequence[str], *, terminate: bool) -> list[str]:

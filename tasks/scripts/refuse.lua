@@ -13,6 +13,7 @@ redis.call('ZREM', KEY.slots(), uuid)
 local count = is_refused and 'rf' or 'pb'
 set(job, 'ec', ARGV[4], count, tonumber(job[count] or '0') + 1)
 if is_refused then refused_with(job, ARGV[4]) end
+if not (job.rf or job.rs) then forget(job, 'u' .. job.a) end -- nothing of the attempt was ever sent
 if is_refused and not job.rs then -- nothing was sent before: what callbacks told of it was this refusal
   for _, digest in ipairs(digests(job, 'x', tonumber(job.a))) do drop(job, 'x', tonumber(job.a), digest) end
   forget(job, 'ce', 'em', 'l')

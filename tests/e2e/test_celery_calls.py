@@ -6,7 +6,9 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from types import ModuleType as Plain
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -363,15 +365,18 @@ def test_remote_control_cannot_stop_the_doors_unseen(plain: Plain) -> None:
     names = plain.app.control.inspect(timeout=5).ping() or {}
     ours = [name for name in names if name.startswith("reelqueue-")]
 
-    def cancel(queue: str) -> dict[str, str]:
-        cancelled = plain.app.control.cancel_consumer
-        ((answer,),) = (
-            reply.values() for reply in cancelled(queue, destination=ours, reply=True, timeout=5)
-        )
+    def asked(what: Callable[..., Any], *about: str) -> dict[str, str]:
+        replies = what(*about, destination=ours, reply=True, timeout=5)
+        ((answer,),) = (reply.values() for reply in replies)
         return answer
 
-    assert "reelqueue pause" in cancel("reelqueue.doors")["error"]
-    assert "another" in cancel("another")["ok"]
+    cancel, limit = plain.app.control.cancel_consumer, plain.app.control.rate_limit
+    assert "reelqueue pause" in asked(cancel, "reelqueue.doors")["error"]
+    assert "another" in asked(cancel, "another")["ok"]
+    for door in ("submit", "poll", "settle", "show", "sweep"):
+        assert "reelqueue pause" in asked(limit, f"reelqueue.{door}", "1/h")["error"]
+    assert "new rate limit" in asked(limit, "reelqueue.text_inference", "100/s")["ok"]
+    assert "new rate limit" in asked(limit, "reelqueue.text_inference", "0")["ok"]
     job = plain.job(prompt="x").apply_async()
     assert job.get(timeout=30)["state"] == "completed"
 

@@ -76,6 +76,7 @@ def test_silence_tells_nothing_yet_where_nobody_knows_what_was_claimed(
     assert rig.only().state is State.QUEUED
     last = reading.history(store, rig.only().id)[-1]
     assert "run unseen" in last.detail
+    assert rig.only().submitted_at is None, "shown as sent, though it was not"
     assert simulator.totals()["purchases"] == 0
 
 
