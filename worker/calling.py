@@ -106,7 +106,7 @@ def _is_away(cause: BaseException) -> bool:
 
 
 def _publish(given: Any, argument: object, request: Message, seed: str, **more: Any) -> Any:  # noqa: ANN401
-    """Publish one signature, under an id made of `seed`.
+    """Publish one signature, under an id made of `seed`, and list it as one of the task's children.
 
     Returns the exception if the signature cannot be published, else None.
 
@@ -118,7 +118,7 @@ def _publish(given: Any, argument: object, request: Message, seed: str, **more: 
         link = app.signature(given, app=app)
         if seed and not isinstance(link, group) and "task_id" not in link.options:
             link.set(task_id=str(uuid5(NAMESPACE_OID, seed)))
-        link.apply_async((argument,), **more, **ids)
+        request.children.append(link.apply_async((argument,), **more, **ids))
     except Exception as exc:
         # kombu makes an OperationalError also of a name that it does not know.
         if _is_away(exc.__cause__ or exc):

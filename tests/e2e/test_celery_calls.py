@@ -127,6 +127,15 @@ def test_the_same_message_twice_is_one_job_bought_once(running: Place, plain: Pl
     assert len(truth(running, first.id)["attempts"]) == 1
 
 
+def test_what_follows_a_job_is_among_its_children(plain: Plain) -> None:
+    mark = f"child-{uuid4().hex}"
+    first = plain.job(prompt="once", custom_id=mark).apply_async(link=plain.follow.s("linked"))
+    first.get(timeout=30)
+    (child,) = first.children
+    assert child.get(timeout=30) == [mark, "linked"]
+    assert [told for _, told in first.collect()][1:] == [[mark, "linked"]]
+
+
 def test_a_call_whose_result_has_expired_or_in_another_group_is_told_without_a_new_purchase(
     running: Place, plain: Plain
 ) -> None:
