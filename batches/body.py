@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from batches.columns import MEDIA, SETTINGS
+from batches.columns import MEDIA, REQUEST, SETTINGS
 from batches.problems import BadRow, Of, RowError
 from batches.sentences import told
 from tasks.wire.request import KNOWN_THINKING_LEVELS, MODEL, Settings, TextInference
@@ -16,8 +16,22 @@ _ANY_TASK = "00000000-0000-4000-8000-000000000000"
 _WHOLE = frozenset({"model", "numberResults", "seed", "messages"})
 _LISTS = frozenset(MEDIA.values())
 _SETTINGS = frozenset(SETTINGS)
+_NULLABLE = REQUEST - {"custom_id"}
 _SECOND = frozenset({"messages", "inputs", "settings"}) | _LISTS
 """Columns that may say what another says too."""
+
+
+def said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row says: a null of a field is as good as none, in inputs and settings too."""
+    fields = _without_nulls(given)
+    for name in ("inputs", "settings"):
+        if isinstance(fields.get(name), dict):
+            fields[name] = _without_nulls(fields[name])
+    return fields
+
+
+def _without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in given.items() if v is not None or k not in _NULLABLE}
 
 
 def clashes(line: int, given: Mapping[str, Any]) -> list[RowError]:
@@ -37,7 +51,7 @@ def clashes(line: int, given: Mapping[str, Any]) -> list[RowError]:
 
 
 def nested(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row's request fields where the provider has them; nothing is checked."""
+    """Return the request fields that a row `said`, where the provider has them, unchecked."""
     body: dict[str, Any] = {}
     flat: dict[str, dict[str, Any]] = {"inputs": {}, "settings": {}}
     for name, value in given.items():
@@ -56,7 +70,7 @@ def nested(given: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(whole, dict):
             body[name] = {**whole, **fields}
         elif fields or name in given:
-            body[name] = whole or fields
+            body[name] = given.get(name, fields)
     return body
 
 

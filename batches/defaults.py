@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from batches.body import checked, clashes, merged, nested
+from batches.body import checked, clashes, merged, nested, said
 from batches.columns import IGNORED, MEDIA, OURS, REQUEST, SETTINGS, meant
 from batches.problems import BadManifest, BadRow, RowError, shown
 from batches.prompt import Prompt
@@ -50,6 +50,7 @@ def defaults(
     layers.append(("", options))
     body: dict[str, Any] = {}
     problems: list[str] = []
+    layers = [(origin, said(fields)) for origin, fields in layers]
     for origin, fields in layers:
         problems += [_told(origin, error) for error in _errors(fields)]
         body = merged(body, nested(fields))

@@ -50,9 +50,9 @@ class Manifest:
 
     def _check_defaults(self) -> None:
         """See that the media which rows have by default can be sent, before each row is blamed."""
-        inputs = self.rules.defaults.body.get("inputs")
-        if not inputs:
+        if "inputs" not in self.rules.defaults.body:
             return
+        inputs = self.rules.defaults.body["inputs"]
         given = {"custom_id": "-", "prompt": "?", "inputs": inputs}
         try:
             read_row(0, given, Rules(roots=self.rules.roots))

@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from batches.body import checked, clashes, merged, nested
+from batches.body import checked, clashes, merged, nested, said
 from batches.columns import IGNORED, OURS, OUTPUT, REQUEST
 from batches.defaults import Defaults
 from batches.files import NoFile, find
@@ -25,7 +25,6 @@ MOST_NAMES = 200
 """Characters of column names that a message lists."""
 _NO_OBJECT = "must be a JSON object, one a line"
 _TAKEN = frozenset(OUTPUT) - REQUEST
-_NULLABLE = REQUEST - {"custom_id"}
 _ANY_MEDIUM = "00000000-0000-4000-8000-000000000000"
 """Stands for a local file while its row is checked: it will be a UUID like this."""
 
@@ -91,7 +90,7 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
     """
     if not isinstance(given, dict):
         raise BadRow([RowError(line, "row", shown(given), _NO_OBJECT)])
-    given = {k: v for k, v in given.items() if v is not None or k not in _NULLABLE}
+    given = said(given)
     custom_id = given.get("custom_id", str(line))
     errors = _column_errors(line, given, custom_id, rules)
     own = nested(given)

@@ -75,6 +75,16 @@ def test_an_error_says_what_the_column_takes(column: str, value: object, problem
     )
 
 
+@pytest.mark.parametrize("value", [[], 0, False, ""])
+def test_what_is_no_object_is_no_empty_one_either(value: object) -> None:
+    assert one(settings=value).startswith(f"line 7, settings ({value!r}): must be an object like")
+    assert one(settings=value, maxTokens=5).startswith(f"line 7, settings ({value!r}): must be")
+    assert one(inputs=value).startswith(f"line 7, inputs ({value!r}): must be an object like")
+    given = {"custom_id": "a", "prompt": "What?"}
+    for empty in ({}, None):
+        assert read_row(7, {**given, "settings": empty, "inputs": empty})
+
+
 NOT_READ = "is no URL that can be read: take stray brackets and symbols out of its host"
 
 

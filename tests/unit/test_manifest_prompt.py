@@ -152,6 +152,18 @@ def test_rows_win_over_options_and_options_over_the_file(kind: str, tmp_path: Pa
     assert {row.body["seed"] for row in (a, b, c)} == {1}
 
 
+def test_a_null_in_the_defaults_file_says_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "defaults.json"
+    file.write_text('{"prompt": null, "settings": {"maxTokens": null}, "inputs": {"videos": null}}')
+    (row,) = read(tmp_path, [{"custom_id": "a"}], file=file, prompt="What?", maxTokens=77)
+    assert (asked(row), row.body["settings"]) == ("What?", {"maxTokens": 77})
+    told = refusal(tmp_path, [{"custom_id": "a", "clip": "7.mp4"}], file=file, prompt="What?")
+    assert "is not sent, and the row has no medium: rename it video" in told
+    file.write_text('{"settings": {"maxTokens": 5}}')
+    (row,) = read(tmp_path, [{"custom_id": "a"}], file=file, prompt="What?", maxTokens=None)
+    assert row.body["settings"] == {"maxTokens": 5}
+
+
 def test_a_prompt_of_the_file_has_slots_too_and_a_conversation_has_none(tmp_path: Path) -> None:
     file = tmp_path / "defaults.json"
     file.write_text('{"prompt": "See {camera}."}')
@@ -189,6 +201,7 @@ def test_a_bad_option_is_told_once_as_the_option(
         ('{"custom_id": "x"}', "defaults.json, custom_id: each row needs its own; leave it out"),
         ('{"webhookURL": "x"}', "defaults.json, webhookURL: leave it out: callbacks go to"),
         ('{"prompt": 5}', "defaults.json, prompt (5): must be text, not blank"),
+        ('{"settings": false}', "defaults.json, settings (False): must be an object like"),
         ('{"prompt": "x", "messages": []}', "defaults.json, prompt: stands beside messages"),
         ("\xff", "byte 1 is not UTF-8"),
     ],
@@ -214,6 +227,7 @@ def test_a_bad_file_of_defaults_is_told_with_its_name(text: str, told: str, tmp_
         ),
         ('{"inputs": {"films": []}}', ["inputs.films of --defaults ([]): is no field of this"]),
         ('{"inputs": 5}', ["inputs of --defaults (5): must be an object like"]),
+        ('{"inputs": []}', ["inputs of --defaults ([]): must be an object like"]),
     ],
 )
 def test_a_bad_medium_of_the_defaults_is_told_once_and_blamed_on_no_row(

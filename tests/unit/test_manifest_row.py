@@ -209,6 +209,30 @@ def test_a_null_is_as_good_as_no_value() -> None:
     assert row(**nulls).body == row().body
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"inputs": {"videos": None}}, {"inputs": {"videos": [URL]}}),
+        ({"inputs": {"videos": None, "images": [IMAGE]}}, {"inputs": {"images": [IMAGE]}}),
+        ({"settings": {"maxTokens": None}}, {"settings": {"maxTokens": 77}}),
+        ({"settings": {"topP": None}, "maxTokens": 5}, {"settings": {"maxTokens": 5}}),
+        ({"settings": {"maxTokens": None}, "maxTokens": 5}, {"settings": {"maxTokens": 5}}),
+    ],
+)
+def test_a_null_within_a_field_erases_nothing_that_the_defaults_say(
+    given: dict[str, object], sent: dict[str, dict[str, object]]
+) -> None:
+    rules = Rules(Defaults({"inputs": {"videos": [URL]}, "settings": {"maxTokens": 77}}))
+    body = read_row(7, {"prompt": "What?", **given}, rules)[0].body
+    assert all(body[name] | sent[name] == body[name] for name in sent)
+
+
+def test_a_null_medium_is_none_beside_one_in_another_column() -> None:
+    for inputs in ({"videos": None}, {}, None):
+        ((column, _),) = told(inputs=inputs, clip=URL)
+        assert column == "clip"
+
+
 def test_all_other_columns_are_carried_in_their_order() -> None:
     columns = {"z": 1, "": None, "a b": [Decimal("1.5")], "self": {"x": "é"}, "model_config": 0}
     carried = row(**columns, _error="seen before").columns
