@@ -44,6 +44,15 @@ def kind_of(name: str) -> str | None:
     return _KINDS.get(PurePosixPath(path).suffix[1:].lower())
 
 
+def is_medium(value: str) -> bool:
+    """Whether a value can be sent as it is: an http(s) URL, a media UUID or base64."""
+    try:
+        Inputs(images=[value])
+    except ValidationError:
+        return False
+    return True
+
+
 def as_path(path: str) -> str:
     """Return a file's relative path so that `find` takes it for no URL."""
     return f"./{path}" if _is_url(path) else path
@@ -103,11 +112,7 @@ def _is_url(value: str) -> bool:
 def _is_sent_as_it_is(value: str) -> bool:
     if "." in value:  # no UUID or base64 has one; nearly every file name does
         return False
-    try:
-        Inputs(images=[value])
-    except ValidationError:
-        return False
-    return True
+    return is_medium(value)
 
 
 def _resolved(value: str, roots: Sequence[Path]) -> tuple[Path, Path]:

@@ -1,13 +1,18 @@
 """Columns that look as if they were meant to be sent: only the user's word carries them along."""
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from batches.body import nested
 from batches.columns import IGNORED, MEDIA, OURS, OUTPUT, REQUEST, is_alias, meant
-from batches.files import kind_of
+from batches.files import is_medium, kind_of
 
 _KNOWN = REQUEST.union(IGNORED, OURS, OUTPUT)
+_KINDS = {name: one for one, many in MEDIA.items() for name in (one, many)}
+_MOST_VALUES = 256
+"""Of a list or an object so many values are looked at, the outer ones first."""
 
 
 def misspelt(given: Mapping[str, Any], passengers: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -20,15 +25,15 @@ def misspelt(given: Mapping[str, Any], passengers: Collection[str]) -> Iterator[
 def media_left_behind(
     given: Mapping[str, Any], passengers: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield columns with a medium, each with the field that would send it.
+    """Yield columns with a medium, each with what to do so that it is sent.
 
     Of a row without a medium of its own: the model would answer about none, and be paid.
     """
     for name, value in given.items():
         if name in passengers or name in _KNOWN or meant(name):
             continue
-        if field := _medium(name, value):
-            yield name, field
+        if way := _way(name, value):
+            yield name, way
 
 
 def only_carried(row: Mapping[str, Any]) -> Iterator[str]:
@@ -38,11 +43,39 @@ def only_carried(row: Mapping[str, Any]) -> Iterator[str]:
         yield from (name for name, _ in media_left_behind(row, ()))
 
 
-def _medium(name: str, value: object) -> str:
-    """Return the field a column was meant to be, by what stands in it or by its name; or ''."""
-    if isinstance(value, list):
-        first = next((each for each in value if isinstance(each, str)), "")
-        return MEDIA.get(kind_of(first.strip()) or "", "")
-    if not isinstance(value, str) or not value:
-        return ""
-    return kind_of(value.strip()) or ("video" if is_alias(name) else "")
+def _way(name: str, value: object) -> str:
+    """Return how what stands in a column, or its name, would be sent as a medium; or ''."""
+    if isinstance(value, str):
+        field = value and (kind_of(value.strip()) or ("video" if is_alias(name) else ""))
+        return field and f"rename it {field}"
+    field = _medium_within(name, value)
+    if field and isinstance(value, list) and all(map(_is_named_medium, value)):
+        return f"rename it {MEDIA[field]}"
+    return field and f"give the medium in it a column {field}"
+
+
+def _is_named_medium(value: object) -> bool:
+    return isinstance(value, str) and kind_of(value.strip()) is not None
+
+
+def _medium_within(name: str, value: object) -> str:
+    """Return the kind of the first medium in a list or an object; or ''."""
+    near = deque([(name, value)])
+    for _ in range(_MOST_VALUES):
+        if not near:
+            break
+        name, value = near.popleft()
+        if isinstance(value, str) and (kind := _kind(name, value.strip())):
+            return kind
+        room = _MOST_VALUES - len(near)
+        if isinstance(value, dict):
+            near.extend(islice(value.items(), room))
+        elif isinstance(value, list):
+            near.extend((name, each) for each in islice(value, room))
+    return ""
+
+
+def _kind(name: str, text: str) -> str:
+    """Return what a text is by its ending, or, where it could be sent, by the name over it."""
+    told = _KINDS.get(name) or ("video" if is_alias(name) else "")
+    return kind_of(text) or (told if told and is_medium(text) else "")

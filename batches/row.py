@@ -169,8 +169,8 @@ def _unfilled(line: int, columns: Mapping[str, Any], prompt: Prompt) -> Iterator
 
 def _left_behind(line: int, given: Mapping[str, Any], rules: Rules) -> Iterator[RowError]:
     other = " but that of --defaults" if rules.defaults.body.get("inputs") else ""
-    for name, right in media_left_behind(given, rules.passengers):
-        problem = f"is not sent, and the row has no medium{other}: rename it {right}"
+    for name, way in media_left_behind(given, rules.passengers):
+        problem = f"is not sent, and the row has no medium{other}: {way}"
         yield RowError(line, name, "", f"{problem}{_or_carried(name, rules)}", Of.COLUMN)
 
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from shlex import quote
+from time import process_time
 
 import pytest
 
@@ -13,6 +14,7 @@ from batches.row import Row, Rules, read_row
 
 URL = "https://assets.runware.ai/a.mp4"
 IMAGE = "https://assets.runware.ai/b.jpg"
+UUID = "0b6e2f0a-58f7-4c41-9ba5-3f4c1f0a7c21"
 
 
 def row(**given: object) -> Row:
@@ -164,6 +166,48 @@ def test_a_medium_in_a_column_of_any_name_is_told_where_the_row_has_none(
     assert row(image=IMAGE, **{name: value}).columns == {name: value}
     given = {"custom_id": "a", "prompt": "What?", name: value}
     assert read_row(7, given, Rules(passengers=frozenset({name})))[0].columns == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({"url": URL}, "video"),
+        ({"url": "https://x.example/7"}, "video"),
+        ({"image": UUID}, "image"),
+        ({"images": [UUID]}, "image"),
+        ({"clip": {"files": [{"at": "a/7.pdf"}]}}, "document"),
+        ([{"url": IMAGE}], "image"),
+        (["intro", URL], "video"),
+        ([7, None, [URL]], "video"),
+        ({f"{number}": "x" for number in range(200)} | {"last": URL}, "video"),
+    ],
+)
+def test_a_medium_within_a_column_is_told_where_the_row_has_none(value: object, field: str) -> None:
+    for name in ("clip", "media"):
+        ((column, problem),) = told(**{name: value})
+        assert column == name
+        assert problem.startswith(
+            "is not sent, and the row has no medium: give the medium in it a column "
+            f"{field}, or carry it along with --passenger"
+        )
+        assert row(image=IMAGE, **{name: value}).columns == {name: value}
+
+
+def test_of_a_column_without_end_the_begin_is_looked_at() -> None:
+    deep: object = URL
+    for _ in range(5_000):
+        deep = [deep]
+    for value in (deep, ["x"] * 1_000_000, {str(n): [n] * 1000 for n in range(1000)}):
+        started = process_time()
+        assert row(clip=value).columns == {"clip": value}
+        assert process_time() - started < 0.1
+
+
+@pytest.mark.parametrize(
+    "value", [{"video": "1080p", "audio": "aac"}, {"url": ""}, ["intro", "outro"], {"path": "a/b"}]
+)
+def test_words_within_a_column_are_no_medium(value: object) -> None:
+    assert row(clip=value, media=value).columns == {"clip": value, "media": value}
 
 
 @pytest.mark.parametrize("value", ["north", "v1.2", "https://x.example/7", "", 7, None, [], {}])
