@@ -29,8 +29,12 @@ _NUMBER = re.compile(r"-?[0-9]+(?:[.][0-9]+)?")
 """The same, unless names that are known stand beside it."""
 _GLUED = re.compile(r"[,;|]\s*https?://", re.IGNORECASE)
 """Between two URLs of a cell; taken for one URL, each job would fail."""
+_GLUED_OF_ONE = re.compile(r"[,;|\s]\s*https?://", re.IGNORECASE)
+"""The same where the cell holds one medium."""
 _SEPARATOR = re.compile(r"""("?)sep=([^"'\w\s]|\t)\1\r?\n?""", re.IGNORECASE | re.ASCII)
 """The line by which Excel knows what separates the cells."""
+
+_SEPARATORS = ";\t|,"
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,14 @@ def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, object]]:
     texts = (decoded(line, raw) for line, raw in lines(path))
     first = next(texts, "")
     said = _SEPARATOR.fullmatch(first)
-    reader = csv.reader(
-        texts if said else chain([first], texts),
-        delimiter=said[2] if said else delimiter,
-        strict=True,
-    )
+    mark = said[2] if said else delimiter
+    reader = csv.reader(texts if said else chain([first], texts), delimiter=mark, strict=True)
     header, names = 0, list[str]()
     for line, cells in _read(reader, 1 if said else 0):
         if not any(map(str.strip, cells)):
             continue
         if not header:
-            header, names = line, _header(line, cells)
+            header, names = line, _header(line, cells, mark)
             continue
         row = _row(line, names, cells)
         yield line, row if isinstance(row, BadRow) else Cells(row, header)
@@ -93,7 +94,7 @@ def _read(reader: "Reader", before: int) -> Iterator[tuple[int, list[str]]]:
             raise BadRow([RowError(line, "row", "", problem)]) from None
 
 
-def _header(line: int, cells: Sequence[str]) -> list[str]:
+def _header(line: int, cells: Sequence[str], mark: str) -> list[str]:
     names = [cell.strip() for cell in cells]
     needed = "the first line must name the columns, such as custom_id,video,prompt"
     is_header = not REQUEST.isdisjoint(names)
@@ -115,15 +116,31 @@ def _header(line: int, cells: Sequence[str]) -> list[str]:
         for name in sorted(counts)
         if name and counts[name] > 1
     ]
-    other = next((mark for mark in ";\t|," if len(names) == 1 and mark in names[0]), None)
-    if other and not errors:
+    if not errors and (other := _other_separator(names, mark)):
         problem = (
             f"is one column: separate its names with commas in .csv, tabs in .tsv, not {other!r}"
         )
-        errors = [RowError(line, "header", shown(names[0]), problem)]
+        glued = next(name for name in names if other in name)
+        errors = [RowError(line, "header", shown(glued), problem)]
     if errors:
         raise BadRow(errors)
     return names
+
+
+def _other_separator(names: Sequence[str], mark: str) -> str | None:
+    """Return what separates the names of a header more likely than `mark` does.
+
+    More of them are known then, or there are more of them and none is known. A comma, and it alone,
+    may well stand in a name: `Länge, Sek.`
+    """
+    known = REQUEST.intersection(names)
+    for other in _SEPARATORS.replace(mark, "") if names[1:] else _SEPARATORS:
+        split = [name.strip(' "') for name in mark.join(names).split(other)]
+        known_then = REQUEST.intersection(split)
+        is_likely = len(names) == 1 or (mark == "," and not known)
+        if len(known_then) > len(known) or (is_likely and len(split) > len(names)):
+            return other
+    return None
 
 
 def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, object] | BadRow:
@@ -150,13 +167,17 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, obj
 
 
 def _glued(line: int, name: str, cell: str) -> RowError | None:
-    is_media = name in MEDIA or name in MEDIA.values()
-    if not is_media or cell.lstrip().startswith("[") or not _GLUED.search(cell):
+    is_one = name in MEDIA
+    glue = _GLUED_OF_ONE if is_one else _GLUED
+    is_media = is_one or name in MEDIA.values()
+    if not is_media or cell.lstrip().startswith("[") or not glue.search(cell.strip()):
         return None
     problem = (
         "holds several URLs: put spaces or line ends between them, or write a JSON list "
         "(a comma of a URL itself is %2C)"
     )
+    if is_one:
+        problem = problem.replace(": put", f": name the column {MEDIA[name]}, and put")
     return RowError(line, name, shown(cell), problem)
 
 

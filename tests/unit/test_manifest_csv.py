@@ -18,6 +18,7 @@ from batches.problems import BadManifest
 from batches.row import Row, Rules
 
 URL = "https://assets.runware.ai/a.mp4"
+SEVERAL = "holds several URLs: name the column"
 
 
 @pytest.fixture
@@ -128,7 +129,11 @@ def test_a_cell_may_have_ten_megabytes(file: Path) -> None:
         ),
         (
             'custom_id,prompt,image\na,What?,"https://a.b/1.png, https://a.b/2.png"',
-            "line 2, image ('https://a.b/1.png, https://a.b/2.png'): holds several URLs",
+            f"line 2, image ('https://a.b/1.png, https://a.b/2.png'): {SEVERAL} images, and",
+        ),
+        (
+            "custom_id,prompt,video\na,What?,https://a.b/1.mp4 https://a.b/2.mp4",
+            f"line 2, video ('https://a.b/1.mp4 https://a.b/2.mp4'): {SEVERAL} videos, and",
         ),
         ('custom_id,prompt\na,x\nb,"What\n?\n', "line 3, row: a quote that opens in this row is"),
         ('custom_id,prompt\na,"What" is it', "line 2, row: a quote stands within a cell; write"),
@@ -164,6 +169,50 @@ def test_a_wrong_name_is_told_once_where_the_names_stand_and_wrong_values_in_the
 def test_a_column_may_be_called_by_a_number_beside_names_that_are_known(file: Path) -> None:
     (row,) = read(file, "custom_id,prompt,2023,-1.5\na,What?,7,8\n")
     assert row.columns == {"2023": "7", "-1.5": "8"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("header", "mark"),
+    [
+        ("custom_id;video;Länge, Sek.", ";"),
+        ('custom_id;video;"Länge, Sek."', ";"),
+        ("Länge, Sek.;custom_id;video", ";"),
+        ("custom_id\tvideo\tLänge, Sek.", "\t"),
+        ("custom_id|video|Länge, Sek.", "|"),
+        ("id;clip;Länge, Sek.", ";"),
+        ("Sep=,\ncustom_id;video;Länge, Sek.", ";"),
+    ],
+)
+def test_a_comma_in_a_name_hides_no_other_separator(
+    header: str, mark: str, encoding: str, file: Path
+) -> None:
+    row = mark.join(["kamera-1", URL, "3,50"])
+    manifest = manifest_at(file, Rules(defaults(None, {"prompt": "What?"})))
+    file.write_text(f"{header}\n{row}\n", encoding)
+    with pytest.raises(BadManifest) as caught:
+        manifest.check()
+    assert f"is one column: separate its names with commas in .csv, tabs in .tsv, not {mark!r}" in (
+        str(caught.value)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ending", "header", "own"),
+    [
+        ("csv", 'custom_id,prompt,"Ort; Land; Planet"', ["Ort; Land; Planet"]),
+        ("csv", 'custom_id,prompt,"video;seed;model"', ["video;seed;model"]),
+        ("csv", '"Länge, Breite, video",custom_id,prompt', ["Länge, Breite, video"]),
+        ("tsv", "Länge, Breite, Höhe\tcustom_id\tprompt", ["Länge, Breite, Höhe"]),
+        ("tsv", "Länge, Breite\tA;B;C;D\tprompt", ["Länge, Breite", "A;B;C;D"]),
+    ],
+)
+def test_a_name_may_hold_what_separates_names_elsewhere(
+    ending: str, header: str, own: list[str], tmp_path: Path
+) -> None:
+    cells = ("\t" if ending == "tsv" else ",").join("xyz")
+    (row,) = read(tmp_path / f"clips.{ending}", f"{header}\n{cells}\n")
+    assert list(row.columns) == own
 
 
 @pytest.mark.parametrize("first", ["sep=,", '"sep=,"', "SEP=,\r", "\ufeffsep=;", "sep=\t"])
