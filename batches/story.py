@@ -28,7 +28,7 @@ class Story:
     @property
     def waits_for(self) -> str | None:
         """What the job waits for, in a sentence; None where it has ended."""
-        return waits_for(self.record, self.stopped, self.events[-1] if self.events else None)
+        return waits_for(self.record, self.stopped, reading.last_move(self.events))
 
 
 def story_of(store: Store, record: Record) -> Story:

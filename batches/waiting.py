@@ -41,7 +41,7 @@ def waits_for(record: Record, stopped: str = "", last: Event | None = None) -> s
     Args:
         record: The job's.
         stopped: What `stops` its batch.
-        last: The last line of its history.
+        last: The last move in its history.
     """
     if "parked" in record.flags and record.state is State.RESOLVING:
         return _PARKED

@@ -66,7 +66,7 @@ class Waiting:
     record: Record
     custom_id: str
     next_at: int | None  # ms
-    last: Event | None  # of its history
+    last: Event | None  # move in its history
 
 
 def look(store: Store, batch_id: str) -> Look | None:
@@ -156,7 +156,7 @@ def longest_waiting(store: Store, batch: Batch) -> Waiting | None:
         pipe.zscore(store.keys("due"), first.attempts[-1].task_uuid)
         times = pipe.zscore(store.keys("later"), first.id).execute()
     at = times[first.state is State.QUEUED]
-    last = reading.last_event(store, first.id)
+    last = reading.last_move(reading.history(store, first.id))
     return Waiting(first, request.custom_id, None if at is None else int(at), last)
 
 

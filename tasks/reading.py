@@ -10,6 +10,7 @@ from tasks.connection import store_errors
 from tasks.errors import Error
 from tasks.ids import is_task_uuid
 from tasks.job import Record, State, record
+from tasks.moves import MOVES
 from tasks.store import Store
 
 
@@ -106,11 +107,9 @@ def history(store: Store, job: str) -> list[Event]:
     return [_event(line.decode()) for line in lines]
 
 
-def last_event(store: Store, job: str) -> Event | None:
-    """Return the last line of a job's history."""
-    with store_errors():
-        line = store.client.lindex(store.keys("history", job), -1)
-    return _event(line.decode()) if line else None
+def last_move(events: Sequence[Event]) -> Event | None:
+    """Return the last line of a history that tells of a move: polls may stand behind it."""
+    return next((event for event in reversed(events) if event.what in MOVES), None)
 
 
 def _event(line: str) -> Event:

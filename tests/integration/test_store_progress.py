@@ -194,6 +194,29 @@ def test_a_job_that_waits_for_its_next_turn_is_told_why_the_last_one_was_none(
     assert why in (story_of(store, record).waits_for or "")
 
 
+def test_polls_behind_a_refusal_hide_it_and_a_turn_of_its_own_ends_it(store: Store) -> None:
+    def told() -> str:
+        (record,) = reading.records(store, [job])
+        waiting = progress.longest_waiting(store, look(store).batch)
+        seen = describe_look(look(store), waiting)["waits_longest"]["waits_for"]
+        assert record
+        assert seen == story_of(store, record).waits_for
+        return str(seen)
+
+    (job,) = queue(store, row())
+    token, _ = take(store, 1)
+    with store.moves() as moves:
+        moves.refuse(job, token, 0.0, "", "looked for before it is sent: silent")
+        moves.snooze(asked(store, job), 0, 60, "empty")
+    store.deliver(job, [error(job, "timeoutProvider")])
+    assert [event.what for event in reading.history(store, job)][-2:] == ["poll", "callback"]
+    assert "it was not sent: looked for before it is sent: silent" in told()
+    take(store, 1)
+    fail(store, job, "timeoutProvider")
+    assert verbs.retry(store, b"a secret of the tests", [record(store, job)]) == ["moved"]
+    assert told().startswith("It waits for a free slot")
+
+
 def test_another_batch_before_it_hides_no_job_that_waits(store: Store) -> None:
     resized(store, 60)
     queue(store, *[row()] * 50, name="before")
