@@ -3,7 +3,7 @@
 Every error names line, column, value and fix.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from batches.files import NoFile, find
 from batches.passengers import media_left_behind, misspelt
 from batches.problems import BadRow, Of, RowError, named, shown
 from batches.prompt import Prompt
-from batches.sentences import column, with_files
+from batches.sentences import column, with_files, with_option
 from batches.text import is_printable
 
 LONGEST_ID = 256
@@ -77,6 +77,8 @@ class Rules:
     """Folders, absolute and without links, that local media may lie in; none: there are none."""
     naming: Callable[[str], str] = _by_option
     """Tells how its user makes a column a passenger; empty: there is no way."""
+    prompting: str = "--prompt"
+    """Option by which its user gives all rows a prompt; empty: there is none."""
 
 
 PLAIN = Rules()
@@ -106,12 +108,19 @@ def read_row(line: int, given: object, rules: Rules = PLAIN) -> tuple[Row, list[
     try:
         body, warned = checked(line, given, files.taken_out(body))
     except BadRow as exc:
-        errors += map(with_files, exc.errors) if rules.roots else exc.errors
+        errors += _in_full(exc.errors, rules)
     if errors or files.errors:
         raise BadRow(errors + files.errors)
     files.put_back(body)
     columns = {k: v for k, v in given.items() if k not in REQUEST and k not in IGNORED}
     return Row(line, custom_id, body, columns, files.found), warned
+
+
+def _in_full(errors: Iterable[RowError], rules: Rules) -> Iterable[RowError]:
+    """Return errors with all that may be done about them."""
+    if rules.roots:
+        errors = map(with_files, errors)
+    return (with_option(error, rules.prompting) for error in errors) if rules.prompting else errors
 
 
 def _column_errors(

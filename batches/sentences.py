@@ -40,6 +40,13 @@ def with_files(error: RowError) -> RowError:
     return replace(error, problem=error.problem.replace(_MEDIUM, _MEDIUM_OR_FILE))
 
 
+def with_option(error: RowError, option: str) -> RowError:
+    """Return the error of a row whose user may give all rows a prompt by an option."""
+    if error.of is not Of.MISSING:
+        return error
+    return replace(error, problem=f"{error.problem}, or all of them one with {option}")
+
+
 def told(line: int, given: Mapping[str, Any], error: Mapping[str, Any]) -> RowError:
     """Return the row's error for one of pydantic's."""
     path = [str(part) for part in error["loc"]]
@@ -51,7 +58,7 @@ def told(line: int, given: Mapping[str, Any], error: Mapping[str, Any]) -> RowEr
 
 def _problem(path: list[str], error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
-        needed = "is missing; give the row a prompt, or all of them one with --prompt"
+        needed = "is missing; give the row a prompt"
         return needed if path == ["messages"] else f"is missing; it must be {_takes(path)}"
     if error["type"] == "extra_forbidden":
         return "is no field of this model"

@@ -83,7 +83,9 @@ def rules_of(passengers: frozenset[str]) -> Rules:
     for name in passengers & REQUEST:
         message = f"passenger: {name} is a field of the request, and always sent"
         raise Refused(400, "invalid_request", message)
-    return Rules(passengers=passengers, naming=lambda name: f"?passenger={quote(name)}")
+    return Rules(
+        passengers=passengers, naming=lambda name: f"?passenger={quote(name)}", prompting=""
+    )
 
 
 def _details(bad: BadManifest) -> list[Detail]:

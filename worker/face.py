@@ -33,7 +33,7 @@ from worker.failures import BadCall
 
 MOST_PARTS = 10_000
 """Parts of a chord: its body gets all results in one message. So many were seen to work."""
-RULES = Rules(naming=lambda _name: "")
+RULES = Rules(naming=lambda _name: "", prompting="")
 """How a call's row is read: nothing but its name makes a column one that is carried along."""
 LOWEST = 9
 """The last of Celery's priorities on Redis, where 0 is the first and what no priority means."""

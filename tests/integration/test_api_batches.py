@@ -69,6 +69,12 @@ def test_a_column_that_looks_like_a_field_or_holds_a_medium_is_carried_where_it_
     assert "video is a field of the request" in field.json()["error"]["message"]
 
 
+def test_a_row_without_a_prompt_is_told_no_option_of_the_command(api: Api) -> None:
+    refused = api.submit("mute", manifest([{"custom_id": "a"}])).json()["error"]
+    assert refused["errors"][0]["problem"] == "is missing; give the row a prompt"
+    assert "--prompt" not in refused["message"]
+
+
 def test_rows_that_are_new_are_added_to_their_batch(api: Api) -> None:
     api.submit("grows", manifest(ROWS[:1]))
     more = api.submit("grows", manifest(ROWS))
