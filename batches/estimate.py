@@ -161,7 +161,7 @@ class Estimate:
             return None
         return input_cost(self.input_tokens) * self.counted.results
 
-    def described(self, *, simulated: bool) -> dict[str, Any]:
+    def described(self, *, simulated: bool | None) -> dict[str, Any]:
         """Return it as one object; money in dollars, as text."""
 
         def dollars(nano: int | None) -> str | None:

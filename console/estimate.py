@@ -9,7 +9,7 @@ from rich.table import Table
 from batches.accounts import account_of
 from batches.budget import MOST_INPUT_TOKENS
 from batches.estimate import Counted, Estimate, Sampled, counted, learned, sampled
-from console.context import data_console, open_store, progress_console, told
+from console.context import comes_back, data_console, open_store, progress_console, told
 from console.manifest_options import Asked, manifest_options
 from console.submit import checked_whole, preview
 from console.tables import cell
@@ -59,7 +59,7 @@ def estimate(asked: Asked, sample: int, max_input_tokens: int | None, *, as_json
     with asked.opened(settings) as manifest:
         checked = checked_whole(manifest, out)
         found = counted(manifest.rows(), checked.rows, sample, max_input_tokens)
-    simulated = store.marks.is_simulated() if store else settings.simulated
+    simulated = _is_simulated(settings, store)
     price = _sampled(settings, store, found)
     known = learned(store) if store else None
     told_ = Estimate(found, price, known, max_input_tokens)
@@ -71,7 +71,8 @@ def estimate(asked: Asked, sample: int, max_input_tokens: int | None, *, as_json
     if as_json:
         click.echo(json.dumps(told_.described(simulated=simulated)))
         return
-    data_console().print(_table(told_, simulated=simulated))
+    unlearned = "no batch of this store has ended yet" if store else _away(settings)
+    data_console().print(_table(told_, unlearned, simulated=bool(simulated)))
 
 
 def _store() -> Store | None:
@@ -80,6 +81,17 @@ def _store() -> Store | None:
         return open_store()[1]
     except Error:
         return None
+
+
+def _away(settings: Settings) -> str:
+    return "the store does not answer" if comes_back(settings) else "nothing is running here"
+
+
+def _is_simulated(settings: Settings, store: Store | None) -> bool | None:
+    """Whether answers and costs are made up; None where nothing tells."""
+    if store and store.marks.provider():
+        return store.marks.is_simulated()
+    return settings.simulated or (None if settings.api_key is None else False)
 
 
 def _sampled(settings: Settings, store: Store | None, found: Counted) -> Sampled:
@@ -102,7 +114,7 @@ def _provider(settings: Settings, store: Store | None) -> Provider:
     return Provider(settings.base_url, settings.api_key.get_secret_value(), 1)
 
 
-def _table(found: Estimate, *, simulated: bool) -> Table:
+def _table(found: Estimate, unlearned: str, *, simulated: bool) -> Table:
     title = f"{found.counted.rows:,} rows, {found.counted.results:,} results"
     table = Table("source", "USD", "", title=f"{title} (SIMULATED)" if simulated else title)
     price, known, most = found.by_provider, found.learned, found.counted.most_output
@@ -113,7 +125,7 @@ def _table(found: Estimate, *, simulated: bool) -> Table:
         about = f"mean of {known.jobs:,} completed jobs here"
         table.add_row("learned", f"about {usd(found.by_experience)}", about)
     else:
-        table.add_row("learned", "-", "no batch of this store has ended yet")
+        table.add_row("learned", "-", unlearned)
     thinking = "all of maxTokens, thinking among it, for every result"
     bound = found.most_input
     if bound is None:

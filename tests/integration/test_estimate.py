@@ -184,6 +184,21 @@ def test_the_command_tells_every_source(run: Callable[..., Result]) -> None:
     assert "prompts above 200,000 tokens" in " ".join(told.stdout.split())
 
 
+def test_where_nothing_runs_nothing_is_said_about_its_store(run: Callable[..., Result]) -> None:
+    nowhere = {"REDIS_URL": "", "REELQUEUE_SIMULATED": "false"}
+    keyless = nowhere | {"RUNWARE_API_KEY": ""}
+    told = run(**keyless).stdout
+    assert "│ nothing is running here " in told
+    assert "no batch" not in told
+    assert json.loads(run("--json", **keyless).stdout)["simulated"] is None
+    assert json.loads(run("--json", "--sample", "0", **nowhere).stdout)["simulated"] is False
+
+
+@pytest.mark.usefixtures("store")
+def test_a_store_in_which_nothing_has_ended_is_told_as_such(run: Callable[..., Result]) -> None:
+    assert "no batch of this store has ended yet" in " ".join(run("--sample", "0").stdout.split())
+
+
 def test_a_work_that_may_have_been_bought_cannot_be_missed(
     run: Callable[..., Result], simulator: Simulator
 ) -> None:
