@@ -21,6 +21,10 @@ from batches.preview import Place, previewed
 from batches.row import Rules
 from batches.sources import Format
 from batches.spool import spool
+from console.orphan import is_running
+from console.plain import plain
+from console.ready import door
+from tasks.environment import simulator_file, store_is_given
 from tasks.errors import ConfigurationError, Error
 from tasks.settings import Settings
 
@@ -66,12 +70,17 @@ class Asked:
         if self.name is not None:
             return self.name
         if self.is_stream:
-            raise Error("standard input has no name that the batch could have: give --name")
+            raise Error(f"{self._stream} has no name that the batch could have: give --name")
         folder = self._folder
         found = folder.resolve().name if folder else self.file.stem
         if not NEW_NAME.fullmatch(found):
             raise Error(f"'{found}' is no batch name ({NAME_RULE}): give --name")
         return found
+
+    @property
+    def _stream(self) -> str:
+        """What a stream is called."""
+        return "standard input" if self.file == _STDIN else f"a stream ({self.file})"
 
     @property
     def _folder(self) -> Path | None:
@@ -97,7 +106,7 @@ class Asked:
         try:
             yield manifest_at(kept, rules, format_, self.media_roots, folder=Path.cwd())
         except BaseException:
-            click.echo(f"what came on standard input is kept: {kept}", err=True)
+            click.echo(f"what came on {plain(self._stream)} is kept: {kept}", err=True)
             raise
         kept.unlink(missing_ok=True)
 
@@ -120,12 +129,24 @@ class Asked:
     def show(self, manifest: Manifest, settings: Settings, limit: Budget | None) -> None:
         """Print the first requests, one a line, as they would be sent."""
         place = Place(
-            settings.callback_url,
+            _callback_url(settings),
             _secret(settings),
             Journal(settings.data_dir).known(self.batch_name),
         )
         for request in previewed(manifest.rows(), self.preview or 0, place, limit):
             sys.stdout.buffer.write(request + b"\n")
+
+
+def _callback_url(settings: Settings) -> str | None:
+    """Return where callbacks go: those of a simulator to the `up` that runs it, or would."""
+    data = settings.data_dir.absolute()
+    if is_running(data):
+        simulated = simulator_file(data).exists()
+    else:
+        simulated = settings.api_key is None and not store_is_given()
+    if simulated:
+        return settings.model_copy(update={"public_url": door(settings)}).callback_url
+    return settings.callback_url
 
 
 def _secret(settings: Settings) -> bytes | None:

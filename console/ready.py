@@ -80,6 +80,11 @@ def reachable(host: str) -> str:
     return f"[{itself}]" if ":" in itself else itself
 
 
+def door(settings: Settings) -> str:
+    """Return the address of the callback door of `up`, for this machine."""
+    return f"http://{reachable(settings.host)}:{settings.port}"
+
+
 def answers(url: str, text: str = "") -> bool:
     """Whether a URL answers 2xx with `text` in its first kilobyte."""
     try:

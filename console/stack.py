@@ -77,7 +77,7 @@ def plan(settings: Settings, *, simulated: bool) -> Stack:
         environment["REDIS_URL_FILE"] = str(secret_file(data, "REDIS_URL"))
         children.append(_valkey(data, environment, url, settings, simulated=simulated))
     here = ready.reachable(settings.host)
-    webhooks, flower = f"http://{here}:{settings.port}", f"http://{here}:{settings.flower_port}"
+    webhooks, flower = ready.door(settings), f"http://{here}:{settings.flower_port}"
     address = simulator_file(data)
     address.unlink(missing_ok=True)
     if simulated:

@@ -1,5 +1,6 @@
 """`up` that must not start: a sentence that names the setting, exit code 1, nothing left."""
 
+import json
 import signal
 import socket
 import time
@@ -152,6 +153,10 @@ def test_simulated_answers_say_so_everywhere_and_never_meet_real_ones(
         assert "SIMULATED" in done.stderr
         assert place.results("free")[0]["simulated"] is True
         assert "SIMULATED" in place.run("status", "free").stdout
+        args = ("submit", "free.jsonl", "--preview", "1")
+        shown = place.run(*args, RUNWARE_API_KEY="x", PUBLIC_URL="https://me.example").stdout
+        here = f"http://127.0.0.1:{place.ports[0]}/webhooks/runware?(token)"
+        assert json.loads(shown)["webhookURL"] == here
         (place.cwd / "free.jsonl").unlink()
         assert running.stop(signal.SIGINT) == 0
     told = refused(place, "up", **real(provider)).splitlines()[-1]

@@ -1,6 +1,7 @@
 """Every form of a manifest, and what stands on the command line beside it."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -95,6 +96,29 @@ def test_a_preview_needs_nothing_running_and_leaves_nothing(place: Place, verb: 
     assert task["inputs"] == {"videos": ["(media UUID of 7 🎬.mp4 when it is uploaded)"]}
     assert task["messages"] == [{"role": "user", "content": "What is in 7 🎬.mp4?"}]
     assert not place.data.exists()
+
+
+def test_a_preview_shows_the_address_that_callbacks_will_come_to(place: Place) -> None:
+    args = ("submit", place.manifest("films", {"prompt": "What?"}), "--preview", "1")
+    public = {"PUBLIC_URL": "https://me.example"}
+    real = {"RUNWARE_API_KEY": "x"}
+    ours = f"http://127.0.0.1:{place.ports[0]}"
+    for settings, address in (
+        (real, None),
+        (real | public, public["PUBLIC_URL"]),
+        ({}, ours),  # `up` without a key runs the simulator
+        (public, ours),
+        (public | {"REDIS_URL": "redis://127.0.0.1:1"}, public["PUBLIC_URL"]),
+    ):
+        (task,) = shown(place.run(*args, **settings))
+        assert task.get("webhookURL") == (address and f"{address}/webhooks/runware?(token)")
+
+
+def test_a_stream_that_has_a_name_is_told_to_give_the_batch_one(place: Place) -> None:
+    os.mkfifo(place.cwd / "night.jsonl")
+    done = place.run("submit", "night.jsonl")
+    assert done.returncode == 1
+    assert "a stream (night.jsonl) has no name that the batch could have: give" in done.stderr
 
 
 def test_a_pattern_is_a_batch_by_the_name_of_its_folder(place: Place) -> None:
