@@ -8,6 +8,7 @@ from typing import Any
 from batches.body import nested
 from batches.columns import IGNORED, MEDIA, OURS, OUTPUT, REQUEST, is_alias, meant
 from batches.files import is_medium, kind_of
+from tasks.wire.answer import Unreadable, parse
 
 _KNOWN = REQUEST.union(IGNORED, OURS, OUTPUT)
 _KINDS = {name: one for one, many in MEDIA.items() for name in (one, many)}
@@ -45,6 +46,7 @@ def only_carried(row: Mapping[str, Any]) -> Iterator[str]:
 
 def _way(name: str, value: object) -> str:
     """Return how what stands in a column, or its name, would be sent as a medium; or ''."""
+    value = _read(value)
     if isinstance(value, str):
         field = value and (kind_of(value.strip()) or ("video" if is_alias(name) else ""))
         return field and f"rename it {field}"
@@ -52,6 +54,16 @@ def _way(name: str, value: object) -> str:
     if field and isinstance(value, list) and all(map(_is_named_medium, value)):
         return f"rename it {MEDIA[field]}"
     return field and f"give the medium in it a column {field}"
+
+
+def _read(value: object) -> object:
+    """Return the list or object that a table's cell holds as JSON, else the value itself."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in {"[", "{"}:
+        return value
+    try:
+        return parse(value.encode("utf-8", "replace"))
+    except Unreadable:
+        return value
 
 
 def _is_named_medium(value: object) -> bool:

@@ -95,6 +95,20 @@ def test_a_row_over_several_lines_goes_by_its_first(file: Path, line_end: str) -
     assert rows[0].body["messages"][0]["content"] == line_end.join(["What", "", "happens?"])
 
 
+@pytest.mark.parametrize(
+    ("cell", "way"),
+    [
+        (f'"[""{URL}""]"', "rename it videos"),
+        (f'"{{""url"": ""{URL}""}}"', "give the medium in it a column video"),
+    ],
+)
+def test_a_medium_in_the_json_of_a_cell_that_is_not_sent_is_told(
+    cell: str, way: str, file: Path
+) -> None:
+    (told,) = refusal(file, f"custom_id,prompt,clip\na,What?,{cell}\n")
+    assert told.startswith(f"line 2, clip: is not sent, and the row has no medium: {way}, or")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_table_of_any_spreadsheet_is_read(file: Path, encoding: str) -> None:
     text = 'custom_id,prompt,Ort\r\n🎬,"Où, ""là""?",Köln\r\n'
