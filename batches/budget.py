@@ -65,6 +65,17 @@ def stopped(batch: Batch) -> str:
     )
 
 
+def is_close(batch: Batch, more: int) -> str:
+    """Return what a batch's limit may stop of what costs up to `more`; empty where it does not."""
+    spent = batch.cost + batch.reserved + batch.untold
+    if batch.limit is None or spent + more <= batch.limit:
+        return ""
+    return (
+        f"--max-cost {usd(batch.limit)} may stop some of them: {usd(batch.cost)} USD spent. Submit "
+        "the same manifest again with a higher one"
+    )
+
+
 def overshot(batch: Batch) -> str:
     """Return by how much a batch cost more than its limit; empty where it did not."""
     if batch.limit is None or batch.cost <= batch.limit:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from batches import orders
+from batches import budget, orders
 from batches.orders import Choice, Plan
 from console.choosing import Named, chosen, confirm, jobs_of, where, which_jobs
 from console.context import open_store, progress_console, told
@@ -106,6 +106,8 @@ def _announce(plan: Plan, batch: Batch | None) -> None:
     for cause, count in plan.causes.most_common():
         _say(f"{count:>8,}  {plain(cause)}")
     _say(f"Each may be billed again: output for at most {usd(plan.most)} USD, and input.")
+    if batch and (close := budget.is_close(batch, plan.most)):
+        _say(close)
     if plan.at_provider:
         _say(
             f"The provider may still finish an earlier task of {plan.at_provider:,} of them, and "

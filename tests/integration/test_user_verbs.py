@@ -297,6 +297,20 @@ def test_a_batch_that_its_limit_stops_is_told_so_by_status_and_by_resume(
         assert "was not paused" not in told
 
 
+@pytest.mark.parametrize(("limit", "said"), [(NANO, 1), (1000 * NANO, 0)])
+def test_retry_says_that_the_limit_of_a_batch_may_stop_it(
+    store: Store, run: Run, limit: int, said: int
+) -> None:
+    (job,) = queue(store, row(), name="mix")
+    store.client.hset(store.keys("job", job), "rv", NANO)
+    store.budget("batch_mix", limit, 0)
+    assert run("cancel", "mix", "--yes").exit_code == 0
+    told = run("retry", "mix", "--cancelled").stderr
+    assert told.count("--max-cost 1 may stop some of them: 0 USD spent. Submit") == said
+    assert "1 job of batch mix queued again" in told
+    audit(store, [job])
+
+
 def test_a_batch_whose_submission_broke_off_is_told_so_by_status_and_by_resume(
     store: Store, run: Run
 ) -> None:
