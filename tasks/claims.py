@@ -53,7 +53,7 @@ class Claim:
     jobs: tuple[Claimed, ...]
     free: int  # slots left after it
     taken_at: float  # seconds of clock.py, before the claim was asked for
-    told_at: int = 0  # ms of the store, as it told of the first of them
+    doubted: int = 0  # until when the store had a history that it may have lost, in its ms
 
     @property
     def send_by(self) -> float:

@@ -132,25 +132,25 @@ class Store:
     def claim(self, most: int, bound: float, place: str, kid: str, lifetime: int) -> Claim:
         """Take up to `most` jobs for the free slots; `bound` is the longest a slot is held."""
         taken_at, fixed = passing(), (ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED))
-        token, free, jobs, told_at = b"", 0, list[Claimed](), 0
+        token, free, jobs, doubted = b"", 0, list[Claimed](), -1
         last, *names = self.last_claim.token, self.last_claim.worker, self.last_claim.former
         while len(jobs) < most:  # piece by piece, so that no script takes long
             asked = min(PIECE, most - len(jobs))
             own = token or last  # of two pieces the second is to know of the first
-            at, told, left, *more = self.scripts.run("claim", asked, *fixed, token, own, *names)
+            doubt, told, left, *more = self.scripts.run("claim", asked, *fixed, token, own, *names)
             if not told:  # nothing may be, or can be, claimed
                 break
-            token, free, told_at = told, left, told_at or at
+            token, free, doubted = told, left, doubt if doubted < 0 else doubted
             jobs += map(claimed, more)
             if len(more) < asked:
                 break
         if token:
             self.last_claim.claimed(token.decode())
-        return Claim(token.decode(), tuple(jobs), int(free), taken_at, told_at)
+        return Claim(token.decode(), tuple(jobs), int(free), taken_at, doubted)
 
     def has_lost(self, claim: Claim) -> bool:
-        """Whether the store came up anew since it told of a claim, and may have lost it."""
-        return int(self.scripts.run("doubted")) > claim.told_at
+        """Whether the store came up anew since the claim, and may have lost it."""
+        return int(self.scripts.run("doubted")) != claim.doubted
 
     def claim_due(self, most: int) -> tuple[int, list[Due]]:
         """Take up to `most` tasks due for a poll; returns the store's time in ms and them."""

@@ -4,11 +4,11 @@
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
 --       most age ms of the oldest unsettled end, fencing token ('': a new one), the last one that this
 --       worker was given, or the one before it ('': nobody knows), names of both
--- returns: now, fencing token, free slots left, then per job: id, attempt, place, kid, expiry, taskUUID,
---          times refused or put back, batch, resends, results asked for where fewer than the row's, else
---          ''; where its taskUUID was or may have been sent before, in a history that the store has lost
---          or without a clear answer, and so is looked for first: the ms for which silence about it
---          would have told that it was not, else ''
+-- returns: until when the store may have had a history that it has lost, fencing token, free slots left,
+--          then per job: id, attempt, place, kid, expiry, taskUUID, times refused or put back, batch,
+--          resends, results asked for where fewer than the row's, else ''; where its taskUUID was or may
+--          have been sent before, in a history that the store has lost or without a clear answer, and so is
+--          looked for first: the ms for which silence about it would have told that it was not, else '''
 
 -- A batch with a limit: may the job be sent? Cost, reservations, those kept of results whose cost was
 -- not told, and the most that it can cost itself must stay within. HINCRBY adds, and only the sign is
@@ -34,11 +34,11 @@ end
 local most, lease, bound = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
 if redis.call('ZSCORE', KEY.paused(), '*') or redis.call('HGET', KEY.meta(), 'held') then
-  return {t, '', 0}
+  return {0, '', 0}
 end
 local oldest = redis.call('XRANGE', KEY.ends(), '-', '+', 'COUNT', 1)[1]
 if oldest and t - tonumber(string.match(oldest[1], '^%d+')) > tonumber(ARGV[7]) then
-  return {t, '', 0} -- effects have fallen behind: do not make more
+  return {0, '', 0} -- effects have fallen behind: do not make more
 end
 local free = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.call('ZCARD', KEY.slots())
 local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
@@ -143,4 +143,4 @@ end
 if current then redis.call('HSET', KEY.meta(), 'vt', string.format('%.17g', current)) end
 if slots[1] then redis.call('ZADD', KEY.slots(), unpack(slots)) end
 if leases[1] then redis.call('ZADD', KEY.leases(), unpack(leases)) end
-return {t, token, free - taken, unpack(claimed)}
+return {doubted, token, free - taken, unpack(claimed)}
