@@ -8,7 +8,7 @@
 --          then per job: id, attempt, place, kid, expiry, taskUUID, times refused or put back, batch,
 --          resends, results asked for where fewer than the row's, else ''; where its taskUUID was or may
 --          have been sent before, in a history that the store has lost or without a clear answer, and so is
---          looked for first: the ms for which silence about it would have told that it was not, else '''
+--          looked for first: the ms for which silence about it would have told that it was not, else ''
 
 -- A batch with a limit: may the job be sent? Cost, reservations, those kept of results whose cost was
 -- not told, and the most that it can cost itself must stay within. HINCRBY adds, and only the sign is
