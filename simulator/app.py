@@ -1,5 +1,7 @@
 """The Flask routes: /v1, the truth table beside it, and the health check."""
 
+from collections.abc import Callable
+
 from flask import Flask, Response, request
 
 from simulator import body, transfer, truth
@@ -10,10 +12,12 @@ from simulator.errors import RefusedError
 from simulator.faults import Outage
 from simulator.get_response import GetResponse
 from simulator.get_task_details import GetTaskDetails
+from simulator.journal import Journal
 from simulator.ledger import Ledger
 from simulator.media import Media
 from simulator.media_storage import MediaStorage
 from simulator.ping import ping
+from simulator.reply import Reply
 from simulator.settings import Settings, Switchboard
 from simulator.tasktype import Handler
 from simulator.text_inference import TextInference
@@ -25,33 +29,45 @@ _MOST_HANGING = 32
 
 
 def create(settings: Settings) -> Flask:
-    """Build a simulator with its own empty memory and start its webhook threads.
+    """Build a simulator with its own memory and start its webhook threads.
 
     Args:
         settings: The switches at the start.
+
+    Raises:
+        OSError: The journal cannot be read or written.
     """
     board = Switchboard(settings)
     ledger = Ledger(board)
     media = Media(board)
-    webhooks = Webhooks(board, ledger)
-    handlers = _handlers(board, ledger, webhooks, media)
+    journal = Journal(settings.journal)
+    webhooks = Webhooks(board, ledger, journal)
+    for accepted in journal.recall(ledger, settings):
+        webhooks.expect(accepted)
+    envelope = Envelope(board, ledger, _handlers(board, ledger, media))
+
+    def answer(authorization: str | None, received: bytes, *, dry_run: bool) -> Reply:
+        reply = envelope.answer(authorization, received, dry_run=dry_run)
+        journal.keep(reply.bought)
+        for accepted, _ in reply.bought:
+            webhooks.expect(accepted)
+        return reply
+
     app = Flask(__name__)
-    _serve_api(app, board, ledger, Envelope(board, ledger, handlers), Outage(board, _MOST_HANGING))
-    _serve_truth(app, ledger, media)
+    _serve_api(app, board, ledger, answer, Outage(board, _MOST_HANGING))
+    _serve_truth(app, ledger, media, journal)
     _serve_settings(app, board)
     app.add_url_rule("/healthz", "healthz", lambda: as_json({"status": "ok"}))
     webhooks.start()
     return app
 
 
-def _handlers(
-    board: Switchboard, ledger: Ledger, webhooks: Webhooks, media: Media
-) -> dict[str, Handler]:
+def _handlers(board: Switchboard, ledger: Ledger, media: Media) -> dict[str, Handler]:
     storage = MediaStorage(media, ledger)
     return {
         "authentication": Authentication(board),
         "ping": ping,
-        "textInference": TextInference(board, ledger, webhooks, media),
+        "textInference": TextInference(board, ledger, media),
         "getResponse": GetResponse(board, ledger, media),
         "getTaskDetails": GetTaskDetails(board, ledger),
         "mediaStorage": storage,
@@ -61,7 +77,7 @@ def _handlers(
 
 
 def _serve_api(
-    app: Flask, board: Switchboard, ledger: Ledger, envelope: Envelope, outage: Outage
+    app: Flask, board: Switchboard, ledger: Ledger, answer: Callable[..., Reply], outage: Outage
 ) -> None:
     @app.post("/v1")
     def v1() -> Response:
@@ -71,7 +87,7 @@ def _serve_api(
             return failure
         dry_run = request.headers.get("X-Runware-Dry-Run") == "1"
         authorization = request.headers.get("Authorization")
-        reply = envelope.answer(authorization, received, dry_run=dry_run)
+        reply = answer(authorization, received, dry_run=dry_run)
         return transfer.send(request, reply, board.current)
 
     @app.errorhandler(RefusedError)
@@ -79,7 +95,7 @@ def _serve_api(
         return transfer.refuse(refusal, board.current)
 
 
-def _serve_truth(app: Flask, ledger: Ledger, media: Media) -> None:
+def _serve_truth(app: Flask, ledger: Ledger, media: Media, journal: Journal) -> None:
     @app.get("/truth")
     def all_truth() -> Response:
         return as_json(truth.table(ledger, with_tasks=request.args.get("tasks") == "1"))
@@ -97,6 +113,7 @@ def _serve_truth(app: Flask, ledger: Ledger, media: Media) -> None:
     def reset() -> Response:
         ledger.reset()
         media.reset()
+        journal.clear()
         return as_json({"status": "ok"})
 
 

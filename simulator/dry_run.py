@@ -9,6 +9,6 @@ from simulator.request import Request
 def answer(asked: Request, ledger: Ledger, reply: Reply) -> None:
     """Tell what the task would cost if all its results succeeded."""
     ledger.count("dry_runs")
-    planned = outcomes.plan(asked, None, now=0.0, latency=0.0, bill_failed=False)
+    planned = outcomes.plan(asked, outcomes.Terms(), now=0.0)
     cost = items.dollars(sum(result.cost_nano for result in planned))
     reply.data.append(items.names(asked) | {"cost": cost})

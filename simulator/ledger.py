@@ -14,8 +14,8 @@ from http import HTTPStatus
 
 from simulator import outcomes
 from simulator.errors import Item
-from simulator.outcomes import Purchase, Result
-from simulator.records import Accepted, Counts, Progress, Submission, TaskRecord, Totals
+from simulator.outcomes import Purchase, Result, Terms
+from simulator.records import Accepted, Counts, Kept, Progress, Submission, TaskRecord, Totals
 from simulator.request import Request
 from simulator.settings import Settings, Switchboard
 
@@ -117,6 +117,27 @@ class Ledger:
             self._count_refusal(record, code)
             return code
 
+    def recall(self, kept: Kept, raw: bytes, purchase: Purchase) -> Accepted:
+        """Know a purchase of before a restart again.
+
+        Args:
+            kept: What was kept of it.
+            raw: The bytes of the task object.
+            purchase: What it is now; it is read only where more happens to it.
+        """
+        with self._lock:
+            record = self._record(kept.task_uuid)
+            record.fingerprint = kept.fingerprint
+            self._note(record, "accepted", raw)
+            self._applied["fail", kept.fingerprint] += 1
+            self._enter(record, purchase, kept.delivery)
+            if purchase.finish_at > time.monotonic() or kept.code is not None:
+                self._schedule(record, purchase)
+            else:
+                self._charge(record, kept.cost_nano)
+                self._end(purchase)
+            return Accepted(purchase, record, self.totals)
+
     def progress(self, task_uuid: str) -> Progress | None:
         """Return how far a task is, or None if it is unknown."""
         with self._lock:
@@ -201,19 +222,25 @@ class Ledger:
         settings = self._board.current
         code = outcomes.failure_code(request, self._apply("fail", request))
         latency = 0.0 if "final" in request.directives.ack else self._latency(request, settings)
-        purchase = Purchase(request, len(record.purchases) + 1, now)
+        number = record.purchases[-1].number + 1 if record.purchases else 1
         own = request.directives.bill_failed
         bill = settings.bill_failed if own is None else own
-        purchase.results = outcomes.plan(request, code, now, latency, bill_failed=bill)
-        self.counts.uses[request.delivery] += 1
+        purchase = Purchase(number, now, Terms(code, latency, bill), lambda: request)
+        self._enter(record, purchase, request.delivery)
+        self._schedule(record, purchase)
+        return purchase
+
+    def _enter(self, record: TaskRecord, purchase: Purchase, delivery: str) -> None:
+        self.counts.uses[delivery] += 1
         self.totals.accepted += not record.purchases
         self.totals.purchases += 1
         self.totals.running += 1
         record.purchases.append(purchase)
+
+    def _schedule(self, record: TaskRecord, purchase: Purchase) -> None:
         for result in purchase.results:
             entry = (result.finish_at, next(self._numbers), record, purchase, result)
             heapq.heappush(self._finishing, entry)
-        return purchase
 
     def _latency(self, request: Request, settings: Settings) -> float:
         span = request.directives.latency or settings.latency
@@ -229,11 +256,17 @@ class Ledger:
         """Charge the results that are finished by now, and free the slots of whole tasks."""
         while self._finishing and self._finishing[0][0] <= now:
             _, _, record, purchase, result = heapq.heappop(self._finishing)
-            record.charged_nano += result.cost_nano
-            self.totals.charged_nano += result.cost_nano
+            self._charge(record, result.cost_nano)
             if isinstance(result.outcome, str):
                 self.counts.failures[result.outcome] += 1
             if result is purchase.results[-1]:
-                self.totals.running -= 1
-                self.counts.finished += 1
-                self.counts.seconds += purchase.finish_at - purchase.accepted_at
+                self._end(purchase)
+
+    def _charge(self, record: TaskRecord, cost_nano: int) -> None:
+        record.charged_nano += cost_nano
+        self.totals.charged_nano += cost_nano
+
+    def _end(self, purchase: Purchase) -> None:
+        self.totals.running -= 1
+        self.counts.finished += 1
+        self.counts.seconds += purchase.terms.latency

@@ -1,7 +1,9 @@
 """What becomes of a purchase: which results succeed, which fail, and when each is finished."""
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 from simulator import answers, tokens
 from simulator.answers import Answer
@@ -36,25 +38,53 @@ class Result:
     webhooks_acknowledged: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was decided when a task was accepted, beside what it says itself.
+
+    Attributes:
+        code: Of the error that its results, or some of them, end in.
+        latency: Seconds until the last result is finished.
+        bill_failed: The prompt of a failed result is charged.
+    """
+
+    code: str | None = None
+    latency: float = 0.0
+    bill_failed: bool = False
+
+
+@dataclass
 class Purchase:
     """One accepted submission: it runs, and it is charged.
 
     Attributes:
         number: How many times this taskUUID was bought, this time included.
         accepted_at: When, on the monotonic clock.
-        results: In the order in which they finish.
+        read: Returns the request. Called when it is needed: few of the tasks that are known again
+            after a restart are ever asked for.
+        told: Results whose webhooks were over before a restart.
     """
 
-    request: Request
     number: int
     accepted_at: float
-    results: list[Result] = field(default_factory=list)
+    terms: Terms
+    read: Callable[[], Request]
+    told: set[int] | frozenset[int] = frozenset()
+
+    @cached_property
+    def request(self) -> Request:
+        """The submission."""
+        return self.read()
+
+    @cached_property
+    def results(self) -> list[Result]:
+        """In the order in which they finish."""
+        return plan(self.request, self.terms, self.accepted_at)
 
     @property
     def finish_at(self) -> float:
         """When the last result is finished, on the monotonic clock."""
-        return self.results[-1].finish_at
+        return self.accepted_at + self.terms.latency
 
 
 def failure_code(request: Request, earlier_attempts: int) -> str | None:
@@ -70,17 +100,15 @@ def failure_code(request: Request, earlier_attempts: int) -> str | None:
     return _DEFAULT_FAILURE if wanted.one_error or wanted.errors else None
 
 
-def plan(
-    request: Request, code: str | None, now: float, latency: float, *, bill_failed: bool
-) -> list[Result]:
+def plan(request: Request, terms: Terms, now: float) -> list[Result]:
     """Lay out the results of a purchase; they finish one after another within the latency."""
-    outcomes = _outcomes(request, code)
+    outcomes = _outcomes(request, terms.code)
     return [
         Result(
             index=index,
             outcome=outcome,
-            finish_at=now + latency * (index + 1) / len(outcomes),
-            cost_nano=_cost(request, outcome, bill_failed=bill_failed),
+            finish_at=now + terms.latency * ((index + 1) / len(outcomes)),
+            cost_nano=_cost(request, outcome, bill_failed=terms.bill_failed),
         )
         for index, outcome in enumerate(outcomes)
     ]

@@ -25,6 +25,31 @@ class Submission:
     errors: list[dict[str, object]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a purchase is known by again after a restart, without reading its task.
+
+    Attributes:
+        task: The task object's text exactly as received.
+        number: Of the purchase.
+        accepted_at: In Unix seconds.
+        cost_nano: Of all its results.
+        callbacks: How many of its results have a webhook, at most.
+    """
+
+    task: str
+    task_uuid: str
+    fingerprint: str
+    delivery: str
+    number: int
+    accepted_at: float
+    code: str | None
+    latency: float
+    bill_failed: bool
+    cost_nano: int
+    callbacks: int
+
+
 @dataclass(slots=True)
 class TaskRecord:
     """All that is known of one taskUUID. Counts only grow."""

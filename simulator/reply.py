@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from simulator.body import Task
 from simulator.errors import Item, error, for_task, http_status
 from simulator.outcomes import Purchase, Result
+from simulator.records import Accepted
 from simulator.words import NO_MODES, Modes
 
 _chance = random.SystemRandom()
@@ -48,6 +49,7 @@ class Reply:
         modes: How it is written.
         transfer: How its bytes travel.
         retry_after: The header of that name, when a refused task asks for one.
+        bought: What the request bought, each with the bytes of its task.
         held: The sync tasks it waits for.
         answered: Results it brings of the tasks it answers.
         polled: Results it brings of the tasks it was asked about.
@@ -67,6 +69,7 @@ class Reply:
     hold: float = 0.0
     singular: bool = False
     retry_after: str | None = None
+    bought: list[tuple[Accepted, bytes]] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     answered: list[Result] = field(default_factory=list)
     polled: list[Result] = field(default_factory=list)

@@ -10,7 +10,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from simulator import app
+from simulator import app, journal
 from simulator.settings import Settings
 
 # Held answers (sync, streams, outages) keep a thread each; they start when they are needed.
@@ -47,7 +47,11 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:
         """Build the application; gunicorn calls this in the worker, after the fork."""
-        return app.create(self._settings)
+        try:
+            return app.create(self._settings)
+        except OSError as exc:
+            sys.stderr.write(_unusable(self._settings.journal, exc.strerror) + "\n")
+            sys.exit(Arbiter.APP_LOAD_ERROR)
 
     def _announce(self, _worker: object) -> None:
         for quick in (signal.SIGQUIT, signal.SIGINT):
@@ -58,7 +62,7 @@ class Server(BaseApplication):
 
 
 def _refuse_second_worker(_arbiter: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
-    """Stop when a worker died: the next would serve an empty memory as if nothing happened."""
+    """Stop when a worker died: the next would serve as if nothing happened."""
     if worker.age > 1:
         sys.exit(Arbiter.APP_LOAD_ERROR)
 
@@ -72,12 +76,22 @@ def _leave_at_once(_signal: int, _frame: object) -> None:
     os._exit(0)
 
 
+def _unusable(path: str | None, why: object) -> str:
+    return f"simulator: journal {path} cannot be used: {why}"
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        SystemExit: The port is taken, or the server stopped.
+        SystemExit: The port is taken, the journal cannot be used, or the server stopped.
     """
+    if settings.journal is not None:
+        try:
+            journal.check(settings.journal)
+        except (OSError, ValueError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else exc
+            sys.exit(_unusable(settings.journal, why))
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -19,6 +19,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8999
+    journal: str | None = None
     api_key: str | None = None
     reject_key: bool = False
     auth_item: bool = True
@@ -106,9 +107,10 @@ class Switchboard:
         """Replace some settings while the simulator runs.
 
         Raises:
-            ValueError: As `Settings.changed`, or the address was named, which is bound for good.
+            ValueError: As `Settings.changed`, or the address was named, which is bound for good,
+                or the journal.
         """
-        for name in ("host", "port"):
+        for name in ("host", "port", "journal"):
             if name in values:
                 raise ValueError(f"{name}: cannot change while running")
         with self._lock:

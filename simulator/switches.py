@@ -28,6 +28,7 @@ class Switch:
 SWITCHES = {
     "host": Switch(str, "address to bind; the truth table has no key"),
     "port": Switch(whole(0, _HIGHEST_PORT), "port; 0 picks a free one"),
+    "journal": Switch(optional(str), "file by which tasks are known after a restart"),
     "api_key": Switch(optional(str), "the only key accepted; unset: any key"),
     "reject_key": Switch(flag, "answer 401 to everything"),
     "auth_item": Switch(flag, "name the session when the key came in the payload"),

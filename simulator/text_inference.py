@@ -12,7 +12,6 @@ from simulator.reply import Reply
 from simulator.request import Request
 from simulator.settings import Switchboard
 from simulator.tasktype import Opened, Steady
-from simulator.webhooks import Webhooks
 
 _DELIVERIES = {"async": acknowledge.deliver, "sync": sync.deliver, "stream": stream.deliver}
 
@@ -23,7 +22,6 @@ class TextInference:
 
     board: Switchboard
     ledger: Ledger
-    webhooks: Webhooks
     media: Media
 
     def __call__(self, task: Task) -> Opened:
@@ -36,7 +34,7 @@ class TextInference:
         if problems:
             return _Invalid(task, problems, settings.uuids, self.ledger)
         asked = request.read(task, settings)
-        return _Valid(task, asked, self.board, self.ledger, self.webhooks)
+        return _Valid(task, asked, self.board, self.ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,6 @@ class _Valid:
     asked: Request
     board: Switchboard
     ledger: Ledger
-    webhooks: Webhooks
 
     def drops(self) -> bool:
         return self.ledger.drops(self.asked)
@@ -91,7 +88,7 @@ class _Valid:
     def _submit(self, reply: Reply) -> None:
         decision = self.ledger.submit(self.asked, self.task.raw)
         if isinstance(decision, Accepted):
-            self.webhooks.expect(decision)
+            reply.bought.append((decision, self.task.raw))
             _DELIVERIES[self.asked.delivery](decision, self.board.current, reply)
             return
         wanted = self.asked.directives

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 from simulator import items
+from simulator.journal import Journal
 from simulator.ledger import Ledger
 from simulator.outcomes import Purchase, Result
 from simulator.records import Accepted
@@ -55,9 +56,10 @@ class Delivery:
 class Webhooks:
     """A queue ordered by time, and a fixed number of threads that send what is due."""
 
-    def __init__(self, board: Switchboard, ledger: Ledger) -> None:
+    def __init__(self, board: Switchboard, ledger: Ledger, journal: Journal) -> None:
         self._board = board
         self._ledger = ledger
+        self._journal = journal
         self._changed = threading.Condition()
         self._waiting: list[tuple[float, int, Delivery]] = []
         self._numbers = itertools.count()
@@ -79,6 +81,8 @@ class Webhooks:
             early = Delivery(request.webhook_url, accepted, None, modes)
             self._plan(early, accepted.purchase.accepted_at)
         for result in accepted.purchase.results[int(modes.argument("skip", 0)) :]:
+            if result.index in accepted.purchase.told:
+                continue
             for _ in range(int(modes.argument("dup", 1))):
                 delivery = Delivery(request.webhook_url, accepted, result, modes)
                 self._plan(delivery, _moment(accepted.purchase, result, modes))
@@ -113,12 +117,19 @@ class Webhooks:
         settings = self._board.current
         status = _post(session, delivery, settings.webhook_deadline)
         if self._ledger.note_webhook(delivery.accepted, delivery.result, status):
+            self._note_told(delivery)
             self._repeat(delivery)
         elif delivery.tries < delivery.modes.argument("tries", settings.webhook_tries):
             self._plan(delivery, time.monotonic() + _backoff(delivery.tries))
         else:
             host = urlsplit(delivery.url).hostname
             _log.warning("webhook to %s given up after %d tries", host, delivery.tries)
+            self._note_told(delivery)
+
+    def _note_told(self, delivery: Delivery) -> None:
+        """Have it known after a restart that a webhook was acknowledged or given up."""
+        if delivery.result is not None:
+            self._journal.note_told(delivery.accepted.purchase, delivery.result.index)
 
     def _repeat(self, delivery: Delivery) -> None:
         """Send once more what was acknowledged, as a late retry would (§17.30)."""

@@ -17,6 +17,7 @@ import requests
 
 ROOT = Path(__file__).parents[2]
 KEY = {"Authorization": "Bearer rw-test-key"}
+_OF_THE_START = {"host", "port", "journal"}
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:  # noqa: ANN401 - whatever the condition gives
@@ -75,7 +76,7 @@ class Simulator:
         self.base = self.v1.removesuffix("/v1")
         self._http = requests.Session()
         shown = self._http.get(f"{self.base}/truth/settings", timeout=10).json()
-        self._defaults = {k: v for k, v in shown.items() if k not in {"host", "port"}}
+        self._defaults = {k: v for k, v in shown.items() if k not in _OF_THE_START}
         self._defaults["api_key"] = None  # it is not shown; who starts one with a key resets none
 
     def send(
@@ -139,6 +140,15 @@ class Simulator:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+    def kill(self) -> None:
+        """End it by SIGKILL, whatever it does."""
+        self._http.close()
+        pid = self.process.pid
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        for each in (pid, *map(int, workers)):
+            os.kill(each, signal.SIGKILL)
+        self.process.communicate(timeout=10)
 
 
 class Receiver:
