@@ -14,7 +14,7 @@ from console.codes import INTERRUPTED
 from console.context import opened, progress_console, told
 from console.ready import free_port
 from console.running import only_one, run_with, stop_on_signals
-from console.stack import Stack, plan
+from console.stack import JOURNAL, Stack, plan
 from console.submit import queue_manifest
 from console.tables import results_table
 from console.watch import watch_batch
@@ -62,7 +62,8 @@ def _own_settings() -> Path:
 def _start_from_nothing(data: Path) -> None:
     for folder in ("store", "logs", "secrets", "flower"):
         shutil.rmtree(data / folder, ignore_errors=True)
-    (data / "batches.jsonl").unlink(missing_ok=True)
+    for file in ("batches.jsonl", JOURNAL):
+        (data / file).unlink(missing_ok=True)
 
 
 def _show(stack: Stack, data: Path, stop: threading.Event, *, stay: bool) -> int:

@@ -30,6 +30,12 @@ takes a quarter less time (measured: 355 µs for a callback without, 255 with). 
 is used again; a store that was filled and emptied kept as much memory with them as without
 (measured). Another libc passes them over."""
 
+JOURNAL = "simulator.jsonl"
+"""The file in the data folder by which a simulator knows the tasks of the one before."""
+
+SIMULATED_RETENTION = 30 * 24 * 3600
+"""Seconds for which the simulator knows a finished task: whoever goes on within them loses none."""
+
 STORE_WITHIN = 3.0
 """Seconds in which a store that the user names must answer before anything is started."""
 
@@ -81,7 +87,7 @@ def plan(settings: Settings, *, simulated: bool) -> Stack:
     address = simulator_file(data)
     address.unlink(missing_ok=True)
     if simulated:
-        children.append(_simulator(environment, webhooks))
+        children.append(_simulator(environment, webhooks, data))
         address.write_text(environment["RUNWARE_BASE_URL"], encoding="ascii")
     children += _ours(environment, url, webhooks, flower)
     api = f"http://{here}:{settings.api_port}" if settings.api_token else None
@@ -193,7 +199,7 @@ def _valkey(
     )
 
 
-def _simulator(environment: dict[str, str], webhooks: str) -> Child:
+def _simulator(environment: dict[str, str], webhooks: str, data: Path) -> Child:
     port = ready.free_port()
     environment |= {
         "RUNWARE_BASE_URL": f"http://127.0.0.1:{port}/v1",
@@ -202,10 +208,11 @@ def _simulator(environment: dict[str, str], webhooks: str) -> Child:
         "PUBLIC_URL": webhooks,  # a public one of the user's is for the real provider
     }
     argv = [sys.executable, "-m", "simulator", "--port", str(port), "--latency", "2"]
+    argv += ["--journal", str(data / JOURNAL), "--retention", str(SIMULATED_RETENTION)]
     return Child(
         "simulator",
         argv,
         environment,
         lambda: ready.answers(f"http://127.0.0.1:{port}/healthz"),
-        20,
+        60,
     )

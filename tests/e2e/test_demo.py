@@ -96,6 +96,8 @@ def test_a_second_demo_in_one_place_ends_well_and_shows_only_its_own_jobs(place:
         table = (place.data / "demo" / "four-analyses.results.jsonl").read_text("utf-8")
         own = {json.loads(line)["job_id"] for line in table.splitlines()}
         assert shown_jobs(found[1]) == own
+        journal = (place.data / "demo" / "simulator.jsonl").read_text("utf-8")
+        assert journal.count('"task_uuid"') == len(own)
         second.type("\x03")
         wait_until(second.ended)
     assert second.process.returncode == 0
