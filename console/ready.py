@@ -5,10 +5,11 @@ import secrets
 import socket
 from contextlib import suppress
 from itertools import combinations
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 from console.generated import with_installation
+from console.plain import plain
 from tasks import guard
 from tasks.errors import ConfigurationError, StoreAway
 from tasks.installation import id_secret
@@ -85,13 +86,25 @@ def door(settings: Settings) -> str:
     return f"http://{reachable(settings.host)}:{settings.port}"
 
 
-def answers(url: str, text: str = "") -> bool:
-    """Whether a URL answers 2xx with `text` in its first kilobyte."""
+def answers(url: str, text: str = "", within: float = _WITHIN) -> bool | str:
+    """Whether a URL answers 2xx with `text` in its first kilobyte; else its reason, if any."""
     try:
-        with _LOCAL.open(url, timeout=_WITHIN) as response:
+        with _LOCAL.open(url, timeout=within) as response:
             return text in response.read(1000).decode("utf-8", "replace")
+    except HTTPError as exc:
+        with suppress(OSError), exc:
+            return plain(exc.read(1000).decode("utf-8", "replace").strip())
     except (URLError, OSError):
-        return False
+        pass
+    return False
+
+
+def is_ready(base: str) -> bool | str:
+    """Whether a door of ours can work; else why not, where it says so.
+
+    It asks the store, so that it has longer: as long as it takes to say that the store is too slow.
+    """
+    return answers(f"{base}/readyz", "ready", 1.0)
 
 
 def admits(url: str, settings: Settings, *, simulated: bool) -> bool:

@@ -61,8 +61,7 @@ def plan(settings: Settings, *, simulated: bool) -> Stack:
         simulated: Whether a simulator is started and used in the provider's place.
 
     Raises:
-        ConfigurationError: a port cannot be used, REDIS_URL is no such URL, a secret is too short,
-            or debug mode is on.
+        ConfigurationError: a port cannot be used, REDIS_URL is no such URL, a secret is too short, or debug mode is on.
         StoreRefused: the store that the user names is another provider's, has ids of another
             installation secret, or would lose records.
         StoreAway: it does not answer.
@@ -103,7 +102,7 @@ def _ours(environment: Mapping[str, str], url: str, webhooks: str, flower: str) 
             "webhooks",
             [*python, "webhooks"],
             environment,
-            lambda: ready.answers(f"{webhooks}/readyz", "ready"),
+            lambda: ready.is_ready(webhooks),
             30,
         ),
         Child(
@@ -122,7 +121,7 @@ def _ours(environment: Mapping[str, str], url: str, webhooks: str, flower: str) 
 
 def _api(environment: Mapping[str, str], api: str) -> Child:
     argv = [sys.executable, "-m", "webhooks.api"]
-    return Child("api", argv, environment, lambda: ready.answers(f"{api}/readyz", "ready"), 30)
+    return Child("api", argv, environment, lambda: ready.is_ready(api), 30)
 
 
 def _data_dir(settings: Settings) -> Path:

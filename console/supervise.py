@@ -32,8 +32,9 @@ class Child:
     argv: Sequence[str] = field(repr=False)
     env: Mapping[str, str] = field(repr=False)
     """Its whole environment: nothing is inherited."""
-    ready: Callable[[], bool] = field(default=lambda: True, repr=False)
-    """Asked until true after each start. Nothing else is noticed meanwhile, so it answers soon."""
+    ready: Callable[[], bool | str] = field(default=lambda: True, repr=False)
+    """Asked until True after each start; a text says why not. Nothing else is noticed meanwhile, so
+    it answers soon."""
     ready_within: float = 10.0
     """Seconds from start to ready."""
     stop_within: float = 4.5
@@ -212,10 +213,12 @@ class _Place:
             return (
                 f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
             )
-        self.ready = self.ready or self.child.ready()
+        found = self.ready or self.child.ready()
+        self.ready = found is True
         if self.ready or time.monotonic() < self._ready_by:
             return None
-        return f"was not ready within {self.child.ready_within:g} s"
+        why = f" ({found})" if found else ""
+        return f"was not ready within {self.child.ready_within:g} s{why}"
 
     def tend(self) -> bool:
         """Clear away a process in trouble, start one that has rested; return whether it started."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from tasks.errors import StoreAway, StoreRefused
@@ -83,6 +84,10 @@ def connect(url: str, timeout: float) -> redis.Redis:
         socket_connect_timeout=min(timeout, 2.0),
         retry=Retry(NoBackoff(), 0),
         health_check_interval=30,
+        # Else three more answers are awaited before the first command; and by the second a server
+        # may have a client wait longer than it was told to.
+        driver_info=None,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
 
 
@@ -96,6 +101,8 @@ def store_errors() -> Iterator[None]:
     """
     try:
         yield
+    except redis.BusyLoadingError as exc:
+        raise StoreAway("the store is loading its data") from exc
     except _AWAY as exc:
         raise StoreAway(f"the store does not answer: {_why(exc)}") from exc
     except redis.ResponseError as exc:

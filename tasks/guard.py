@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 
 from tasks.connection import store_errors
 from tasks.errors import ConfigurationError, StoreAway, StoreRefused
-from tasks.installation import objection
+from tasks.installation import mismatch
 from tasks.marks import SCHEMA, newer
 from tasks.setting_kinds import parse_store_url
 from tasks.settings import Settings
 from tasks.store import Store
+
+SECTIONS = ("server", "memory", "persistence", "cluster")
+"""Of INFO; lists of commands and keys left out."""
 
 KEYS_LOOKED_AT = 100_000
 """Keys of a store that are looked at for foreign ones: a fifth of a second."""
@@ -78,10 +81,11 @@ def store_or_refuse(store: Store, settings: Settings) -> None:
         StoreRefused: with the fix of each fault.
         StoreAway: it does not answer.
     """
-    faults = [found.text for found in of_store(store, settings) if found.refused]
+    seen = _seen(store)
+    faults = [found.text for found in _judged_all(seen, store, settings) if found.refused]
     if not faults and settings.installation_secret is not None:  # who has none derives no ids
-        faults = list(filter(None, [objection(store, settings)]))
-    if not faults and not store.marks.provider():  # a new store: whose keys are these?
+        faults = list(filter(None, [mismatch(seen.installation, settings)]))
+    if not faults and not seen.provider:  # a new store: whose keys are these?
         faults = list(foreign(store))
     if faults:
         raise StoreRefused("the store is refused: " + "; ".join(faults))
@@ -140,28 +144,66 @@ def of_store(store: Store, settings: Settings) -> Iterator[Finding]:
         StoreRefused: its user may not ask.
         StoreAway: it does not answer.
     """
-    told = _info(store)
-    if _is_cluster(told):
-        yield Finding(CLUSTER, refused=True)
-        return  # nothing else can be asked
-    for demand in DEMANDS:
-        yield _judged(demand, told.get(demand.field), settings.allowed)
-    yield from _of_mark(store)
+    return _judged_all(_seen(store), store, settings)
 
 
-def _info(store: Store) -> dict[str, Any]:
-    """Return INFO, lists of commands and keys left out.
+@dataclass(frozen=True)
+class _Seen:
+    told: Mapping[str, Any]  # INFO, lists of commands and keys left out
+    kind: str = "none"  # of what stands where our marks do
+    schema: str = ""
+    provider: str = ""
+    installation: str = ""
+
+
+def _seen(store: Store) -> _Seen:
+    """Ask for all in one round trip: the store may be far away, and a door has little time.
 
     Raises:
         StoreRefused: it is forbidden; by it scripts see, too, whether the store has restarted.
         StoreAway: the store does not answer, or loads its data: until it has, it says that AOF is
             off, whatever its configuration.
     """
+    meta = store.keys("meta")
     with store_errors():
-        told: dict[str, Any] = store.client.info("server", "memory", "persistence", "cluster")
+        pipe = store.client.pipeline(transaction=False)
+        pipe.info(*SECTIONS).type(meta).hmget(meta, "schema", "provider", "installation")
+        info, kind, marks = pipe.execute(raise_on_error=False)
+        told = _whole(_answered(info))
+        if _is_cluster(told):
+            return _Seen(told)  # nothing else can be asked
+        if _answered(kind) not in {b"hash", b"none"}:
+            return _Seen(told, kind.decode())
+        return _Seen(told, kind.decode(), *((mark or b"").decode() for mark in _answered(marks)))
+
+
+def _answered(answer: Any) -> Any:  # noqa: ANN401  commands answer differently
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _info(store: Store) -> dict[str, Any]:
+    with store_errors():
+        return _whole(store.client.info(*SECTIONS))
+
+
+def _whole(told: dict[str, Any]) -> dict[str, Any]:
     if told.get("loading") or told.get("async_loading"):
         raise StoreAway("the store is loading its data")
     return told | {"aof_enabled": {0: "no", 1: "yes"}.get(told.get("aof_enabled", -1))}
+
+
+def _judged_all(seen: _Seen, store: Store, settings: Settings) -> Iterator[Finding]:
+    if _is_cluster(seen.told):
+        yield Finding(CLUSTER, refused=True)
+        return
+    for demand in DEMANDS:
+        yield _judged(demand, seen.told.get(demand.field), settings.allowed)
+    if seen.kind not in {"hash", "none"}:
+        yield Finding(_foreign(store, store.keys("meta")), refused=True)
+    elif seen.schema not in {"", str(SCHEMA)}:
+        yield Finding(newer(seen.schema), refused=True)
 
 
 def _is_cluster(told: Mapping[str, Any]) -> bool:
@@ -178,17 +220,6 @@ def _judged(demand: Demand, value: object, allowed: frozenset[str]) -> Finding:
         return Finding(f"{told}: {demand.otherwise}; allowed by REELQUEUE_ALLOW")
     fix = f"set it to {demand.right}, or for throw-away use REELQUEUE_ALLOW={demand.word}"
     return Finding(f"{told}: {demand.otherwise}; {fix}", refused=True)
-
-
-def _of_mark(store: Store) -> Iterator[Finding]:
-    meta = store.keys("meta")
-    with store_errors():
-        kind = store.client.type(meta).decode()
-        schema = store.client.hget(meta, "schema") if kind == "hash" else None
-    if kind not in {"hash", "none"}:
-        yield Finding(_foreign(store, meta), refused=True)
-    elif schema not in {None, str(SCHEMA).encode()}:
-        yield Finding(newer(schema.decode()), refused=True)
 
 
 def foreign(store: Store) -> Iterator[str]:

@@ -42,7 +42,19 @@ def objection(store: Store, settings: Settings) -> str:
         return (
             f"{_OF_IDS} is missing: {NAME} is not set and there is no {file}. With a new one {_FIX}"
         )
-    kept = store.marks.installation()
+    return mismatch(store.marks.installation(), settings)
+
+
+def mismatch(kept: str, settings: Settings) -> str:
+    """Return why ids may not be derived with the secret of these settings; empty where they may.
+
+    Args:
+        kept: The digest that the store keeps; empty where it has none.
+        settings: With an installation secret.
+
+    Raises:
+        ConfigurationError: the secret is too short.
+    """
     if kept and not hmac.compare_digest(kept, digest(settings.id_secret())):
         return f"{_OF_IDS} is another than {NAME} gives now. With this one {_FIX}"
     return ""

@@ -122,7 +122,9 @@ class Scripts:
         elif self._own.until < monotonic() and connection.is_connected and _is_stale(connection):
             connection.disconnect()
         self._own.until = monotonic() + FRESH
-        return connection  # connects as it is sent on
+        if not connection.is_connected:
+            connection.connect()  # here, so that one which took too long stays open
+        return connection
 
     def _load(self) -> None:
         self._client.function_load(self._library, replace=True)

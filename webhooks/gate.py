@@ -3,8 +3,9 @@
 A store that hangs would hold each thread for a timeout, and the requests queued behind it for many.
 So a request has one budget for all it asks of the store, and while the store is away one request at
 a time tries it; the others are told at once. A socket's own timeout starts anew with every byte: a
-watchman ends the reading of answers whose request has used its budget up. (Handing each call to a
-thread that can be left behind would take longer than all else of a request.)
+watchman ends the reading of answers whose request has used its budget up. A connection that took
+most of it to open stays open for the next request: so a store that is far away is reached, too.
+(Handing each call to a thread that can be left behind would take longer than all else does.)
 """
 
 import socket
@@ -25,6 +26,9 @@ T = TypeVar("T")
 
 BUDGET = 0.8
 """Seconds of one request's waiting for the store. One may queue for as long before: below 2 s."""
+
+FAR = 0.05
+"""Seconds of an answer above which the way to the store is long, rather than the store away."""
 
 ROUND = 0.05
 """Seconds between two rounds of the watchman."""
@@ -61,23 +65,30 @@ class Gate:
             self._trying.release()
 
     def _within(self, work: Callable[[], T], seconds: float) -> T:
-        self._watchman.own.deadline = monotonic() + seconds
+        own, deadline = self._watchman.own, monotonic() + seconds
+        own.deadline, own.slowest = deadline, 0.0
         try:
             done = work()
-        except StoreAway:
+        except StoreAway as exc:
             self._away = True
+            if own.slowest > FAR and monotonic() > deadline:  # it did answer
+                raise _too_slow(own.slowest) from exc
             raise
         finally:
-            self._watchman.own.deadline = None
+            own.deadline = None
         self._away = False
         return done
+
+
+def _too_slow(seconds: float) -> StoreAway:
+    return StoreAway(f"the store answers too slowly: {seconds * 1000:.0f} ms a round trip")
 
 
 class _Watchman:
     """Ends the reading of answers that goes on beyond the deadline of the thread that reads."""
 
     def __init__(self) -> None:
-        self.own = local()  # deadline: until when this thread may read
+        self.own = local()  # deadline: until when this thread may read; slowest answer so far
         self.reading: dict[AbstractConnection, float] = {}  # by when it must be over
         Thread(target=self._watch, name="watchman", daemon=True).start()
 
@@ -95,14 +106,26 @@ def _watched(kind: Any, watchman: _Watchman) -> Any:  # noqa: ANN401  any class 
     class Watched(kind):  # type: ignore[misc]  # chosen by the URL: plain, TLS, Unix socket
         """A connection under watch, where its thread has a deadline."""
 
+        def connect_check_health(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  as below
+            begun, is_open = monotonic(), self.is_connected
+            super().connect_check_health(*args, **options)
+            own, now = watchman.own, monotonic()
+            deadline = getattr(own, "deadline", None)
+            if deadline is not None and not is_open and now - begun > deadline - now:
+                # What is asked now would be cut off, and the next request had to open it again.
+                raise _too_slow(own.slowest or now - begun)
+
         def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  redis-py's own
             deadline = getattr(watchman.own, "deadline", None)
             if deadline is None:
                 return super().read_response(*args, **options)
             watchman.reading[self] = deadline
+            begun = monotonic()
             try:
-                return super().read_response(*args, **options)
+                answer = super().read_response(*args, **options)
             finally:
                 watchman.reading.pop(self, None)
+            watchman.own.slowest = max(watchman.own.slowest, monotonic() - begun)
+            return answer
 
     return Watched

@@ -1,5 +1,6 @@
 """Is this process alive, and can the store be written?"""
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from flask import Blueprint, Response, current_app
@@ -28,11 +29,15 @@ def readyz() -> Response:
     """
     desk = cast("Desk", current_app.extensions["reelqueue"])
     try:
-        desk.gate.run(lambda: guard.store_or_refuse(desk.store, desk.settings))
+        desk.gate.run(partial(_look, desk))
     except StoreRefused as exc:
         return Response(f"{exc}\n", status=503, mimetype="text/plain")
-    desk.gate.run(desk.store.probe)
     return Response("ready\n", mimetype="text/plain")
+
+
+def _look(desk: "Desk") -> None:
+    guard.store_or_refuse(desk.store, desk.settings)
+    desk.store.probe()
 
 
 def away(error: StoreAway) -> Response:

@@ -63,6 +63,12 @@ def test_a_child_that_is_never_ready_ends_the_start_with_its_last_lines(ground: 
     assert not ground.record.exists()
 
 
+def test_a_child_that_says_why_it_is_not_ready_is_told_with_its_reason(ground: Ground) -> None:
+    web = Child("web", program(SLEEPS), ENV, lambda: "the store is away", ready_within=0.5)
+    with pytest.raises(ChildFailed, match=r"ready within 0\.5 s \(the store is away\)"):
+        ground.supervisor(web).start(threading.Event())
+
+
 def test_a_child_that_ends_before_it_is_ready_ends_the_start_with_its_status(
     ground: Ground,
 ) -> None:

@@ -2,15 +2,22 @@
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import Self
 
 
 class Relay:
-    """An address that leads to one server or another, as the name of a store does."""
+    """An address that leads to one server or another, as the name of a store does.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        port: Of the server.
+        seconds: That each answer takes, as from one on another continent.
+    """
+
+    def __init__(self, port: int, seconds: float = 0.0) -> None:
         self.leads_to = port
+        self._seconds = seconds
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -26,13 +33,15 @@ class Relay:
             while True:
                 near, _ = self._listening.accept()
                 far = socket.create_connection(("127.0.0.1", self.leads_to))
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=_carry, args=(one, other), daemon=True).start()
+                threading.Thread(target=_carry, args=(near, far), daemon=True).start()
+                back = (far, near, self._seconds)
+                threading.Thread(target=_carry, args=back, daemon=True).start()
 
 
-def _carry(one: socket.socket, other: socket.socket) -> None:
+def _carry(one: socket.socket, other: socket.socket, seconds: float = 0.0) -> None:
     with suppress(OSError), one:
         while piece := one.recv(65_536):
+            time.sleep(seconds)
             other.sendall(piece)
     with suppress(OSError):
         other.shutdown(socket.SHUT_WR)
