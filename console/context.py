@@ -1,10 +1,11 @@
 """What every verb starts from: settings, the store, and how errors end a command."""
 
 import signal
+import sys
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import IO, ParamSpec, TypeVar, cast
 
 import click
 from rich.console import Console
@@ -13,6 +14,7 @@ from batches.journal import BATCH_NAME
 from console.codes import FATAL
 from console.orphan import is_running
 from console.plain import plain_lines
+from console.streams import Remarks
 from tasks import guard
 from tasks.environment import store_is_given
 from tasks.errors import Error, StoreAway
@@ -71,9 +73,14 @@ def data_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=_ANY_WIDTH)
 
 
-def progress_console() -> Console:
-    """Return stderr: progress and remarks. Lines are not broken: they hold addresses and paths."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+def progress_console(*, unread: bool = False) -> Console:
+    """Return stderr: progress and remarks. Lines are not broken: they hold addresses and paths.
+
+    Args:
+        unread: Go on where the one that reads has left, which ends other verbs.
+    """
+    file = cast("IO[str]", Remarks(sys.stderr, unread=unread))
+    return Console(file=file, stderr=True, highlight=False, soft_wrap=True)
 
 
 def open_store(*, writes: bool = False) -> tuple[Settings, Store]:

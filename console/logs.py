@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import StringIO
 from itertools import cycle
 from pathlib import Path
 from subprocess import Popen
@@ -66,8 +67,9 @@ class Echo:
         self._repeats: set[str] = set()  # names whose last stamped line was left out as one
         self._encoding = to.encoding or "utf-8"
         self._lock = threading.Lock()
-        # Said outright, or FORCE_COLOR would send escapes into a file.
-        console = Console(file=to, force_terminal=to.isatty())
+        # Said outright, or FORCE_COLOR would send escapes into a file. Rich writes what it has, if
+        # only nothing, so that it gets no stream which may fail.
+        console = Console(file=StringIO(), force_terminal=to.isatty())
         width = max(map(len, names), default=0)
         self._heads = {
             name: _styled(console, name.ljust(width), colour)

@@ -42,7 +42,7 @@ def only_one(data: Path) -> Iterator[None]:
         ) from None
     try:
         for name in orphan.end_leftovers(data):
-            progress_console().print(f"ended {name}, left by a run that was killed")
+            progress_console(unread=True).print(f"ended {name}, left by a run that was killed")
         yield
     finally:
         lock.release()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import RawIOBase, TextIOWrapper
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TextIO, cast
 
 import click
 
@@ -25,6 +25,43 @@ class Closed(RawIOBase):
             click.ClickException: always; it ends the command with its sentence and code 1.
         """
         raise click.ClickException("standard output is closed, and there is something to write")
+
+
+class Remarks:
+    """A stream whose words may be lost: where they cannot be written, on a full disk, say.
+
+    Args:
+        to: Where to.
+        unread: Also where nobody reads them any longer.
+    """
+
+    def __init__(self, to: TextIO, *, unread: bool) -> None:
+        self._to, self._unread = to, unread
+
+    def __getattr__(self, name: str) -> object:
+        """Be like the stream in all else."""
+        return getattr(self._to, name)
+
+    def write(self, text: str) -> int:
+        """Write it if possible."""
+        with self._losing():
+            self._to.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what was held back, if possible."""
+        with self._losing():
+            self._to.flush()
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            if not self._unread:
+                raise
+        except OSError:
+            pass
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def up(*, verbose: bool) -> None:
 
 def announce(stack: Stack, settings: Settings) -> None:
     """Say where things are, and in words nobody can miss whether the provider is real."""
-    out = progress_console()
+    out = progress_console(unread=True)
     for warning in guard.warnings(settings):
         out.print(f"Warning: {warning}", markup=False)
     if stack.simulated:
@@ -72,13 +72,13 @@ def announce(stack: Stack, settings: Settings) -> None:
 
 
 def _ready(stop: threading.Event) -> int:
-    progress_console().print(READY)
+    progress_console(unread=True).print(READY)
     stop.wait()
     return 0
 
 
 def _ready_and_telling(stop: threading.Event) -> int:
-    settings, out = load(), progress_console()
+    settings, out = load(), progress_console(unread=True)
     out.print(READY)
     told_before = summary(settings)
     while not stop.wait(TELL_EVERY):

@@ -1,9 +1,13 @@
 """Standard input, output and errors that are closed, or of another encoding than UTF-8."""
 
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
-from stack_driver import COMMAND, Done, Place
+import requests
+from simulator_driver import wait_until
+from stack_driver import COMMAND, Done, Place, Up
 
 FINE = {"prompt": "What happens?", "video": "https://example.com/clip.mp4"}
 
@@ -61,6 +65,30 @@ def test_a_closed_stream_is_an_empty_one_but_what_is_written_is_not_lost_without
 def test_data_is_written_though_nobody_gets_the_remarks(running: Place, known: str) -> None:
     done = in_a_shell(running, f'"$R" results {known} <&- 2>&-')
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+
+
+def test_up_goes_on_though_nothing_that_it_says_can_be_written(place: Place) -> None:
+    up = Up(place, Path("/dev/full"))
+    try:
+        wait_until(lambda: _is_up(place), 60)
+        time.sleep(1)  # by now it has said that all is ready
+        assert up.process.poll() is None
+        assert up.stop() == 0
+    finally:
+        up.close()
+
+
+def _is_up(place: Place) -> bool:
+    try:
+        return requests.get(f"{place.flower}/healthcheck", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_run_writes_its_table_though_nothing_that_it_says_can_be_written(place: Place) -> None:
+    line = f'"$R" run {place.manifest("unsaid", FINE)} -o out.jsonl >/dev/full 2>&1'
+    assert in_a_shell(place, line).returncode == 0
+    assert (place.cwd / "out.jsonl").read_text().count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,11 @@ class Place:
 
 
 class Up:
-    """A running `reelqueue up`."""
+    """A running `reelqueue up`; what it says goes into a file."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, says_into: Path | None = None) -> None:
         self.place = place
-        self._said = place.data.parent / "up.said"
+        self._said = says_into or place.data.parent / "up.said"
         with self._said.open("wb") as said:
             self.process = subprocess.Popen(
                 [COMMAND, "up"],
