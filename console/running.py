@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from console import orphan
 from console.codes import INTERRUPTED
 from console.context import progress_console
+from console.damage import advice
 from console.stack import Stack
 from console.supervise import ChildFailed, Supervisor
 from tasks.errors import ConfigurationError, Error
@@ -124,7 +125,8 @@ def run_with(
             if worker.is_alive():
                 supervisor.watch(stop.over)
     except ChildFailed as exc:
-        raise Error(f"{exc}\n  All logs: {data / 'logs'}") from None
+        damage = advice(data / "store", exc.tail) if exc.name == "store" else ""
+        raise Error(f"{exc}\n  All logs: {data / 'logs'}{damage}") from None
     finally:
         stop.set()
         stop.over.set()
