@@ -1,10 +1,15 @@
 """What every verb starts from: settings, the store, and how errors end a command."""
 
+import errno
+import shutil
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import wraps
+from pathlib import Path
 from typing import IO, ParamSpec, TypeVar, cast
 
 import click
@@ -16,6 +21,7 @@ from console.orphan import is_running
 from console.plain import plain_lines
 from console.streams import Remarks
 from tasks import guard
+from tasks.connection import SILENT, Unforeseen
 from tasks.environment import store_is_given
 from tasks.errors import Error, StoreAway
 from tasks.reading import Batch, batch_named
@@ -34,6 +40,9 @@ _ROOM = (
 )
 
 
+_FULL = 1024 * 1024
+"""Free bytes below which a disk may have been too full for what was to be written."""
+
 _ANY_WIDTH = 100_000
 """Columns, more than any line has."""
 
@@ -47,14 +56,43 @@ def told(verb: Callable[P, R]) -> Callable[P, R]:
             return verb(*args, **kwargs)
         except Error as exc:
             problem = str(exc)
+        except Unforeseen as exc:
+            problem = guard.unforeseen(exc)
         except BrokenPipeError:  # `reelqueue results | head`: click ends quietly
             raise
         except OSError as exc:
-            problem = f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)
+            problem = _of_system(exc)
         click.echo(f"reelqueue: {plain_lines(problem)}", err=True)
         raise SystemExit(FATAL)
 
     return command
+
+
+def _of_system(exc: OSError) -> str:
+    if exc.filename:
+        return f"{exc.filename}: {exc.strerror}"
+    if exc.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return str(exc)
+    # What was written is not told by the system; that of these folders is which are full.
+    full = [str(folder) for folder in _folders() if _is_full(folder)]
+    where = f": free some on the disk of {', '.join(full)}" if full else ""
+    return f"{exc.strerror}{where}"
+
+
+def _folders() -> Iterator[Path]:
+    with suppress(Error):
+        yield load().data_dir.absolute()
+    with suppress(OSError):
+        yield Path(tempfile.gettempdir())
+    with suppress(OSError):
+        yield Path.cwd()
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _FULL
+    except OSError:
+        return False
 
 
 def end_well_on_signals() -> None:
@@ -138,6 +176,8 @@ def opened(settings: Settings, timeout: float = 5.0, *, writes: bool = False) ->
     try:
         guard.refuse_cluster(store)
     except StoreAway as exc:
+        if not str(exc).startswith(SILENT):
+            raise
         raise StoreAway(f"{exc}. {_where_to_look(settings)}") from None
     if writes:
         _refuse_unwritable(store)

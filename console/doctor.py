@@ -10,6 +10,7 @@ from console.codes import FATAL
 from console.context import opened, told
 from console.plain import plain
 from tasks import guard, health, quarantine
+from tasks.connection import Unforeseen
 from tasks.environment import origin, store_is_given
 from tasks.errors import Error
 from tasks.installation import objection
@@ -76,13 +77,22 @@ def _of_secrets(settings: Settings) -> Iterator[Check]:
 
 
 def _of_store(settings: Settings) -> Iterator[Check]:
+    strange: list[str] = []
     try:
         store = opened(settings)
         yield from ((not f.refused, f.text) for f in guard.of_store(store, settings))
-        guard.refuse_scriptless(store)
+        strange += guard.misplaced(store)
+        yield from ((False, text) for text in strange)
+        yield from _of_contents(store, settings)
     except Error as exc:
         yield False, str(exc)
-        return
+    except Unforeseen as exc:
+        if not strange:  # else that is why
+            yield False, guard.unforeseen(exc)
+
+
+def _of_contents(store: Store, settings: Settings) -> Iterator[Check]:
+    guard.refuse_scriptless(store)
     yield True, "the store can be written"
     yield from ((False, text) for text in guard.foreign(store))
     mark = store.marks.provider()

@@ -12,6 +12,7 @@ from console.plain import plain
 from console.running import only_one, run_with, stop_on_signals
 from console.stack import Stack, plan
 from tasks import guard, health, verbs
+from tasks.connection import Unforeseen
 from tasks.errors import StoreAway
 from tasks.money import usd
 from tasks.settings import Settings, load
@@ -99,7 +100,7 @@ def summary(settings: Settings) -> str:
         with closing(store.client):
             totals = health.totals(store)
             paused = verbs.held(store) or store.paused().get("*", "")
-    except StoreAway:
+    except (StoreAway, Unforeseen):  # `doctor` says what is there
         return ""
     reason = f"PAUSED: {plain(paused)} · " if paused else ""
     return f"{reason}{counters(totals.states) or 'no jobs'} · {usd(totals.cost)} USD"

@@ -23,6 +23,7 @@ _AWAY = (
     *(redis.ConnectionError, redis.TimeoutError, redis.exceptions.InvalidResponse),
     redis.exceptions.ClusterDownError,
 )
+_CROWDED = "max number of clients reached"
 _DEMOTED = (redis.ReadOnlyError, redis.exceptions.MasterDownError)
 _FULL = (redis.OutOfMemoryError, redis.ReadOnlyError)
 _FORBIDDEN = "ACL failure in script"
@@ -32,6 +33,13 @@ _UNUSABLE = {
     "DENIED": "set requirepass there, and :PASSWORD@ in REDIS_URL",  # protected mode
 }
 """What a server says to who connects, by its beginning; and the fix."""
+
+
+SILENT = "the store does not answer"
+"""Beginning of the words where it is not the store that said what is wrong."""
+
+Unforeseen = redis.ResponseError
+"""What a server answers that `store_errors` has no words for."""
 
 
 class Client(redis.Redis):
@@ -104,7 +112,9 @@ def store_errors() -> Iterator[None]:
     except redis.BusyLoadingError as exc:
         raise StoreAway("the store is loading its data") from exc
     except _AWAY as exc:
-        raise StoreAway(f"the store does not answer: {_why(exc)}") from exc
+        if str(exc).startswith(_CROWDED):
+            raise StoreAway(f"the store takes no more connections: {_CROWDED}") from exc
+        raise StoreAway(f"{SILENT}: {_why(exc)}") from exc
     except redis.ResponseError as exc:
         if isinstance(exc, _FULL) or str(exc).startswith(_UNWRITABLE):
             raise StoreAway(f"the store cannot write: {str(exc)[:80]}") from exc

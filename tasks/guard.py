@@ -10,9 +10,10 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from tasks.connection import store_errors
+from tasks.connection import Unforeseen, store_errors
 from tasks.errors import ConfigurationError, StoreAway, StoreRefused
 from tasks.installation import mismatch
+from tasks.keys import KINDS
 from tasks.marks import SCHEMA, newer
 from tasks.setting_kinds import parse_store_url
 from tasks.settings import Settings
@@ -238,6 +239,34 @@ def foreign(store: Store) -> Iterator[str]:
                 return
             if not cursor:
                 return
+
+
+def misplaced(store: Store) -> Iterator[str]:
+    """Yield a sentence for each of our few fixed keys that holds something of another kind.
+
+    Raises:
+        StoreAway: it does not answer.
+    """
+    kinds = {store.keys(name): kind for kind, names in KINDS.items() for name in names}
+    with store_errors():
+        pipe = store.client.pipeline(transaction=False)
+        for key in kinds:
+            pipe.type(key)
+        found = pipe.execute()
+    for (key, kind), is_ in zip(kinds.items(), found, strict=True):
+        if is_.decode() not in {kind, "none"}:
+            yield (
+                f"{key} holds a {is_.decode()} and must hold a {kind}: somebody else has written "
+                f"it. Rename it (RENAME), and see who writes under {store.keys.namespace}:"
+            )
+
+
+def unforeseen(store_said: Unforeseen) -> str:
+    """Return a sentence for an answer of the store that nothing of ours brings about."""
+    return (
+        f"the store answered: {str(store_said)[:120]}. A key of ours, which all begin with "
+        "REELQUEUE_NAMESPACE, may hold something of another kind; `reelqueue doctor` looks at them"
+    )
 
 
 def _foreign(store: Store, key: str) -> str:

@@ -50,6 +50,18 @@ NAMES = {
     "probe": "probe",  # string with expiry: written by /readyz
 }
 
+KINDS = {
+    "hash": ("meta", "counts", "names", "measured"),
+    "list": ("nudge", "unsettled"),
+    "stream": ("ends", "shown"),
+    "string": ("back", "leader", "watch", "probe"),
+    "zset": (
+        *("batches", "ready", "later", "leases", "slots", "due", "cancelling", "paused", "lately"),
+        *("quarantined", "workers"),
+    ),
+}
+"""What the keys hold that there is one of."""
+
 CELERY_RESULT = "celery-task-meta-"
 """Where Celery keeps the result of a task, by its id: where its clients look, in no namespace."""
 
