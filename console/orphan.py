@@ -119,9 +119,9 @@ class _Recorded(NamedTuple):
 def _recorded(folder: Path) -> list[_Recorded]:
     try:
         rows = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return []  # never written, or torn by a power cut, which leaves no process either
-    return [_Recorded(**row) for row in rows]
+        return [_Recorded(**row) for row in rows]
+    except (FileNotFoundError, ValueError, TypeError):
+        return []  # never written, or torn by a power cut, which leaves no process; or not ours
 
 
 def _kill_groups(left: list[_Recorded], deadline: float) -> None:
@@ -175,9 +175,9 @@ def _end_with_parent(parent: int) -> None:
 
 
 def _become(argv: list[str]) -> None:
-    # Python ignores these two, and what is ignored stays ignored in the program that follows.
-    for kind in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(kind, signal.SIG_DFL)
+    # Python ignores this, and what is ignored stays ignored in the program that follows. SIGXFSZ is
+    # to stay so: a store at the limit of a file's size is not killed, but says that it is full.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - no shell is wanted: the argv goes through as it is
     except OSError as error:

@@ -1,6 +1,7 @@
 """Ports, and questions to the processes: does it answer, does it work, may it be used?"""
 
 import errno
+import resource
 import secrets
 import socket
 from contextlib import suppress
@@ -26,6 +27,11 @@ PORTS = range(10_000, 32_000)
 from 32,768, others from 49,152), so that none has one when its process comes for it, or is back."""
 
 _TRIES = 100
+
+FILES = 256
+"""Files that a process must be able to have open. The store keeps 32 for itself and takes as many
+connections as are left: 40 are open at rest, and up to 91 were seen under load, with the API. Each
+verb has some more."""
 
 
 def free_port() -> int:
@@ -59,6 +65,23 @@ def check_ports(settings: Settings) -> None:
             _bind(settings.host, port)
         except OSError as exc:
             raise ConfigurationError(_unusable(name, settings.host, port, exc)) from None
+
+
+def check_files() -> None:
+    """See that a process may have as many files open as all of ours need; raise what may be raised.
+
+    Raises:
+        ConfigurationError: it may not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= FILES:
+        return
+    if hard != resource.RLIM_INFINITY and hard < FILES:
+        raise ConfigurationError(
+            f"only {hard} files may be open at a time (ulimit -n), and {FILES} are needed: with "
+            "fewer the store would turn our processes away"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, hard))
 
 
 def _bind(host: str, port: int) -> None:

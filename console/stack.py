@@ -61,12 +61,14 @@ def plan(settings: Settings, *, simulated: bool) -> Stack:
         simulated: Whether a simulator is started and used in the provider's place.
 
     Raises:
-        ConfigurationError: a port cannot be used, REDIS_URL is no such URL, a secret is too short, or debug mode is on.
+        ConfigurationError: a port cannot be used, too few files may be open, REDIS_URL is no such
+            URL, a secret is too short, or debug mode is on.
         StoreRefused: the store that the user names is another provider's, has ids of another
             installation secret, or would lose records.
         StoreAway: it does not answer.
         OSError: the data folder cannot be written.
     """
+    ready.check_files()
     ready.check_ports(settings)
     guard.settings_or_refuse(settings)  # here in one sentence, before anything is started
     if settings.api_token:

@@ -29,6 +29,14 @@ SECRETS = (
 GENERATED = frozenset({"REDIS_URL", "REELQUEUE_SECRETS", "REELQUEUE_INSTALLATION_SECRET"})
 """Secrets that `up` writes below the data folder where the user gave none."""
 
+_ANEW = {
+    "REDIS_URL": "; remove it: `reelqueue up` writes it anew",
+    "REELQUEUE_SECRETS": "; put its backup back, or remove it: `reelqueue up` makes new keys, and "
+    "what the old ones let in is polled for",
+    "REELQUEUE_INSTALLATION_SECRET": "; put its backup back",
+}
+"""What to do about one of them that cannot be used."""
+
 OF_CELERY = (
     *("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"),
     "CELERY_RESULT_BACKEND",
@@ -186,7 +194,11 @@ class SecretFiles(PydanticBaseSettingsSource):
         paths = {
             name: _secret_path(name, files, data_dir) for name in SECRETS if not given.get(name)
         }
-        return {name: _read(name, path) for name, path in paths.items() if path}
+        return {
+            name: _read(name, path, "" if files.get(f"{name}_FILE") else _ANEW[name])
+            for name, path in paths.items()
+            if path
+        }
 
 
 def data_dir_of(given: Mapping[str, Any]) -> Path:
@@ -201,15 +213,15 @@ def _secret_path(name: str, given: Mapping[str, Any], data_dir: Path) -> Path | 
     return generated if name in GENERATED and generated.exists() else None
 
 
-def _read(name: str, path: Path) -> str:
+def _read(name: str, path: Path, fix: str) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except OSError as exc:
-        raise ConfigurationError(f"{name}_FILE: cannot read {path}: {exc.strerror}") from exc
+        raise ConfigurationError(f"{name}_FILE: cannot read {path}: {exc.strerror}{fix}") from exc
     except ValueError:  # its text would quote a byte of the secret
-        raise ConfigurationError(f"{name}_FILE: {path} is not UTF-8 text") from None
+        raise ConfigurationError(f"{name}_FILE: {path} is not UTF-8 text{fix}") from None
     if not text:
-        raise ConfigurationError(f"{name}_FILE: {path} is empty")
+        raise ConfigurationError(f"{name}_FILE: {path} is empty{fix}")
     return text
 
 
