@@ -9,6 +9,7 @@ from tasks.clock import passing
 from tasks.job import Record, record
 from tasks.lua import Argument
 from tasks.packing import inflated, packed
+from tasks.verdict_poll import least_failed
 from tasks.wire.answer import Item, Kind, parse
 from tasks.wire.answer import items as read_items
 from tasks.wire.request import dumps
@@ -96,8 +97,8 @@ class Verdict:
         cost = "" if self.cost is None else str(self.cost)
         digests = sorted({item.digest for item in self.items})[:MOST_DIGESTS]
         codes = [item.code for item in self.items if item.kind is Kind.ERROR]
-        first = codes[0][:64] if codes else ""
-        told = (self.successes, len(codes), cost, int(self.final), first)
+        failed, first = least_failed(self.items), codes[0][:64] if codes else ""
+        told = (self.successes, failed, cost, int(self.final), first)
         return [pack(self.items), *told, *digests]
 
 

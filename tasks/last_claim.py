@@ -1,9 +1,9 @@
 """What a worker knows of its last claim when the store has come up anew: whether that was lost.
 
 It tells of all claims where no other worker was there since. The store itself cannot tell: what
-says in it that nobody worked may come from a backup, too. So the last fencing token is kept in the
-process and, for the next worker, in a file that lives no longer than the computer runs: in memory,
-and not in the data folder, for who restores that from a backup must not restore this, too.
+says in it that nobody worked may come from a backup, too. So the mark of the last claim is kept in
+the process and, for the next worker, in a file that lives no longer than the computer runs: in
+memory, and not in the data folder, for who restores that from a backup must not restore this, too.
 
 That nobody claimed between two workers is known of a store alone that lives and ends with them: the
 embedded one. With another, and once two workers were there at a time, the file tells nothing.
@@ -11,6 +11,7 @@ embedded one. With another, and once two workers were there at a time, the file 
 
 import fcntl
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
@@ -21,6 +22,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108  the folder in it is ours alone, or not 
 """Files in memory, gone when the computer stops; where there are none (macOS) nothing is kept."""
 LENGTH = 256
 """Bytes of the record, which one write replaces."""
+_MARK = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
+"""Mark of a claim: in which history of the store, and its number there (claim.lua)."""
 
 
 class LastClaim:
@@ -33,36 +36,35 @@ class LastClaim:
 
     def __init__(self, worker: str = "", record: "Record | None" = None) -> None:
         self.worker, self._record = worker, record
-        self.former, self.token = record.read() if record else ("", "")
+        self.former, self.mark = record.read() if record else ("", "")
         self._is_alone, self._lock = True, Lock()  # doors claim at once
 
-    def claimed(self, token: str) -> None:
+    def claimed(self, mark: str) -> None:
         """Hear of a claim, before any of it is sent."""
         with self._lock:
-            known = max(token, self.token, key=lambda one: int(one or "0"))
-            self._know(known if self._is_alone else "")
+            self._know(max(mark, self.mark, key=_in_order) if self._is_alone else "")
 
     def hear(self, workers: Iterable[str]) -> None:
         """Hear which workers live: what others claim from now on, this one does not know."""
         with self._lock:
             self._is_alone = set(workers) <= {self.worker, self.former}
-            if not self._is_alone and self.token:
+            if not self._is_alone and self.mark:
                 self._know("")
 
-    def _know(self, token: str) -> None:
-        self.token = token
+    def _know(self, mark: str) -> None:
+        self.mark = mark
         if self._record:
-            self._record.write(self.worker, token)
+            self._record.write(self.worker, mark)
 
     def close(self) -> None:
         """Leave the record to the next worker; one that tells nothing is removed."""
         if self._record:
-            self._record.close(kept=self.token != "")
+            self._record.close(kept=self.mark != "")
             self._record = None
 
 
 class Record:
-    """The file: a worker's name, its last token, and when their store was created.
+    """The file: a worker's name, the mark of its last claim, and when their store was created.
 
     Raises:
         BlockingIOError: another process has it.
@@ -74,15 +76,15 @@ class Record:
         self._descriptor = _locked(file)
 
     def read(self) -> tuple[str, str]:
-        """Return name and token; empty where nobody knows, or of a store that was here before."""
+        """Return name and mark; empty where nobody knows, or of a store that was here before."""
         text = os.pread(self._descriptor, LENGTH, 0).decode("ascii", "replace")
-        worker, token, created, *_ = (*text.split("\n"), "", "", "")
-        is_ours = token.isdecimal() and created == self._created
-        return (worker, token) if is_ours else ("", "")
+        worker, mark, created, *_ = (*text.split("\n"), "", "", "")
+        is_ours = _MARK.fullmatch(mark) and created == self._created
+        return (worker, mark) if is_ours else ("", "")
 
-    def write(self, worker: str, token: str) -> None:
+    def write(self, worker: str, mark: str) -> None:
         """Replace what it tells."""
-        text = f"{worker}\n{token}\n{self._created}\n"
+        text = f"{worker}\n{mark}\n{self._created}\n"
         with suppress(OSError):  # a full disk: the next worker is only more careful
             os.pwrite(self._descriptor, text.encode()[:LENGTH].ljust(LENGTH), 0)
 
@@ -119,6 +121,10 @@ def of_worker(
         return LastClaim(worker)
     except OSError:
         return LastClaim(worker)
+
+
+def _in_order(mark: str) -> tuple[int, ...]:
+    return tuple(map(int, mark.split("."))) if mark else ()
 
 
 def _locked(file: Path) -> int:

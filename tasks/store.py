@@ -133,19 +133,20 @@ class Store:
         """Take up to `most` jobs for the free slots; `bound` is the longest a slot is held."""
         taken_at, fixed = passing(), (ms(LEASE), ms(bound), place, kid, lifetime, ms(UNSETTLED))
         token, free, jobs, doubted = b"", 0, list[Claimed](), -1
-        last, *names = self.last_claim.token, self.last_claim.worker, self.last_claim.former
+        mark, *names = self.last_claim.mark, self.last_claim.worker, self.last_claim.former
         while len(jobs) < most:  # piece by piece, so that no script takes long
             asked = min(PIECE, most - len(jobs))
-            own = token or last  # of two pieces the second is to know of the first
-            doubt, told, left, *more = self.scripts.run("claim", asked, *fixed, token, own, *names)
+            told = self.scripts.run("claim", asked, *fixed, token, mark, *names)
+            doubt, told, left, given, *more = told
             if not told:  # nothing may be, or can be, claimed
                 break
             token, free, doubted = told, left, doubt if doubted < 0 else doubted
             jobs += map(claimed, more)
+            if given:  # before any of it is sent
+                mark = given.decode()
+                self.last_claim.claimed(mark)
             if len(more) < asked:
                 break
-        if token:
-            self.last_claim.claimed(token.decode())
         return Claim(token.decode(), tuple(jobs), int(free), taken_at, doubted)
 
     def has_lost(self, claim: Claim) -> bool:

@@ -1,6 +1,6 @@
 """What a poll's answer says of each task. Pure: from items to a decision, no I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import gcd
@@ -138,7 +138,7 @@ def of_poll(items: Sequence[Item], expected: int, seen: Seen, status: int = OK) 
         return Found(Outcome.RESULTS, successes, errors, final=True)
     digests = sorted(item.digest for item in errors)
     signature = content_digest(digests, len(successes)) if errors else ""
-    short = len(successes) + _least(errors) < expected
+    short = len(successes) + least_failed(errors) < expected
     final = not running and bool(errors) and _stands(signature, seen, errors, status, short=short)
     return _found(successes, errors, signature, running=running, final=final)
 
@@ -237,8 +237,9 @@ def is_verdict(item: Item) -> bool:
     return item.kind is Kind.ERROR and meaning(Road.POLL, item.code) in verdicts
 
 
-def _least(errors: Sequence[Item]) -> int:
-    """Return how many results the errors stand for at least: equal ones may be one told twice."""
+def least_failed(items: Iterable[Item]) -> int:
+    """Return how many results errors stand for at least: equal ones may be one told twice."""
+    errors = (item for item in items if item.kind is Kind.ERROR)
     return len({(error.digest, str(error.raw.get("resultIndex"))) for error in errors})
 
 

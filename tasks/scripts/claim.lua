@@ -2,10 +2,10 @@
 -- What the POST is made of and may change later (callback place, key, expiry) is frozen here.
 -- A job whose task the provider has told of while it waited is not sent: -> processing, and polled.
 -- ARGV: most jobs, lease ms, slot bound ms, callback place, key id, token lifetime s,
---       most age ms of the oldest unsettled end, fencing token ('': a new one), the last one that this
---       worker was given, or the one before it ('': nobody knows), names of both
+--       most age ms of the oldest unsettled end, fencing token ('': a new one), mark of the last claim
+--       of this worker, or of the one before it ('': nobody knows), names of both
 -- returns: until when the store may have had a history that it has lost, fencing token, free slots left,
---          then per job: id, attempt, place, kid, expiry, taskUUID, times refused or put back, batch,
+--          mark of this claim (its number, in which history), then per job: id, attempt, place, kid, expiry, taskUUID, times refused or put back, batch,
 --          resends, results asked for where fewer than the row's, else ''; where its taskUUID was or may
 --          have been sent before, in a history that the store has lost or without a clear answer, and so is
 --          looked for first: the ms for which silence about it would have told that it was not, else ''
@@ -34,14 +34,14 @@ end
 local most, lease, bound = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
 if redis.call('ZSCORE', KEY.paused(), '*') or redis.call('HGET', KEY.meta(), 'held') then
-  return {0, '', 0}
+  return {0, '', 0, ''}
 end
 local oldest = redis.call('XRANGE', KEY.ends(), '-', '+', 'COUNT', 1)[1]
 if oldest and t - tonumber(string.match(oldest[1], '^%d+')) > tonumber(ARGV[7]) then
-  return {0, '', 0} -- effects have fallen behind: do not make more
+  return {0, '', 0, ''} -- effects have fallen behind: do not make more
 end
 local free = tonumber(redis.call('HGET', KEY.meta(), 'window') or '0') - redis.call('ZCARD', KEY.slots())
-local token, claimed, taken, looked, current = ARGV[8], {}, 0, 0, nil
+local token, given, claimed, taken, looked, current = ARGV[8], '', {}, 0, 0, nil
 local slots, leases = {}, {}
 local doubted = doubted_until(t)
 
@@ -143,4 +143,8 @@ end
 if current then redis.call('HSET', KEY.meta(), 'vt', string.format('%.17g', current)) end
 if slots[1] then redis.call('ZADD', KEY.slots(), unpack(slots)) end
 if leases[1] then redis.call('ZADD', KEY.leases(), unpack(leases)) end
-return {doubted, token, free - taken, unpack(claimed)}
+if claimed[1] then
+  given = string.format('%.0f.%d', doubted, redis.call('HINCRBY', KEY.meta(), 'claims', 1))
+  redis.call('HSET', KEY.meta(), 'given', given)
+end
+return {doubted, token, free - taken, given, unpack(claimed)}

@@ -35,7 +35,7 @@ local function doubted_until(t)
   redis.call('HSET', KEY.meta(), 'run', server)
   if not known then return tonumber(since or '0') end
   -- What was begun in the lost history has higher numbers than the kept one knows of.
-  redis.call('HSET', KEY.meta(), 'kept', redis.call('HGET', KEY.meta(), 'fence') or '0')
+  redis.call('HSET', KEY.meta(), 'kept', redis.call('HGET', KEY.meta(), 'given') or '')
   redis.call('HINCRBY', KEY.meta(), 'polls', LEAP)
   redis.call('HINCRBY', KEY.meta(), 'fence', LEAP)
   if since and since ~= calm then redis.call('HSET', KEY.meta(), 'loss', since) end

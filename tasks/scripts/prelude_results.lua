@@ -151,17 +151,28 @@ local function whole(job, n, t)
 end
 
 -- The provider has told of some results of attempt n itself, and that so many of the others failed. What
--- callbacks alone brought beyond the rest is some of those, told a little differently: kept beside.
+-- callbacks alone brought beyond the rest is some of those, told a little differently: kept beside, and a
+-- cost that only they named is that of the result which they told.
 local function leave_out(job, n, failed)
   local loose, count = digests(job, 's', n)
   local room = wanted(job, n) - tonumber(job['ok' .. n] or '0') - failed
   if (job['ok' .. n] or '0') == '0' or count <= room then return end
   table.sort(loose)
+  local told = digests(job, 'd', n)
   for i = math.max(room, 0) + 1, count do
+    local amount = job['s' .. n .. ':' .. loose[i]]
+    for _, digest in ipairs(amount ~= '' and told or {}) do
+      local field = 'd' .. n .. ':' .. digest
+      if job[field] == '' then
+        set(job, field, amount)
+        break
+      end
+    end
     forget(job, 's' .. n .. ':' .. loose[i])
     set(job, 'v' .. n .. ':' .. loose[i], '')
   end
   flag(job, 'surplus')
+  weigh(job, n)
 end
 
 -- No more is waited for of attempt n: end the job with the results that are here, by whatever road.
@@ -174,12 +185,11 @@ local function concluded(job, n, t, may_run)
     return true
   end
   if ok + loose == 0 then return false end
-  if not may_run then
-    over(job, n, t, 'partial')
-    redis.call('UNLINK', KEY.failure(job.id)) -- an earlier one's; this one's stand beside the results
-  end
+  if not may_run then over(job, n, t, 'partial') end
   if n == tonumber(job.a) and MOVES.complete_partly[job.s] then
     set(job, 'w', n)
+    -- An earlier attempt's: this one's stand beside its results.
+    if not may_run then redis.call('UNLINK', KEY.failure(job.id)) end
     move(job, 'complete_partly', t, 'attempt ' .. n)
   elseif ENDED[job.s] then
     flag(job, 'late')
@@ -216,8 +226,7 @@ local function joined(job, n, t, answer)
     set(job, 'ok' .. n, answer.ok)
     for _, digest in ipairs(answer.digests) do
       set(job, 'd' .. n .. ':' .. digest, costs[digest] or job['s' .. n .. ':' .. digest] or '')
-      drop(job, 's', n, digest)
-      drop(job, 'x', n, digest)
+      for _, kind in ipairs({'s', 'x', 'v'}) do drop(job, kind, n, digest) end
     end
     if answer.cost ~= '' then set(job, 'c' .. n, answer.cost) end -- else not told: as before
   end

@@ -22,7 +22,7 @@ import redis
 from tasks.lua import Scripts
 from tasks.provider import Provider
 
-FROM = {"claim": 3, "claim_due": 2}
+FROM = {"claim": 4, "claim_due": 2}
 """Scripts that are asked often for nothing: only an answer with more items than this counts."""
 
 CELERY = {

@@ -127,7 +127,7 @@ def test_what_was_claimed_before_the_store_came_up_anew_is_not_sent_any_more(
     assert (applied, simulator.totals()["posts"]) == ([], 0)
     assert [one.state for one in rig.records()] == [State.QUEUED]
     store.last_claim = LastClaim("worker")
-    store.last_claim.claimed(claim.token)
+    store.last_claim.claimed("0.1")
     rig.run()
     assert agree(rig, simulator)[job]["purchases"] == 1
 
@@ -141,7 +141,7 @@ def test_claims_that_the_store_has_beyond_the_last_one_that_is_known_are_no_calm
     rig.queue(told("latency=0 a"), told("latency=0 b"), told("latency=0 c"))
     own = LastClaim("worker")
     rig.run(until=lambda: simulator.totals()["purchases"] == 1)
-    own.claimed("1")
+    own.claimed("0.1")
     rig.run(until=lambda: simulator.totals()["purchases"] == 2)  # another's, that has gone since
     taken_over(rig, copied(rig))
     store.last_claim = own
@@ -149,3 +149,21 @@ def test_claims_that_the_store_has_beyond_the_last_one_that_is_known_are_no_calm
         age(store, rig.jobs, history.WAIT)
         rig.turn()
     assert simulator.totals()["purchases"] == 2, "sent, though the other's next may run unseen"
+
+
+def test_a_start_at_which_nothing_was_claimed_is_no_loss(
+    store: Store, simulator: Simulator
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_RESOLVE_AFTER=3600)
+    resize(store, 1)
+    rig.queue(told("latency=0 a"), told("latency=0 b"))
+    store.last_claim = LastClaim("worker")
+    rig.run(until=lambda: simulator.totals()["purchases"] == 1)
+    resize(store, 0)
+    for _ in range(2):
+        taken_over(rig, copied(rig))
+        rig.turn()
+    resize(store, 1)
+    rig.run()
+    assert simulator.totals()["purchases"] == 2
+    agree(rig, simulator)

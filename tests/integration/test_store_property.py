@@ -69,7 +69,7 @@ class Books(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         # A lease of no time: the next sweep finds it run out.
-        _, token, _, *sent = self.store.scripts.run(
+        _, token, _, _, *sent = self.store.scripts.run(
             "claim", 5, 0, 3_600_000, "", "", 60, 60_000, "", "", "", ""
         )
         self.tokens += [token.decode()] if token else []
