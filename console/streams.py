@@ -66,17 +66,36 @@ class Remarks:
 
 @contextmanager
 def writable() -> Iterator[None]:
-    """End with a sentence where what click itself writes, as help, cannot be written.
+    """End with a sentence where what was written of data or help cannot be.
 
     Raises:
         click.ClickException: it cannot.
     """
     try:
-        yield
+        try:
+            yield
+        except SystemExit:  # which has said why
+            _end(sys.stdout)
+            raise
+        finally:
+            sys.stdout.flush()  # else Python does it at the end, and only its exit code tells
     except BrokenPipeError:  # `reelqueue --help | head`: click ends quietly
         raise
     except OSError as exc:
+        _end(sys.stdout)
         raise click.ClickException(f"standard output: {exc.strerror or exc}") from exc
+    finally:
+        _end(sys.stderr)
+
+
+def _end(stream: TextIO) -> None:
+    """Write what a stream holds; where that cannot be, let it go nowhere."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def make_ready() -> None:

@@ -116,7 +116,7 @@ class Inquiry:
         self.context.log.warning("poll.refused", status=answer.status, **told)
         codes = [item.code for item in answer.items if item.kind is Kind.ERROR]
         about_us = any(category(code) in {Category.AUTH, Category.QUOTA} for code in codes)
-        if answer.status in history.REFUSED or about_us:
+        if answer.status in strangers.REFUSED or about_us:
             return self._refused(due, codes[0] if codes else f"http{answer.status}")
         if answer.status not in VERDICTLESS_STATUSES:
             if len(due) > 1:

@@ -27,9 +27,6 @@ itself (news, silence, the deadline); waiting to be sent might never end."""
 PROVEN = 3
 """Tasks of one answer whose silence is proven: some provider may answer for the first ones only."""
 
-REFUSED = frozenset({401, 402, 403})
-"""HTTP statuses of a refused key, or of no credit: nobody is told anything."""
-
 
 def unsent(context: Context, claim: Claim, jobs: Sequence[Claimed]) -> list[Claimed]:
     """Return those of the jobs that may be sent; the others are polled, or wait."""
@@ -59,7 +56,7 @@ class _Search:
         alone = len(jobs) == 1
         if not alone and answer.status in VERDICTLESS_STATUSES and self._is_spoilt(jobs):
             return self._ask_halves(jobs, answer.status)
-        if answer.status in REFUSED:
+        if answer.status in strangers.REFUSED:
             reason = f"http{answer.status}: polling is refused"
             is_its_own = alone and strangers.are_answered(self._context)
             if not is_its_own and self._context.witness.take_pause(self._context.probe_after):

@@ -170,21 +170,23 @@ def latest(store: Store, most: int, after: str | None = None) -> list[Batch]:
 
 
 class Pruned(Error):
-    """A batch is removed while it is read: what is read of it would pass for the whole."""
+    """A batch is being removed: what is read of it would pass for the whole."""
 
     def __init__(self) -> None:
-        super().__init__("the batch was pruned while it was read: the rest of it is missing")
+        super().__init__("the batch is being pruned: rows are missing; prune it again for the rest")
 
 
 def rows(store: Store, batch_id: str, page: int = 500) -> Iterator[list[str]]:
     """Yield the job ids of a batch in the order in which they were recorded, by pages.
 
     Raises:
-        Pruned: it has become shorter since; also after the last page.
+        Pruned: some are missing, or become so meanwhile; also after the last page.
     """
-    start, total, key = 0, 0, store.keys("rows", batch_id)
+    start, key = 0, store.keys("rows", batch_id)
+    with store_errors():
+        total = int(store.client.hget(store.keys("batch", batch_id), "total") or 0)
     while True:
-        pipe = store.client.pipeline()
+        pipe = store.client.pipeline(transaction=False)
         pipe.lrange(key, start, start + page - 1)
         pipe.llen(key)
         with store_errors():

@@ -17,6 +17,7 @@ from tasks import (
     payload,
     reading_results,
     refusals,
+    strangers,
     timing,
     token,
 )
@@ -133,7 +134,7 @@ def poll(context: Context) -> int:
             context,
             news=partial(_apply_poll, context, sent),
             no_news=partial(_apply_no_news, context, sent),
-            is_over=partial(timing.past_deadline, context.settings, context.outages, sent),
+            is_over=partial(timing.past_deadline, context.settings, None, sent),
         )
         ask_in_turn(inquiry, sent, due)
     return len(due)
@@ -170,8 +171,12 @@ def _without_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
     One alone may be what the first of all answers after an outage says. Before its time is over a
     task without news is simply due again after its hold.
     """
-    settings, job = context.settings, task.job
-    if not timing.past_deadline(settings, context.outages, sent, task):
+    settings, outages, job = context.settings, context.outages, task.job
+    if not timing.past_deadline(settings, None, sent, task):
+        return
+    if not timing.past_deadline(settings, outages, sent, task):
+        strangers.are_answered(context)  # then time counts again: outages hears of it
+    if not timing.past_deadline(settings, outages, sent, task):
         return
     if job.signature == NO_NEWS and job.sightings + 1 >= DOUBTED_SIGHTINGS:
         _expire(context, moves, task)

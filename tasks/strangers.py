@@ -10,10 +10,14 @@ import uuid
 from tasks.context import Context
 from tasks.errors import VERDICTLESS_STATUSES, Category, ProviderAway, category
 from tasks.response import Answer
+from tasks.verdict_poll import OK, is_whole
 from tasks.wire.answer import Kind
 
 OF_THE_POLL = frozenset({Category.AUTH, Category.QUOTA, Category.RATE_LIMIT, Category.SERVER})
 """Categories that say nothing of a task, whoever hears them."""
+
+REFUSED = frozenset({401, 402, 403})
+"""HTTP statuses of a refused key, or of no credit: nobody is told anything."""
 
 NOT_THERE = frozenset({404, 410})
 """HTTP statuses that may be said of a task; of a whole POST they say that its URL is wrong."""
@@ -47,10 +51,22 @@ def are_answered(context: Context) -> bool:
 
 
 def _asked(context: Context) -> Answer | None:
+    stranger = str(uuid.uuid4())
     try:
-        return context.poll([str(uuid.uuid4())])
+        told = context.poll([stranger])
     except ProviderAway:
         return None
+    if _is_providers(told, stranger):
+        context.outages.heard(context.store, context.settings, context.store.now())
+    return told
+
+
+def _is_providers(told: Answer, stranger: str) -> bool:
+    """Whether the provider itself has answered: a page of somebody between is often a 200, too."""
+    if told.status in VERDICTLESS_STATUSES or told.status in REFUSED:
+        return False
+    is_read = not told.problem and (bool(_codes(told)) or is_whole(told.status, told.items))
+    return told.status != OK or is_read or stranger.encode() in told.unread
 
 
 def _codes(answer: Answer) -> tuple[str, ...]:

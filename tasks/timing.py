@@ -6,7 +6,7 @@ from time import time
 from tasks.backoff import next_poll
 from tasks.claims import Claimed, Due
 from tasks.job import AT_PROVIDER, ENDED, Record, State
-from tasks.outages import Outages
+from tasks.outages import Outages, gap, slowest_pace
 from tasks.settings import Settings
 from tasks.verdict_poll import Seen
 
@@ -178,10 +178,10 @@ def is_awaited(task: Due) -> bool:
     return task.job.state in AT_PROVIDER and task.attempt == task.job.attempt
 
 
-def past_deadline(settings: Settings, outages: Outages, sent: int, task: Due) -> bool:
+def past_deadline(settings: Settings, outages: Outages | None, sent: int, task: Due) -> bool:
     """Whether this poll was sent after the deadline of a job that hangs on it.
 
-    Only an answered poll gets here, and time in which none was answered does not count: store,
+    Time in which no poll was answered does not count (unless no `outages` are given): store,
     provider or computer were away. It counts anew from the first answered poll after a POST
     was lost: what an outage met may never have been sent, so it is looked for, and sent again.
     """
@@ -189,8 +189,9 @@ def past_deadline(settings: Settings, outages: Outages, sent: int, task: Due) ->
     if submitted is None or not is_awaited(task):
         return False
     since = max(submitted, task.job.lost_since or 0)
-    counted = sent - since - outages.between(since, sent)
-    return counted >= settings.deadline * 1000
+    usual = RARELY if "parked" in task.job.flags else slowest_pace(settings)
+    silent = outages.between(since, sent, gap(usual)) if outages else 0
+    return sent - since - silent >= settings.deadline * 1000
 
 
 def is_first_silence(task: Due) -> bool:

@@ -107,9 +107,10 @@ def planted(
         forged = f"http://127.0.0.1:{place.ports[0]}/webhooks/runware?k=k1&j=a&e=1&t=canary-forged"
         assert requests.post(forged, json={}, timeout=5).status_code == 401
         api = f"http://127.0.0.1:{place.env['REELQUEUE_API_PORT']}/v1/batches"
-        for token, status in ((API_TOKEN, 200), ("canary-another", 401)):
+        paths = ("", "/planted/results", "?token=canary-query")
+        for token, statuses in ((API_TOKEN, (200, 200, 400)), ("canary-another", (401, 401, 401))):
             bearer = {"Authorization": f"Bearer {token}"}
-            for path in ("", "/planted/results", "?token=canary-query"):
+            for path, status in zip(paths, statuses, strict=True):
                 assert requests.get(api + path, headers=bearer, timeout=5).status_code == status
         seller.change(reject_key=True)
         place.run("submit", place.manifest("refused", {"prompt": "x"}))

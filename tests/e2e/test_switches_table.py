@@ -169,6 +169,7 @@ NOT_OURS = {
     "balance_form": "the account is not asked",
     "dry_run": "no job is a dry run",
     "media_delay media_max media_retention media_fail": "jobs upload nothing",
+    "journal": "test_simulated_life.py: it cannot be changed while the simulator runs",
     "details_limit details_errors": "the details of tasks are not asked for",
 }
 """Switches and values that have no meaning for our jobs, with the reason."""

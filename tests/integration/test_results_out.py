@@ -197,5 +197,5 @@ def test_a_batch_that_is_pruned_while_its_table_is_read_gives_no_table_that_look
     assert [next(found)["custom_id"] for _ in range(read)] == [str(n) for n in range(read)]
     assert (known := reading.batch(store, batch))
     assert sum(pruning.pages(store, known)) == 300
-    with pytest.raises(reading.Pruned, match="was pruned while it was read"):
+    with pytest.raises(reading.Pruned, match="is being pruned"):
         list(found)

@@ -9,9 +9,9 @@ from simulator_driver import Simulator, wait_until
 from store_driver import free_port
 from wire_driver import Wire, answer_with, whole
 
-from tasks import steps
+from tasks import steps, timing
 from tasks.job import ENDED, State
-from tasks.outages import Outages
+from tasks.outages import Outages, gap
 from tasks.provider import Patience, Provider
 from tasks.settings import load
 from tasks.store import Store
@@ -108,7 +108,7 @@ def test_time_in_which_nobody_heard_of_the_provider_counts_against_no_deadline(
     rig.queue(row(f"Look. [[sim: {came_to}]]"))
     steps.submit(rig.context)
     age(store, rig.jobs, 300)
-    assert store.heard(store.now() - 299_000, 30) == []
+    store.client.hset(store.keys("meta"), "heard", store.now() - 299_000)
     for _ in range(2):
         rig.turn()
         assert rig.only().state is State.PROCESSING
@@ -121,19 +121,48 @@ def test_time_in_which_nobody_heard_of_the_provider_counts_against_no_deadline(
 def test_gaps_between_answered_polls_are_known_to_all_workers_and_few_are_kept(
     store: Store,
 ) -> None:
-    settings, first, second = load({"REELQUEUE_DEADLINE": 60}), Outages(), Outages()
+    settings, first, second, least = load({"REELQUEUE_DEADLINE": 60}), Outages(), Outages(), 50_000
+    assert first.between(100_500, 100_900, least) == 400, "nothing was heard of yet"
     first.heard(store, settings, 1_000_000)
     first.heard(store, settings, 1_100_000)
-    assert first.between(0, 2_000_000) == 100_000
-    assert first.between(1_050_000, 1_080_000) == 30_000
-    assert first.between(1_100_000, 2_000_000) == 0
+    assert first.between(1_000_000, 1_110_000, least) == 100_000
+    assert first.between(1_050_000, 1_080_000, least) == 30_000
+    assert first.between(1_000_000, 1_110_000, 200_000) == 0, "polls are as rare as that"
+    assert first.between(1_100_000, 1_200_000, least) == 100_000, "it lasts"
     second.heard(store, settings, 1_101_000)
-    assert second.between(0, 2_000_000) == 100_000
-    second.heard(store, settings, 1_102_000)  # older than what is noted: asked for nothing
+    assert second.between(1_000_000, 1_110_000, least) == 100_000
     for moment in range(2_000_000, 3_200_000, 100_000):
         second.heard(store, settings, moment)
-    assert second.between(0, 1_999_999) == 0, "the oldest are forgotten"
-    assert second.between(2_400_000, 3_200_000) == 700_000
+    assert second.between(1_000_000, 1_999_999, least) == 0, "the oldest are forgotten"
+    assert second.between(2_400_000, 3_100_000, least) == 700_000
+
+
+@pytest.mark.parametrize("outage", ["html", "500"])
+def test_answers_without_news_after_an_outage_are_no_end_of_it(
+    store: Store, simulator: Simulator, outage: str
+) -> None:
+    rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=60)
+    rig.queue(row("Look. [[sim: latency=0]]"))
+    steps.submit(rig.context)
+    rig.adopt(outages=Outages())
+    age(store, rig.jobs, 300)
+    store.client.hset(store.keys("meta"), "heard", store.now() - 299_000)
+    simulator.change(outage=outage)
+    for _ in range(5):
+        rig.turn()
+        age(store, rig.jobs, 20)
+        assert rig.only().state is State.PROCESSING
+    simulator.change(outage=None)
+    rig.run()
+    assert rig.only().state is State.COMPLETED
+    agree(rig, simulator)
+
+
+def test_a_parked_task_that_is_polled_rarely_ends_at_its_deadline(store: Store) -> None:
+    outages, least = Outages(), gap(timing.RARELY)
+    for moment in range(1_000_000, 9_000_000, 600_000):
+        outages.heard(store, load(), moment)
+    assert outages.between(1_000_000, 8_800_000, least) == 0
 
 
 def test_a_provider_that_hangs_is_given_up_in_time(store: Store, simulator: Simulator) -> None:

@@ -267,6 +267,8 @@ class Rig:
 
     def __init__(self, store: Store, url: str, *, callbacks: str = "", **given: object) -> None:
         self.store, self.jobs = store, list[str]()
+        # The provider was heard of just now: only time since counts as one without it (outages.py).
+        store.client.hset(store.keys("meta"), "heard", store.now())
         settings = load(
             {
                 "RUNWARE_API_KEY": "rw-test-key",

@@ -106,7 +106,7 @@ def test_a_long_text_full_of_brackets_is_read_in_no_time() -> None:
     body = json.dumps({"data": [success(text="[x] {y} " * 50_000)] * 20}).encode()
     started = time.process_time()
     assert len(items(parse(body))) == 20
-    assert time.process_time() - started < 0.2  # 8 MB; character by character it took longer
+    assert time.process_time() - started < 1.0  # 8 MB; character by character it took longer
 
 
 @pytest.mark.parametrize(
