@@ -7,6 +7,7 @@ from http import HTTPStatus
 from flask import Flask, Response, g, request
 
 from tasks.errors import StoreAway
+from tasks.reading import Pruned
 from webhooks import api_routes, health, metrics
 from webhooks.api_errors import Refused, answer
 from webhooks.api_worker import admitted
@@ -28,6 +29,7 @@ def create_api(desk: Api) -> Flask:
     app.before_request(_admitted(desk))
     app.register_error_handler(Refused, answer)
     app.register_error_handler(StoreAway, _away)
+    app.register_error_handler(Pruned, _pruned)
     app.after_request(_logged(desk))
     return app
 
@@ -51,6 +53,10 @@ def _admitted(desk: Api) -> Callable[[], Response | None]:
 
 def _away(error: StoreAway) -> Response:
     return answer(Refused(503, "store_away", f"{error}; the same request may be sent again"))
+
+
+def _pruned(error: Pruned) -> Response:
+    return answer(Refused(409, "conflict", str(error)))
 
 
 def _told(status: int, name: str, allowed: Allowed) -> Response:

@@ -159,6 +159,13 @@ def test_results_of_a_batch_that_is_pruned_meanwhile_break_off_so_that_the_clien
         assert sum(pruning.pages(api.store, found)) == 300
         with pytest.raises(ChunkedEncodingError):
             list(lines)
+    half = api.submit("half-gone", manifest([row(f"r{n}") for n in range(150)])).json()["id"]
+    api.ask("/v1/batches/half-gone/cancel", "POST")
+    wait_until(lambda: (gone := verbs.cancel_pass(api.store)) is None or gone.over)
+    api.store.client.delete(api.store.keys("ends"))
+    assert (found := reading.batch(api.store, half))
+    assert pruning.page(api.store, found) == 100
+    assert told(api.ask(f"/v1/batches/{half}/results")) == (409, "conflict")
     wait_until(lambda: "results.broke_off" in api.log.read_text())
     assert "Traceback" not in api.log.read_text()
 
