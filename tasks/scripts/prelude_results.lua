@@ -154,6 +154,7 @@ end
 -- callbacks alone brought beyond the rest is some of those, told a little differently: kept beside, and a
 -- cost that only they named is that of the result which they told.
 local function leave_out(job, n, failed)
+  if job['o' .. n] == 'completed' then return end
   local loose, count = digests(job, 's', n)
   local room = wanted(job, n) - tonumber(job['ok' .. n] or '0') - failed
   if (job['ok' .. n] or '0') == '0' or count <= room then return end

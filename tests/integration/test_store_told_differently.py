@@ -65,3 +65,17 @@ def test_at_the_deadline_it_does_not_stand_for_one_that_still_runs(store: Store)
     assert record(store, job).state is State.COMPLETED
     assert table(store, job) == ["a\r\nb", "second"]
     audit(store, [job])
+
+
+def test_what_has_completed_a_job_stays_though_the_provider_says_that_it_failed(
+    store: Store,
+) -> None:
+    job = running(store, 2)
+    polled(store, job, success(job, "a"), final=False)
+    with store.moves() as moves:
+        moves.expire(asked(store, job), 60, "too late")
+    store.deliver(job, [success(job, "b")])
+    assert record(store, job).state is State.COMPLETED
+    polled(store, job, success(job, "a"), error(job), final=True)
+    assert table(store, job) == ["a", "b"]
+    audit(store, [job])
