@@ -291,7 +291,7 @@ class Books(RuleBasedStateMachine):
             return
         (items,) = reading_results.answers(self.store, [self.now])
         good = [item for item in items if item.kind is Kind.SUCCESS]
-        # An earlier attempt may have got what it lacked after all, beside the one that was for that.
+        # An earlier attempt may have got what it lacked after all, beside the one for that.
         assert len(good) == min(self.kept(), self.expected)
         if self.now.state is State.COMPLETED:
             assert len(good) >= self.expected, "completed, and not whole"
