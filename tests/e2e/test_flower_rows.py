@@ -86,6 +86,8 @@ class Ground:
         """Let the deadline of a batch's jobs have passed, however little time has."""
         for job in self.records(name):
             self.store.client.hincrby(self.store.keys("job", job.id), "u1", -1000 * DEADLINE)
+        # Before the first answered poll nobody had heard of the provider (tasks/outages.py).
+        self.store.client.hdel(self.store.keys("meta"), "gaps")
 
     def shown(self, *, search: str = f"name:{JOB}") -> dict[str, dict[str, Any]]:
         """Return Flower's rows by id; none while it is away."""
