@@ -65,7 +65,7 @@ def stopped(batch: Batch) -> str:
     )
 
 
-def is_close(batch: Batch, more: int) -> str:
+def may_stop(batch: Batch, more: int) -> str:
     """Return what a batch's limit may stop of what costs up to `more`; empty where it does not."""
     spent = batch.cost + batch.reserved + batch.untold
     if batch.limit is None or spent + more <= batch.limit:

@@ -106,8 +106,8 @@ def _announce(plan: Plan, batch: Batch | None) -> None:
     for cause, count in plan.causes.most_common():
         _say(f"{count:>8,}  {plain(cause)}")
     _say(f"Each may be billed again: output for at most {usd(plan.most)} USD, and input.")
-    if batch and (close := budget.is_close(batch, plan.most)):
-        _say(close)
+    if batch and (reason := budget.may_stop(batch, plan.most)):
+        _say(reason)
     if plan.at_provider:
         _say(
             f"The provider may still finish an earlier task of {plan.at_provider:,} of them, and "

@@ -174,10 +174,9 @@ def _without_news(context: Context, moves: Moves, sent: int, task: Due) -> None:
     settings, outages, job = context.settings, context.outages, task.job
     if not timing.past_deadline(settings, None, sent, task):
         return
-    if not timing.past_deadline(settings, outages, sent, task):
-        strangers.are_answered(context)  # then time counts again: outages hears of it
-    if not timing.past_deadline(settings, outages, sent, task):
-        return
+    is_over = partial(timing.past_deadline, settings, outages, sent, task)
+    if not is_over() and not (strangers.are_answered(context) and is_over()):
+        return  # nobody was heard of; where a stranger is answered, time counts again
     if job.signature == NO_NEWS and job.sightings + 1 >= DOUBTED_SIGHTINGS:
         _expire(context, moves, task)
     else:

@@ -136,8 +136,8 @@ class Store:
         mark, *names = self.last_claim.mark, self.last_claim.worker, self.last_claim.former
         while len(jobs) < most:  # piece by piece, so that no script takes long
             asked = min(PIECE, most - len(jobs))
-            told = self.scripts.run("claim", asked, *fixed, token, mark, *names)
-            doubt, told, left, given, *more = told
+            answer = self.scripts.run("claim", asked, *fixed, token, mark, *names)
+            doubt, told, left, given, *more = answer
             if not told:  # nothing may be, or can be, claimed
                 break
             token, free, doubted = told, left, doubt if doubted < 0 else doubted

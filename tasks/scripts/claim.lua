@@ -5,10 +5,11 @@
 --       most age ms of the oldest unsettled end, fencing token ('': a new one), mark of the last claim
 --       of this worker, or of the one before it ('': nobody knows), names of both
 -- returns: until when the store may have had a history that it has lost, fencing token, free slots left,
---          mark of this claim (its number, in which history), then per job: id, attempt, place, kid, expiry, taskUUID, times refused or put back, batch,
---          resends, results asked for where fewer than the row's, else ''; where its taskUUID was or may
---          have been sent before, in a history that the store has lost or without a clear answer, and so is
---          looked for first: the ms for which silence about it would have told that it was not, else ''
+--          mark of this claim (in which history, and its number there), then per job: id, attempt, place,
+--          kid, expiry, taskUUID, times refused or put back, batch, resends, results asked for where fewer
+--          than the row's, else ''; where its taskUUID was or may have been sent before, in a history that
+--          the store has lost or without a clear answer, and so is looked for first: the ms for which
+--          silence about it would have told that it was not, else ''
 
 -- A batch with a limit: may the job be sent? Cost, reservations, those kept of results whose cost was
 -- not told, and the most that it can cost itself must stay within. HINCRBY adds, and only the sign is
@@ -45,8 +46,8 @@ local token, given, claimed, taken, looked, current = ARGV[8], '', {}, 0, 0, nil
 local slots, leases = {}, {}
 local doubted = doubted_until(t)
 
--- Is it known that no claim was lost with the history? This worker's last one is the last one that it kept,
--- and no other worker was there since.
+-- Is it known that no claim was lost with the history? This worker's last one is the last one
+-- that is there, and no other worker was there since.
 local function is_calm(calm, kept)
   if tonumber(calm or '0') == doubted then return true end
   if ARGV[9] == '' or ARGV[9] ~= kept then return false end
