@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from tasks.errors import ConfigurationError
 from tasks.ids import TASK_UUID, is_task_uuid
@@ -57,7 +56,7 @@ class Keyring:
     def query(self, kid: str, job: str, expiry: int) -> str:
         """Return the URL query of a job's callback; an unknown (dropped) kid falls back."""
         kid = kid if kid in self.keys else self.signing
-        return urlencode({"k": kid, "j": job, "e": expiry, "t": self._mac(kid, job, str(expiry))})
+        return f"k={kid}&j={job}&e={expiry}&t={self._mac(kid, job, str(expiry))}"
 
     @staticmethod
     def read(query: str) -> Token | None:

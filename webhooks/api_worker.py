@@ -39,10 +39,10 @@ class Worker(gunicorn_worker.Worker):
         """What a client whose connection is closed may still send."""
         return LINGER if _request.admitted else BRISKLY
 
-    def handle(self, conn: Any) -> Any:  # noqa: ANN401  gunicorn's own types
-        """Serve one request of a connection, in a thread."""
+    def serve(self, conn: Any) -> Any:  # noqa: ANN401  gunicorn's own types
+        """Serve one request of a connection."""
         _request.admitted = False
-        return super().handle(conn)
+        return super().serve(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:  # noqa: ANN401  gunicorn's own types
         """Serve a request whose head has come.

@@ -1,7 +1,7 @@
 """gunicorn's settings for both processes; gunicorn_app.py sets what differs."""
 
 workers = 2
-threads = 8
+threads = 16
 keepalive = 30
 timeout = 30
 graceful_timeout = 4  # a stop takes less than 5 s whatever clients do

@@ -9,6 +9,7 @@ import json
 import re
 import warnings
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ MODEL: Final = "google:gemini@3.1-pro"
 DEFAULT_MAX_TOKENS = 4096  # contract §2
 KNOWN_THINKING_LEVELS = frozenset({"low", "medium", "high"})  # inferred: contract §2
 
-_URL = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
+_URL = re.compile(r"https?://([^\s/?#]+)[^\s]*", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,", re.IGNORECASE)
 
 
@@ -61,7 +62,7 @@ def _media(value: str) -> str:
         return value
     if value[:5].lower() == "data:":
         raise ValueError("a data URI is taken for images only; send the bare base64 or a URL")
-    if _is_spelled_as_url(value):
+    if _host(value):
         raise ValueError(
             "is no URL that can be read: take stray brackets and symbols out of its host"
         )
@@ -78,17 +79,21 @@ def _image(value: str) -> str:
 
 
 def _is_url(value: str) -> bool:
-    return _is_spelled_as_url(value) and _has_readable_host(value)
+    host = _host(value)
+    return bool(host) and _is_readable(host)
 
 
-def _is_spelled_as_url(value: str) -> bool:
+def _host(value: str) -> str:
+    """Return what stands where a URL has its host; empty where a value is not spelled as one."""
+    url = _URL.fullmatch(value)
     # No control characters, no lone surrogates: no URL has them, and logs would.
-    return _URL.fullmatch(value) is not None and value.isprintable()
+    return url[1] if url and value.isprintable() else ""
 
 
-def _has_readable_host(value: str) -> bool:
+@lru_cache(8)  # ten thousand videos lie on a few hosts; no more, for a hostile one has megabytes
+def _is_readable(host: str) -> bool:
     try:
-        urlsplit(value)
+        urlsplit(f"//{host}")
     except ValueError:  # brackets around no IPv6 address, a sign that stands for `/`, `?`, `#`, `@`
         return False
     return True
