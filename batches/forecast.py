@@ -55,9 +55,10 @@ def projected(batch: Batch) -> int | None:
     Open jobs are taken to cost as much as those that have ended; cancelled ones as nothing.
     """
     ended = batch.total - batch.open - batch.states[State.CANCELLED]
+    spent = batch.cost - batch.begun
     if ended <= 0 or batch.cost == 0:
         return None
-    return batch.cost + batch.cost * batch.open // ended
+    return max(batch.cost, spent + spent * batch.open // ended)
 
 
 def about(seconds: float) -> str:

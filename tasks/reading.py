@@ -48,6 +48,7 @@ class Batch:
     next_cost: int | None  # the most that the job costs which the limit stopped
     states: Mapping[str, int]
     untold: int = 0  # set aside, under a limit, for results whose cost was not told
+    begun: int = 0  # of the cost, what open jobs of several results have cost so far
 
     @property
     def is_spent(self) -> bool:
@@ -221,4 +222,5 @@ def _batch(batch_id: str, fields: Mapping[str, str]) -> Batch:
         next_cost=int(fields["broke"]) if fields.get("broke") else None,
         states={state: int(fields.get(f"n:{state}") or 0) for state in State},
         untold=int(fields.get("untold") or 0),
+        begun=int(fields.get("begun") or 0),
     )

@@ -48,6 +48,14 @@ local function is_bought_untold(job, to)
   return not is_priced(job, job.a)
 end
 
+-- The batch's sum of what its open jobs have cost so far: those of several results, for that of one mostly
+-- has its cost with its end.
+local function begin_or_end_cost(job, from, to)
+  if job.n == '1' or (job.m or '0') == '0' then return end
+  if ENDED[to] and not ENDED[from] then charge_to(job.b, 'begun', '-' .. job.m) end
+  if ENDED[from] and not ENDED[to] then charge_to(job.b, 'begun', job.m) end
+end
+
 -- One move along the table; false, and nothing done, where the table has no such edge.
 local function move(job, event, t, detail)
   local from, to = job.s, MOVES[event][job.s]
@@ -67,6 +75,7 @@ local function move(job, event, t, detail)
         end
       end
     end
+    begin_or_end_cost(job, from, to)
     set(job, 's', to)
     if job.fc then absolve(job) end
     if LACKING[to] then blame(job) end

@@ -74,8 +74,10 @@ local function charge(job, n, amounts)
     redis.call('HINCRBY', key, 'm', sum)
     job.m = redis.call('HGET', key, 'm')
   end
-  if old ~= '0' then charge_to(job.b, 'cost', '-' .. old) end
-  if sum ~= '0' then charge_to(job.b, 'cost', sum) end
+  for _, field in ipairs(job.n ~= '1' and not ENDED[job.s] and {'cost', 'begun'} or {'cost'}) do
+    if old ~= '0' then charge_to(job.b, field, '-' .. old) end
+    if sum ~= '0' then charge_to(job.b, field, sum) end
+  end
   if ENDED[job.s] then recosted(job) end
 end
 

@@ -191,6 +191,8 @@ def _audit_totals(store: Store, batch: str, records: Sequence[Record]) -> None:
     assert told.total == len(records)
     assert told.open == sum(one.state not in ENDED for one in records)
     assert told.cost == sum(one.cost for one in records)
+    several = [one for one in records if one.expected > 1 and one.state not in ENDED]
+    assert told.begun == sum(one.cost for one in several)
     assert told.parked == sum(
         one.state is State.RESOLVING and "parked" in one.flags for one in records
     )

@@ -86,6 +86,12 @@ def test_the_whole_cost_is_foretold_from_the_jobs_that_have_ended() -> None:
     assert projected(batch()) is None
 
 
+def test_what_open_jobs_have_cost_is_part_of_what_they_will_cost() -> None:
+    one = replace(batch(completed=1, processing=3), cost=10_000, begun=6_000)
+    assert projected(one) == 16_000
+    assert projected(replace(one, cost=40_000, begun=36_000)) == 40_000  # it is spent already
+
+
 @pytest.mark.parametrize(
     ("seconds", "guessed", "passed"),
     [
