@@ -81,7 +81,7 @@ def test_work_of_a_lost_history_meets_its_task_again(
     rig: Rig, simulator: Simulator, remember: str
 ) -> None:
     simulator.change(remember=remember)
-    (job,) = rig.queue(told("latency=0.5"))
+    (job,) = rig.queue(told("latency=3"))
     client, mine = rig.store.client, f"{rig.store.keys.namespace}:*"
     second_before = {key: client.dump(key) for key in client.scan_iter(mine)}
     rig.turn()
