@@ -34,10 +34,11 @@ install: $(VENV)/run.stamp ## Create .venv with the locked packages; the command
 demo: install ## Show a finished batch: four analyses through every process, provider simulated
 	@$(BIN)/reelqueue demo $(ARGS)
 
-# Tests wait for processes a third of their time, so three files at a time keep two cores busy. In their
-# order: the long ones, whole processes from end to end, come first, so that none is left alone at the end.
+# Tests wait for processes a third of their time and more, so four files at a time keep two cores busy. In
+# their order: the long ones, whole processes from end to end, come first, so that none is left alone at the
+# end.
 test: $(VENV)/dev.stamp ## Run every test on real Redis, real HTTP and real processes
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 explore: $(VENV)/dev.stamp ## Property tests on thousands of new examples (the gate repeats its own)
 	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest tests/unit tests/integration/test_store_property.py tests/integration/test_door_fuzz.py $(ARGS)

@@ -388,7 +388,7 @@ def test_the_doctor_fails_where_a_process_would_refuse_a_setting(
     opened: Store, own: StoreServer, tmp_path: Path
 ) -> None:
     env = environment(own.url, opened.keys.namespace, tmp_path) | {"REELQUEUE_API_TOKEN": "short"}
-    said = refused(env, *PROCESSES)
+    said = refused(env, "doctor", "api", "up")
     assert all("REELQUEUE_API_TOKEN: the API needs" in text for text in said.values()), said
 
 
