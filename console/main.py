@@ -79,6 +79,6 @@ def main() -> None:
 
     Data goes to standard output, progress and remarks to standard error.
 
-    Exit codes: 0 well, 1 fatal, 2 usage, 3 some jobs failed, 4 stopped by
-    --max-cost, 130 interrupted.
+    Exit codes: 0 well, 1 fatal, 2 usage, 3 some jobs failed or were cancelled,
+    4 stopped by --max-cost, 130 interrupted.
     """

@@ -51,8 +51,8 @@ def run(asked: Asked, budget: Budget | None, output: Path) -> None:
     FILE is as `reelqueue submit --help` describes it, settings are as in `reelqueue up --help`.
 
     Interrupted, it writes what there is, unless it is interrupted again; the same command goes on
-    where it was, and nothing is bought twice. Exit code 3: it is done, and some jobs failed; 4:
-    --max-cost stopped it.
+    where it was, and nothing is bought twice. Exit code 3: it is done, and some jobs failed or were
+    cancelled; 4: --max-cost stopped it.
     """
     if asked.preview:
         preview(asked, progress_console(), budget)

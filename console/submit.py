@@ -67,8 +67,8 @@ def submit(asked: Asked, budget: Budget | None, *, watch: bool, yes: bool) -> No
     The whole file is checked before anything is recorded. The same file again adds nothing; rows
     that are new are added to the batch, at the end of its table wherever they stand in the file.
 
-    With --watch, exit codes: 0 all jobs went well, 3 some failed, 4 stopped by --max-cost, 130 left
-    with Ctrl-C.
+    With --watch, exit codes: 0 all jobs went well, 3 some failed or were cancelled, 4 stopped by
+    --max-cost, 130 left with Ctrl-C.
     """
     end_well_on_signals()
     out, called = progress_console(), asked.batch_name

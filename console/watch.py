@@ -36,8 +36,8 @@ def watch(name: str, *, once: bool, as_json: bool) -> None:
     changed, at most one a second and at least one each ten seconds. With --json the last object
     has "final": true.
 
-    Exit codes: 0 all jobs went well, 3 some failed, 4 stopped by --max-cost, 130 left with Ctrl-C;
-    with --once 0.
+    Exit codes: 0 all jobs went well, 3 some failed or were cancelled, 4 stopped by --max-cost, 130
+    left with Ctrl-C; with --once 0.
     """
     _, store = open_store()
     batch = find(store, name)
@@ -75,8 +75,8 @@ def watch_batch(
         as_json: Objects on standard output instead of a screen or lines.
 
     Returns:
-        0 where all went well, 3 where some jobs failed, 4 where its limit stopped it, 130 where it
-        was left.
+        0 where all went well, 3 where some jobs failed or were cancelled, 4 where its limit stopped
+        it, 130 where it was left.
     """
     out = progress_console()
     look = follow(store, batch_id, out, stop, as_json=as_json)
