@@ -37,7 +37,7 @@ ANSWERS = {
     "cut": 400,  # the sender stopped half-way, or its chunks are broken: nothing is kept
     "oversize": 413,  # nothing is kept; the job is polled instead
 }
-"""HTTP status by what was done with a body; the first six as `tasks.steps.receive` says them."""
+"""HTTP status by what was done with a body; the first six as `tasks.steps.keep` says them."""
 
 COUNTED = {
     "stored": "accepted",
