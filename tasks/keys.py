@@ -34,7 +34,7 @@ NAMES = {
     "cancelling": "cancelling",  # zset: batches that are being cancelled, by when that began
     "paused": "paused",  # zset: batch ids, or * for all, by the time of the next probe
     "nudge": "nudge",  # list: at most one entry; the tick thread waits on it
-    "ends": "ends",  # stream: the outbox, one entry per ending
+    "ends": "ends",  # stream: the outbox, one entry per script run, one each where somebody waits
     "shown": "shown",  # stream: moves that Flower has not been told of; the oldest go beyond a cap
     "lately": "lately",  # zset: jobs that Flower was told of in the last 90 s, by when
     "back": "back",  # string: a mark of when Flower came back, until it was told again

@@ -11,7 +11,7 @@ class Face:
     """How a state shows outside: in counters, in Celery, in Flower, and in the slot set."""
 
     celery: str  # state an AsyncResult gives
-    flower: str  # event type that shows it; empty: it shows as the state before
+    flower: str  # event type that shows it
     holds_slot: bool  # a task of it may be running at the provider
 
 

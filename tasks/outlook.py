@@ -14,8 +14,8 @@ class Outlook:
     claimable: int  # jobs that free slots could take at once
     window: int  # slots, free or not
     due: int  # tasks to poll
-    endings: int  # jobs whose ending is not settled
-    unshown: int  # moves that Flower has not been told of
+    endings: int  # entries of the outbox, each of one or more endings to settle
+    unshown: int  # entries for Flower, each with the moves of one script run
     late: float  # seconds since the first of the tasks to poll is due
     overdue: bool  # something waits for the sweep
     wait: float  # seconds until more comes due by itself

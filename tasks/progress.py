@@ -70,7 +70,9 @@ class Waiting:
 
 
 def look(store: Store, batch_id: str) -> Look | None:
-    """Return how a batch stands now, None where it is gone, in two round trips.
+    """Return how a batch stands now, None where it is gone.
+
+    In two round trips; where jobs ended without all of their results, their causes take some more.
 
     Raises:
         StoreAway: it cannot be read.

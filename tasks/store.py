@@ -226,7 +226,7 @@ class Store:
         return outlook(list(map(int, self.scripts.run("outlook"))))
 
     def unshown(self) -> int:
-        """Return how many moves Flower has not been told of."""
+        """Return how many script runs made moves that Flower has not been told of."""
         with store_errors():
             return int(self.client.xlen(self.keys("shown")))
 

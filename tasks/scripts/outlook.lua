@@ -1,7 +1,8 @@
 -- What there is to do now, for the tick thread. Changes nothing.
 -- ARGV: none
--- returns: now, claimable (jobs that could be claimed at once), window, due tasks, unsettled ends,
---          moves that Flower has not been told of, next due poll, next time for the sweep (0: none)
+-- returns: now, claimable (jobs that could be claimed at once), window, due tasks, entries of the outbox
+--          and of what Flower has not been told of (each of one script run, or of one ending that somebody
+--          waits for), next due poll, next time for the sweep (0: none)
 local t = now()
 local claimable, window = 0, tonumber(redis.call('HGET', KEY.meta(), 'window') or '0')
 local stops = redis.call('ZSCORE', KEY.paused(), '*') or redis.call('HGET', KEY.meta(), 'held')
