@@ -151,8 +151,8 @@ def admit(store: Store, settings: Settings, *, simulated: bool) -> None:
     """Mark a new store as this provider's and this installation's, or refuse one that is another's.
 
     Raises:
-        StoreRefused: another provider's answers are in it, or ids of another secret, its schema is
-            newer, or it would lose records.
+        StoreRefused: it is another provider's, holds ids of another secret, is of another schema,
+            or would lose records.
         StoreAway: it does not answer.
         OSError: a secret for a new store cannot be written.
     """

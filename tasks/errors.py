@@ -4,7 +4,7 @@ Drawn:
 
     · Error
     ├── ConfigurationError      the user must change a setting; the text says which
-    │   └── StoreRefused        this store must not be used (other provider, newer schema)
+    │   └── StoreRefused        this store must not be used (other provider, other schema)
     ├── StoreAway               the store did not answer in time; nothing is known to be written
     └── ProviderAway            the provider gave no usable answer to one HTTP exchange
 """

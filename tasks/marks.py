@@ -1,4 +1,4 @@
-"""The marks of a store: its schema, whose answers are in it, and whose secret its ids come from."""
+"""The marks of a store: its schema, its provider, and whose secret its ids come from."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class Marks:
             window: First window of a new store, in tasks.
 
         Raises:
-            StoreRefused: another provider's answers are in it, or its schema is newer.
+            StoreRefused: it is another provider's, or of another schema.
         """
         schema, mark = (
             text.decode() for text in self._scripts.run("mark", SCHEMA, provider, window)
