@@ -67,7 +67,8 @@ class PatientConsumer(Consumer):
                 handle(message)
             except FAULTS as exc:
                 _tell(exc)
-                message.reject_log_error(get_logger(), self.connection_errors)
+                if not message.acknowledged:  # a failure to tell a failure: it is rejected already
+                    message.reject_log_error(get_logger(), self.connection_errors)
 
         return handle_or_drop
 
@@ -141,8 +142,8 @@ def _check(message: Any) -> None:  # noqa: ANN401  kombu's
         DecodeError, ContentDisallowed: the body cannot be read.
     """
     headers = message.headers
-    if "task" not in headers:  # of Celery 3, or nothing; looked at by Celery
-        return
+    if "task" not in headers:  # of Celery 3, whose messages have all in the body, or of nobody
+        raise ValueError("the headers name no task")
     id_, group = headers.get("id"), headers.get("group")
     match message.payload:
         case [list(), dict(), dict() | None as called]:

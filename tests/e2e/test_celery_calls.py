@@ -321,6 +321,11 @@ def called(**embedded: object) -> str:
     return raw([[], {"prompt": "x"}, embedded])
 
 
+def old(**body: object) -> str:
+    """Return a call as Celery 3 wrote them: all is in the body."""
+    return json.dumps(json.loads(raw(body)) | {"headers": {}})
+
+
 HOSTILE = (
     *(
         "no JSON",
@@ -335,6 +340,8 @@ HOSTILE = (
     *(called(callbacks="x"), called(errbacks=[None]), called(chain=[{"task": "x"}])),
     *(called(chord="x"), called(chord={"task": "x", "args": 7, "kwargs": {}, "options": {}})),
     *(raw(id="\ud800"), raw(group="\ud800"), called(callbacks=[{"task": 7, "options": {}}])),
+    *(old(task="nope", id=5), old(task="nope", id=""), old(task="nope", id="a\ud800")),
+    *(old(task=[], id="x"), old(task="nope"), old(task="reelqueue.text_inference", id=5)),
     *[raw(id="")] * 20,
 )
 
