@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tasks import reading
+from tasks.connection import store_errors
 from tasks.errors import Error
 from tasks.reading import Batch
 from tasks.store import Store
@@ -65,4 +66,6 @@ def pass_over(store: Store, retention: float) -> int:
 
 def pruned(store: Store, jobs: list[str]) -> int:
     """Return how many of these jobs were removed, and are remembered."""
-    return int(store.client.exists(*(store.keys("tombstone", job) for job in jobs))) if jobs else 0
+    with store_errors():
+        found = store.client.exists(*(store.keys("tombstone", job) for job in jobs)) if jobs else 0
+    return int(found)

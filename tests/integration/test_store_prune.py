@@ -20,7 +20,7 @@ from core_driver import (
     take,
     verdict,
 )
-from store_driver import StoreServer
+from store_driver import StoreServer, free_port
 
 from batches.journal import Journal
 from batches.manifest import manifest_at
@@ -31,6 +31,7 @@ from console.main import main
 from tasks import ids, pruning, reading, verbs
 from tasks.callers import Call, record_call
 from tasks.claims import failure
+from tasks.errors import StoreAway
 from tasks.job import State
 from tasks.reading import Batch
 from tasks.store import Store
@@ -374,3 +375,9 @@ def test_a_pruned_row_whose_file_is_gone_now_is_not_recorded_as_failed(store: St
     lost = failure("uploadFailed", "no")
     assert store.withhold(batch, [(job, 1, 1, "digest", 7, b"{}", lost)]) == ["known"]
     assert store.enqueue(batch, [(job, 1, 1, "digest", 7, b"{}")]) == ["known"]
+
+
+def test_a_store_that_goes_away_while_removed_jobs_are_looked_for_is_told(namespace: str) -> None:
+    away = Store.open(f"redis://127.0.0.1:{free_port()}/0", namespace)
+    with pytest.raises(StoreAway):
+        pruning.pruned(away, ["job"])
