@@ -13,7 +13,7 @@ from console.running import only_one, run_with, stop_on_signals
 from console.stack import Stack, plan
 from tasks import guard, health, verbs
 from tasks.connection import Unforeseen
-from tasks.errors import StoreAway
+from tasks.errors import Error
 from tasks.money import usd
 from tasks.settings import Settings, load
 from tasks.store import Store
@@ -100,7 +100,7 @@ def summary(settings: Settings) -> str:
         with closing(store.client):
             totals = health.totals(store)
             paused = verbs.held(store) or store.paused().get("*", "")
-    except (StoreAway, Unforeseen):  # `doctor` says what is there
+    except (Error, Unforeseen):  # the store is away, or refuses: `doctor` says what is there
         return ""
     reason = f"PAUSED: {plain(paused)} · " if paused else ""
     return f"{reason}{counters(totals.states) or 'no jobs'} · {usd(totals.cost)} USD"

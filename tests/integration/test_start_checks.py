@@ -16,12 +16,13 @@ import redis
 from simulator_driver import ROOT, wait_until
 from store_driver import StoreServer, free_port, valkey_binary
 
+from console.up import summary
 from tasks import guard
 from tasks.environment import OF_CELERY
 from tasks.errors import StoreAway, StoreRefused
 from tasks.installation import digest
 from tasks.marks import SCHEMA
-from tasks.settings import Settings
+from tasks.settings import Settings, load
 from tasks.store import Store
 from tasks.token import new_keys
 
@@ -399,3 +400,11 @@ def test_the_doctor_says_which_secrets_processes_need_that_up_does_not_start(
     said = refused(env | {"REELQUEUE_SECRETS": ""}, "doctor", "door")
     assert "warn  REELQUEUE_SECRETS is not set" in said["doctor"]
     assert "REELQUEUE_SECRETS is not set" in said["door"]
+
+
+def test_up_only_falls_silent_where_a_right_is_taken_from_its_user(
+    opened: Store, own: StoreServer
+) -> None:
+    url = user(opened, own, "~other:*", "+@all")
+    given = {"REDIS_URL": url, "REELQUEUE_NAMESPACE": opened.keys.namespace}
+    assert summary(load(given)) == ""
