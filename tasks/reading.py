@@ -32,9 +32,8 @@ class Batch:
     id: str
     name: str
     created: int
-    done: int | None
+    done: int | None  # when it was over; None also while it may take rows
     sealed: bool
-    priority: int
     paused: str  # why nothing is claimed: the user's word, else the provider's; empty: it is
     cancelling: bool  # its jobs are being given up, a hundred at a time
     cancelled: bool  # all that were open have been, and none was retried since
@@ -202,13 +201,13 @@ def rows(store: Store, batch_id: str, page: int = 500) -> Iterator[list[str]]:
 
 
 def _batch(batch_id: str, fields: Mapping[str, str]) -> Batch:
+    sealed, done = fields.get("sealed") == "1", fields.get("done")
     return Batch(
         id=batch_id,
         name=fields["name"],
         created=int(fields["created"]),
-        done=int(fields["done"]) if fields.get("done") else None,
-        sealed=fields.get("sealed") == "1",
-        priority=int(fields.get("priority") or 1),
+        done=int(done) if sealed and done else None,
+        sealed=sealed,
         paused=fields.get("held") or fields.get("paused", ""),
         cancelling="cancelling" in fields,
         cancelled="cancelled" in fields,

@@ -2,7 +2,7 @@
 -- ARGV: batch id, then per row: job id, row number, expected results, content digest,
 --       reservation, input blob
 -- returns: per row 'added', 'known' (same content) or 'differs' (same custom_id, other content);
---          'sealed' or 'cancelling' where the batch takes no rows
+--          'sealed', 'cancelling' or 'cancelled' where the batch takes no rows
 local batch, t, told, added = ARGV[1], now(), {}, {}
 if closed(batch) then return closed(batch) end
 for i = 2, #ARGV, 6 do

@@ -9,5 +9,4 @@ if not id then
   if ARGV[4] == '1' then redis.call('HSET', KEY.batch(id), 'doubt', 1) end
 end
 redis.call('HSET', KEY.batch(id), 'sealed', 0)
-redis.call('HDEL', KEY.batch(id), 'done')
 return id

@@ -11,7 +11,7 @@ end
 local function listed(batch, ids)
   local added = #ids
   redis.call('RPUSH', KEY.rows(batch), unpack(ids))
-  redis.call('HDEL', KEY.batch(batch), 'cancelled')
+  redis.call('HDEL', KEY.batch(batch), 'done', 'cancelled')
   redis.call('HINCRBY', KEY.batch(batch), 'total', added)
   redis.call('HINCRBY', KEY.batch(batch), 'open', added)
   redis.call('HINCRBY', KEY.batch(batch), 'n:queued', added)
@@ -26,9 +26,10 @@ local function create(batch, name, priority, t)
     'total', 0, 'open', 0, 'cost', 0, 'reserved', 0)
 end
 
--- Why a batch takes no rows: 'sealed' or 'cancelling'; nil where it does.
+-- Why a batch takes no rows: 'cancelling', 'cancelled' or 'sealed'; nil where it does.
 local function closed(batch)
-  if redis.call('HEXISTS', KEY.batch(batch), 'cancelling') == 1 then return 'cancelling' end
-  if redis.call('HGET', KEY.batch(batch), 'sealed') ~= '0' then return 'sealed' end
-  return nil
+  local known = redis.call('HMGET', KEY.batch(batch), 'cancelling', 'cancelled', 'sealed')
+  if known[1] then return 'cancelling' end
+  if known[3] == '0' then return nil end
+  return known[2] and 'cancelled' or 'sealed'
 end

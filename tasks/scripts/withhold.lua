@@ -1,7 +1,7 @@
 -- Record rows of an unsealed batch that cannot be sent, because a file of theirs could not be uploaded:
 -- queued -> failed. A job that is there is left as it is.
 -- ARGV: batch id, then per row as of enqueue.lua, and its failure (JSON)
--- returns: per row 'added' or 'known'; 'sealed' or 'cancelling' where the batch takes no rows
+-- returns: per row 'added' or 'known'; 'sealed', 'cancelling' or 'cancelled' where the batch takes no rows
 local batch, t, told = ARGV[1], now(), {}
 if closed(batch) then return closed(batch) end
 for i = 2, #ARGV, 7 do

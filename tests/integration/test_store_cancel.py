@@ -274,3 +274,17 @@ def test_a_priority_given_while_a_batch_is_held_counts_after_it(store: Store) ->
     verbs.prioritize(store, "batch_slow", 100)
     verbs.resume(store, "batch_slow")
     assert claimed_one_by_one(store, 10).count("batch_slow") in {4, 5}
+
+
+def test_rows_that_come_after_their_batch_was_cancelled_stay_out_and_are_told_why(
+    store: Store,
+) -> None:
+    opened = store.open_batch("batch", BATCH, 1)
+    row_of = ("digest", 7, b"{}")
+    assert store.enqueue(opened, [("first", 1, 1, *row_of)]) == ["added"]
+    verbs.cancel_batch(store, BATCH)
+    cancelled_whole(store)
+    with pytest.raises(StoreRefused, match="was cancelled meanwhile; what of it was not queued"):
+        store.enqueue(opened, [("second", 2, 1, *row_of)])
+    store.open_batch("batch", BATCH, 1)  # the user submits it once more
+    assert store.enqueue(opened, [("second", 2, 1, *row_of)]) == ["added"]

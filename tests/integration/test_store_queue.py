@@ -174,3 +174,34 @@ def test_a_newer_schema_is_refused(store: Store) -> None:
     store.client.hset(store.keys("meta"), "schema", SCHEMA + 1)
     with pytest.raises(StoreRefused, match=f"schema {SCHEMA + 1}"):
         store.marks.check("simulated", 8)
+
+
+def test_a_finished_batch_ended_when_it_did_where_nothing_is_added_to_it(store: Store) -> None:
+    (job,) = queue(store, row(numberResults=2))
+    bring_to(store, job, State.COMPLETED)
+    before = reading.batch_named(store, "batch")
+    time.sleep(0.01)
+    batch = store.open_batch("batch", "batch_batch", 1)
+    while_open = reading.batch_named(store, "batch")
+    store.seal(batch)
+    assert before
+    assert before.done
+    assert while_open
+    assert while_open.done is None
+    assert reading.batch_named(store, "batch") == before
+
+
+def test_a_finished_batch_ends_anew_with_the_rows_that_were_added_to_it(store: Store) -> None:
+    (job,) = queue(store, row(numberResults=2))
+    bring_to(store, job, State.COMPLETED)
+    before = reading.batch_named(store, "batch")
+    time.sleep(0.01)
+    (more,) = queue(store, row(numberResults=2))
+    bring_to(store, more, State.COMPLETED)
+    after = reading.batch_named(store, "batch")
+    assert before
+    assert before.done
+    assert after
+    assert after.done
+    assert after.done > before.done
+    audit(store, [job, more])

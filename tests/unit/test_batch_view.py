@@ -23,7 +23,6 @@ def batch(
         created=0,
         done=done,
         sealed=sealed,
-        priority=1,
         paused=paused,
         held=bool(paused),
         limit=None,
