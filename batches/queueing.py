@@ -70,8 +70,16 @@ class Queueing:
     uploads: Uploads | None = None  # needed where rows have local files
     budget: Budget | None = None  # None: what it may cost stays as it is
 
-    def plan(self, rows: Iterable[Row], count: int) -> Plan:
-        """Compare a manifest of `count` rows with what is recorded; nothing is written.
+    def plan(
+        self, rows: Iterable[Row], count: int, heard: Callable[[], None] = lambda: None
+    ) -> Plan:
+        """Compare a manifest with what is recorded; nothing is written.
+
+        Args:
+            rows: Of the manifest.
+            count: How many they are.
+            heard: Called with each chunk, and several times a second while files are read; may
+                raise.
 
         Raises:
             BadManifest: a custom_id is recorded with other content.
@@ -82,8 +90,8 @@ class Queueing:
             return Plan(new=count, known=0, batch_exists=False)
         new, known, again, pruned, changed = 0, 0, 0, 0, list[str]()
         for chunk in chunked(rows):
-            records = self._records(batch.id, chunk)
-            looked = looked_up(chunk, records, self.uploads)
+            heard()
+            looked = looked_up(chunk, self._records(batch.id, chunk), self.uploads, heard)
             unknown = [one.row for one in looked if one.record is None]
             gone = self._pruned(batch.id, unknown)
             new, pruned = new + len(unknown) - gone, pruned + gone

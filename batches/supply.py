@@ -112,13 +112,23 @@ Known = Callable[[Sequence[Row]], Sequence[Record | None]]
 
 
 def looked_up(
-    rows: Sequence[Row], records: Sequence[Record | None], uploads: Uploads | None
+    rows: Sequence[Row],
+    records: Sequence[Record | None],
+    uploads: Uploads | None,
+    waiting: Callable[[], None],
 ) -> list[Supplied]:
-    """Return rows beside their records; files of those that have one are read, none is uploaded."""
+    """Return rows beside their records; files of those that have one are read, none is uploaded.
+
+    `waiting` is called several times a second while they are read; it may raise.
+    """
     begun = [
         _Begun(row, record, uploads.hashes(row.files) if uploads and record and row.files else None)
         for row, record in zip(rows, records, strict=True)
     ]
+    for one in begun:
+        while not one.is_ready:
+            waiting()
+            _wait_for(one)
     return [one.supplied() for one in begun]
 
 

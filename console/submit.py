@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from functools import partial
 
 import click
 from rich.console import Console
@@ -14,7 +15,7 @@ from batches.queueing import Plan, Queueing
 from console.context import end_well_on_signals, open_store, progress_console, told
 from console.manifest_options import Asked, budget_options, manifest_options
 from console.running import stop_on_signals
-from console.uploading import remarks, sent, shown, uploads_to
+from console.uploading import heed, remarks, sent, shown, uploads_to
 from console.watch import goes_on, watch_batch
 from tasks import reading
 from tasks.installation import id_secret
@@ -140,7 +141,7 @@ def queue_manifest(
     journal, secret = Journal(settings.data_dir), id_secret(store, settings)
     with uploads_to(store, settings, checked.files) as uploads:
         queueing = Queueing(store, journal, secret, name, uploads, budget)
-        plan = queueing.plan(manifest.rows(), checked.rows)
+        plan = queueing.plan(manifest.rows(), checked.rows, partial(heed, stop))
         _announce(plan, name, out, ask=ask)
         with shown(out, checked.rows, uploads, stop) as heard:
             queued = queueing.queue(manifest.rows(), heard)

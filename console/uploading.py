@@ -36,6 +36,12 @@ def uploads_to(store: Store, settings: Settings, files: int) -> Iterator[Uploads
         yield uploads
 
 
+def heed(stop: threading.Event | None) -> None:
+    """Raise KeyboardInterrupt once `stop` is set."""
+    if stop and stop.is_set():
+        raise KeyboardInterrupt
+
+
 @contextmanager
 def shown(
     out: Console, rows: int, uploads: Uploads | None, stop: threading.Event | None
@@ -54,8 +60,7 @@ def shown(
 
         def told(count: int) -> None:
             nonlocal done, said
-            if stop and stop.is_set():
-                raise KeyboardInterrupt
+            heed(stop)
             done += count
             progress.advance(bar, count)
             if uploads is None:

@@ -1,5 +1,6 @@
 """Rows with local files: uploaded while others flow, recorded in order."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -127,3 +128,19 @@ def test_a_key_that_is_refused_ends_the_command_and_fails_no_row(
     simulator.change(reject_key=False)
     assert desk.submit(*rows).withheld == 0
     assert desk.states() == [State.QUEUED] * 2
+
+
+def test_a_plan_that_waits_for_the_hash_of_a_large_file_can_be_stopped(desk: Desk) -> None:
+    desk.submit(desk.row(1, "a.mp4"))
+    os.truncate(desk.folder / "a.mp4", 1 << 30)
+    heard: list[int] = []
+
+    def stopped() -> None:
+        heard.append(1)
+        if len(heard) > 1:  # with the chunk, and while it is waited for
+            raise KeyboardInterrupt
+
+    command = desk.command()
+    assert command.uploads
+    with pytest.raises(KeyboardInterrupt), command.uploads:
+        command.plan([desk.row(1, "a.mp4")], 1, stopped)
