@@ -119,6 +119,10 @@ class MediaIndex:
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except OSError as exc:
+            raise Error(
+                f"the index of uploads {self._path} cannot be used: {exc.strerror}"
+            ) from exc
         except sqlite3.OperationalError as exc:  # locked, full, not writable
             raise Error(f"the index of uploads {self._path} cannot be used: {exc}") from exc
         except sqlite3.DatabaseError as exc:

@@ -9,8 +9,11 @@ from tasks.wire.media import Stored
 
 _OK, _TOO_LARGE = 200, 413
 _BUSY = frozenset({408, 429}) | frozenset(range(500, 600))
-_UNWELCOME = {401: "is RUNWARE_API_KEY right?", 402: "the account needs credit"}
-_UNWELCOME |= {403: "is RUNWARE_API_KEY right?"}
+_UNWELCOME = {
+    401: "is RUNWARE_API_KEY right?",
+    402: "the account needs credit",
+    403: "is RUNWARE_API_KEY right?",
+}
 _MISDIRECTED = frozenset({404, 405, *range(300, 400)})
 _PASSING = frozenset({Category.RATE_LIMIT, Category.SERVER, Category.TIMEOUT, Category.PROVIDER})
 _VAGUE = (None, Category.UNKNOWN, Category.SERVER)
@@ -37,7 +40,7 @@ def judged(answer: Answer, stored: Stored) -> Said:
     """
     if stored.media_uuid:
         return Said(stored.media_uuid)
-    told = f"{stored.code}: {stored.message}".strip(": ") or f"HTTP {answer.status}"
+    told = _words(stored) or f"HTTP {answer.status}"
     kind = category(stored.code) if stored.code else None
     _check_welcome(answer.status, kind, told)
     if kind in _PASSING or (answer.status in _BUSY and kind not in _FINAL):
@@ -50,6 +53,11 @@ def judged(answer: Answer, stored: Stored) -> Said:
     if kind or answer.status != _OK:
         raise Unusable(f"was refused by the provider: {told}")
     return Said(reason=answer.problem) if answer.problem else Said(waits=True)
+
+
+def _words(stored: Stored) -> str:
+    """Return what the provider itself said of an upload; of an error it may give a code alone."""
+    return f"{stored.code}: {stored.message}".strip(": ")
 
 
 def _check_welcome(status: int, kind: Category | None, told: str) -> None:
@@ -76,7 +84,7 @@ def polled(answer: Answer, stored: Stored) -> Said | None:
         return None  # it speaks of the poll
     kind = category(stored.code) if stored.code else None
     if kind in _FINAL:
-        raise Unusable(f"was refused by the provider: {stored.code}: {stored.message}")
+        raise Unusable(f"was refused by the provider: {_words(stored)}")
     if kind is Category.PROVIDER or kind is Category.TIMEOUT:
-        return Said(reason=f"{stored.code}: {stored.message}", of_the_file=True)
+        return Said(reason=_words(stored), of_the_file=True)
     return Said(waits=stored.is_known and kind is None)

@@ -61,8 +61,12 @@ class Uploads:
         self._sender = Sender(account.provider, most, self._pace)
         self.tally = self._sender.tally
         self._locks = data_dir / "uploads"
-        self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._index = MediaIndex(data_dir)
+        try:
+            self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._index = MediaIndex(data_dir)
+        except BaseException:
+            self._sender.close()
+            raise
         self._threads = ThreadPoolExecutor(most * PATIENT, thread_name_prefix="upload")
         self._begun: set[Future[dict[str, Medium]]] = set()
 

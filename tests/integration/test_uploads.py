@@ -370,3 +370,18 @@ class Draining(Wire):
             while self.received < length:
                 self.received += connection.recv_into(buffer)
             self._script(connection)
+
+
+def test_uploads_that_cannot_begin_close_their_provider(store: Store, place: Path) -> None:
+    class Watched(Provider):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+            super().close()
+
+    (place / "media.sqlite").mkdir()
+    provider = Watched("http://127.0.0.1:9/v1", "rw-test-key", 1)
+    with pytest.raises(Error, match="the index of uploads"):
+        Uploads(store, Account(provider, "us"), place, 1, QUICK)
+    assert provider.closed

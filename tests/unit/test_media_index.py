@@ -139,3 +139,9 @@ def test_a_name_that_is_no_text_is_remembered_too(tmp_path: Path) -> None:
     index.note_hash(odd, odd.stat(), "abc")
     assert index.hash_of(odd, odd.stat()) == "abc"
     index.close()
+
+
+def test_an_index_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    (tmp_path / "media.sqlite").mkdir()
+    with pytest.raises(Error, match=r"media\.sqlite cannot be used: Is a directory"):
+        MediaIndex(tmp_path)

@@ -144,3 +144,11 @@ def test_a_poll_that_refuses_the_file_is_believed() -> None:
     told = answer(wrong("invalidMedia"))
     with pytest.raises(Unusable, match="invalidMedia"):
         polled(told, stored(told.items, OURS))
+
+
+def test_a_code_without_a_message_is_told_without_a_colon() -> None:
+    told = answer(wrong("uploadFailed", message=""))
+    assert polled(told, stored(told.items, OURS)) == Said(reason="uploadFailed", of_the_file=True)
+    refused = answer(wrong("invalidMedia", message=""))
+    with pytest.raises(Unusable, match=r"invalidMedia$"):
+        polled(refused, stored(refused.items, OURS))
