@@ -12,7 +12,7 @@ BODY_SECONDS = 300.0
 STALL_SECONDS = 30.0
 """Longest without a byte, in either direction, until a connection is given up."""
 
-KINDS = {"400": "invalid_request", "503": "unavailable"}
+KINDS = {"400": "invalid_request", "417": "invalid_request", "503": "unavailable"}
 """Types of errors by the beginning of a status line; any other says that the head is too large."""
 
 LINGER = gunicorn_worker.Linger(5.0, 110 * 1024 * 1024)

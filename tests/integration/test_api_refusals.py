@@ -316,3 +316,9 @@ def test_a_wrong_setting_is_one_sentence_without_its_value(
     assert ended.stderr.startswith("api: ")
     assert ended.stderr.count("\n") == 1
     assert "sesame" not in ended.stderr.replace("/proc/sesame", "")
+
+
+def test_an_expectation_that_nobody_meets_is_the_requests_fault(api: Api) -> None:
+    asked = b"GET / HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\n\r\n"
+    head, _, body = api.raw(asked, until_closed=True).partition(b"\r\n\r\n")
+    assert (status(head), json.loads(body)["error"]["type"]) == (417, "invalid_request")
