@@ -112,7 +112,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
 
     def _goes_on(self, conn: Any) -> bool:  # noqa: ANN401  gunicorn's own types
         """Wait a moment for the next request, unless another connection waits for a thread."""
-        if self._waiting or not self.alive:
+        # What was read of it already makes no socket readable: gunicorn queues it at once.
+        if self._waiting or not self.alive or conn.parser.unreader.buf.getvalue():
             return False
         soon = select.poll()
         soon.register(conn.sock, select.POLLIN)
