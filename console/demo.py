@@ -76,7 +76,7 @@ def _show(stack: Stack, data: Path, stop: threading.Event, *, stay: bool) -> int
         return code
     rows = list(table(store, batch_id, simulated=True))
     shown = Console(highlight=False)  # a show for people, whose lines are cut wherever it goes
-    for line in results_table(rows, shown.width, simulated=True):
+    for line in results_table(rows, shown.width):
         shown.print(line, soft_wrap=True)
     path = data / f"{NAME}.results.jsonl"
     count = write_table(rows, dict, path, Style(Format.JSONL))

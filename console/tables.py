@@ -18,20 +18,17 @@ _TO_THE_RIGHT = ("tokens in/out", "cost USD")
 _LEAST = 20
 
 
-def results_table(
-    rows: Iterable[Mapping[str, Any]], width: int, *, simulated: bool
-) -> Iterator[Text]:
-    """Yield item, state, finish reason, tokens, cost and the answer's first line of each row.
+def results_table(rows: Iterable[Mapping[str, Any]], width: int) -> Iterator[Text]:
+    """Yield item, state, finish reason, tokens, cost and the answer's first line of simulated rows.
 
     Args:
         rows: Of the table (`batches.results.table`).
         width: Columns of the terminal; lines are cut to it.
-        simulated: Said in the title.
     """
     cells = [[plain(text) for text in _cells(row)] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(_HEADS, *cells, strict=True)]
     widths[0] = max(_LEAST, min(widths[0], width - sum(widths[1:-1]) - 2 * len(widths[1:-1])))
-    yield Text(f"Results ({SIMULATED})" if simulated else "Results", style="italic")
+    yield Text(f"Results ({SIMULATED})", style="italic")
     yield _line((*_HEADS[:-1], "answer" if width >= WIDE else ""), widths, width, "bold")
     for row in cells:
         yield _line(row, widths, width, "")

@@ -41,7 +41,7 @@ def _admitted(desk: Api) -> Callable[[], Response | None]:
         if request.blueprint not in GUARDED and not request.path.startswith("/v1/"):
             return None
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        told = given.strip().encode("utf-8", "surrogateescape")
+        told = given.strip().encode()
         if scheme.lower() == "bearer" and hmac.compare_digest(told, desk.token):
             admitted()
             return None

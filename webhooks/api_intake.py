@@ -52,7 +52,8 @@ def take(desk: Api, file: Path, name: str, secret: bytes, rules: Rules) -> Taken
     """
     queueing = Queueing(desk.patient, desk.journal, secret, name)
     try:
-        # Two at once would each take the other's rows for its own.
+        # Two at once would each take the other's rows for its own. The empty file of each name
+        # stays: were it removed, who has it open and who makes it anew would both hold it.
         with FileLock(desk.incoming / f"{name}.lock", timeout=0):
             manifest = manifest_at(file, rules)
             count = manifest.check().rows

@@ -48,7 +48,7 @@ class Gate:
         pool = store.client.connection_pool
         pool.connection_class = _watched(pool.connection_class, self._watchman)
 
-    def run(self, work: Callable[[], T], seconds: float = BUDGET) -> T:
+    def run(self, work: Callable[[], T]) -> T:
         """Return what `work` returns.
 
         Raises:
@@ -56,16 +56,16 @@ class Gate:
                 trying whether the store is back.
         """
         if not self._away:
-            return self._within(work, seconds)
+            return self._in_time(work)
         if not self._trying.acquire(blocking=False):
             raise StoreAway("the store does not answer: it is being tried")
         try:
-            return self._within(work, seconds)
+            return self._in_time(work)
         finally:
             self._trying.release()
 
-    def _within(self, work: Callable[[], T], seconds: float) -> T:
-        own, deadline = self._watchman.own, monotonic() + seconds
+    def _in_time(self, work: Callable[[], T]) -> T:
+        own, deadline = self._watchman.own, monotonic() + BUDGET
         own.deadline, own.slowest = deadline, 0.0
         try:
             done = work()

@@ -101,10 +101,11 @@ def _take(desk: Door, job: str) -> Taken:
     Raises:
         StoreAway: nothing is known to be kept.
     """
-    body = _body()
+    is_said_to_be_too_long = (request.content_length or 0) > MOST_BYTES
+    body = b"" if is_said_to_be_too_long else _body()
     if body is None:
         return Taken("cut")
-    if len(body) > MOST_BYTES or (request.content_length or 0) > MOST_BYTES:
+    if is_said_to_be_too_long or len(body) > MOST_BYTES:
         desk.gate.run(partial(desk.store.oversize, job))
         return Taken("oversize", len(body))
     return _keep(desk, job, body)
@@ -113,12 +114,10 @@ def _take(desk: Door, job: str) -> Taken:
 def _body() -> bytes | None:
     """Return the body, None where it did not come whole; of one too large at most a part.
 
-    With a declared length nothing is read of a body that is too long. Without one (chunked)
-    werkzeug would cut silently at its own limit, so the server's stream is read directly.
+    Without a declared length (chunked) werkzeug would cut silently at its own limit, so the
+    server's stream is read directly.
     """
     declared = request.content_length
-    if declared is not None and declared > MOST_BYTES:
-        return b""
     try:
         stream = request.environ["wsgi.input"]
         body = cast("bytes", stream.read(MOST_BYTES + 1 if declared is None else declared))

@@ -48,12 +48,17 @@ local function is_bought_untold(job, to)
   return not is_priced(job, job.a)
 end
 
--- The batch's sum of what its open jobs have cost so far: those of several results, for that of one mostly
--- has its cost with its end.
+-- Does what a job has cost stand in its batch's sum of what open jobs have cost so far? Those of several
+-- results do, for that of one mostly has its cost with its end.
+local function counts_as_begun(job, state)
+  return job.n ~= '1' and not ENDED[state]
+end
+
 local function begin_or_end_cost(job, from, to)
-  if job.n == '1' or (job.m or '0') == '0' then return end
-  if ENDED[to] and not ENDED[from] then charge_to(job.b, 'begun', '-' .. job.m) end
-  if ENDED[from] and not ENDED[to] then charge_to(job.b, 'begun', job.m) end
+  if (job.m or '0') == '0' then return end
+  local was, is = counts_as_begun(job, from), counts_as_begun(job, to)
+  if was and not is then charge_to(job.b, 'begun', '-' .. job.m) end
+  if is and not was then charge_to(job.b, 'begun', job.m) end
 end
 
 -- One move along the table; false, and nothing done, where the table has no such edge.

@@ -50,6 +50,12 @@ local function recosted(job)
   end
 end
 
+-- An amount of a batch's sum is another.
+local function recharge(batch, field, old, new)
+  if old ~= '0' then charge_to(batch, field, '-' .. old) end
+  if new ~= '0' then charge_to(batch, field, new) end
+end
+
 -- Replace what attempt n has cost by the sum of amounts (strings of nano-dollars).
 local function charge(job, n, amounts)
   local key, field = KEY.job(job.id), 'm' .. n
@@ -74,10 +80,8 @@ local function charge(job, n, amounts)
     redis.call('HINCRBY', key, 'm', sum)
     job.m = redis.call('HGET', key, 'm')
   end
-  for _, field in ipairs(job.n ~= '1' and not ENDED[job.s] and {'cost', 'begun'} or {'cost'}) do
-    if old ~= '0' then charge_to(job.b, field, '-' .. old) end
-    if sum ~= '0' then charge_to(job.b, field, sum) end
-  end
+  recharge(job.b, 'cost', old, sum)
+  if counts_as_begun(job, job.s) then recharge(job.b, 'begun', old, sum) end
   if ENDED[job.s] then recosted(job) end
 end
 
