@@ -48,7 +48,7 @@ def test_callbacks_alone_complete_a_job(
 
 
 def test_callbacks_that_overtake_the_ack_complete_the_job(rig: Rig, simulator: Simulator) -> None:
-    rig.queue(told("ack=late:0.5", "latency=0.05"))
+    rig.queue(told("ack=late:0.8", "latency=0.05"))
     rig.run()
     assert simulator.totals()["polls"] == 0
     assert rig.only().state is State.COMPLETED
@@ -110,9 +110,11 @@ def test_an_error_does_not_outrun_the_results_that_are_still_coming(
 def test_a_callback_after_the_poll_that_completed_the_job_changes_nothing(
     rig: Rig, simulator: Simulator, door: Door
 ) -> None:
-    rig.queue(told("webhook=delay:0.5"))
+    door.opens.clear()
+    rig.queue(told())
     rig.run()
     before = record(rig.store, rig.jobs[0])
+    door.opens.set()
     assert wait_until(lambda: door.told) == ["known"]
     assert record(rig.store, rig.jobs[0]) == before
     agree(rig, simulator)

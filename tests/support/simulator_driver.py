@@ -1,5 +1,6 @@
 """Drives a simulator process over HTTP, and listens for its webhooks."""
 
+import hashlib
 import json
 import os
 import signal
@@ -54,6 +55,11 @@ def utility(task_type: str, **fields: object) -> dict[str, Any]:
 def codes(answer: Mapping[str, Any]) -> list[str]:
     """Return the codes of an answer's errors."""
     return [error["code"] for error in answer.get("errors", [])]
+
+
+def sha256(text: str | None) -> str | None:
+    """Return a text's hash as the truth table has it; nothing has none."""
+    return text and hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Simulator:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from simulator_driver import Simulator, wait_until
+from simulator_driver import Simulator, sha256, wait_until
 from store_driver import free_port
 
 from tasks.store import Store
@@ -172,15 +172,21 @@ def by_uuid(simulator: Simulator) -> dict[str, dict[str, Any]]:
 
 def assert_true(rows: Sequence[Mapping[str, Any]], simulator: Simulator) -> None:
     """See that a table says what really happened: every result once, every cost once."""
+    assert rows
     truth = by_uuid(simulator)
     for uuid in {row["task_uuid"] for row in rows}:
         told = sorted(
-            (row["error_code"] or "", round((row["cost"] or 0) * 1_000_000_000))
+            (
+                row["error_code"] or "",
+                sha256(row["text"]) or "",
+                round((row["cost"] or 0) * 1_000_000_000),
+            )
             for row in rows
             if row["task_uuid"] == uuid
         )
         really = sorted(
-            (result["code"] or "", result["cost_nano"]) for result in truth[uuid]["results"]
+            (result["code"] or "", result["text_sha256"] or "", result["cost_nano"])
+            for result in truth[uuid]["results"]
         )
         assert told == really
         assert truth[uuid]["purchases"] == 1
