@@ -81,6 +81,31 @@ def test_progress_ends_nothing(door: Door) -> None:
     assert door.results(job) == door.quarantined(job) == 0
 
 
+def test_progress_shows_a_task_whose_post_had_no_clear_answer(door: Door) -> None:
+    job = door.job()
+    with door.store.moves() as moves:
+        moves.lose(job, str(door.record(job).token), "", "no answer")
+    assert door.record(job).state is State.RESOLVING
+
+    answer = door.post(job, {"taskUUID": job, "status": "processing"})
+
+    assert (answer.status_code, door.record(job).state) == (204, State.PROCESSING)
+    assert door.is_due(job)
+
+
+def test_more_results_than_any_task_has_are_refused_and_not_kept(door: Door) -> None:
+    job = door.job()
+
+    answers = [door.post(job, result(job, f"text {n}")).status_code for n in range(40)]
+    before = door.dump()
+    last = door.post(job, result(job, "one more"))
+
+    assert answers == sorted(answers)
+    assert set(answers) == {204, 503}
+    assert (last.status_code, last.headers["Retry-After"]) == (503, "1")
+    assert door.dump() == before
+
+
 def test_twelve_deliveries_one_after_the_other_count_once(door: Door) -> None:
     job = door.job()
 

@@ -36,6 +36,7 @@ from tasks.job import State
 from tasks.reading import Batch
 from tasks.store import Store
 from tasks.sweep import sweep
+from tasks.token import LIFETIME
 
 pytestmark = pytest.mark.one_store
 
@@ -108,6 +109,14 @@ def test_not_one_key_of_it_stays_but_tombstones(store: Store) -> None:
     assert reading.batches(store) == []
     counts = store.client.hgetall(store.keys("counts"))
     assert (int(counts[b"n:completed"]), int(counts[b"cost"])) == (0, cost)
+
+
+def test_a_tombstone_stays_until_the_callback_tokens_of_its_job_expire(store: Store) -> None:
+    (job,) = queue(store, row())
+    store.claim(1, 3600, "", "k1", LIFETIME)
+    complete(store, [job])
+    list(pruning.pages(store, the_batch(store)))
+    assert store.client.ttl(store.keys("tombstone", job)) > LIFETIME - 86_400
 
 
 def test_an_interrupted_one_is_completed_by_the_same_again(store: Store) -> None:
