@@ -83,7 +83,7 @@ def test_no_more_than_two_chunks_of_rows_are_read_ahead_of_an_upload(
     desk: Desk, simulator: Simulator
 ) -> None:
     simulator.change(media_delay=30)
-    read: list[int] = []
+    read, heard = list[int](), list[int]()
 
     def rows() -> Iterator[Row]:
         for line in range(1, 2000):
@@ -91,11 +91,13 @@ def test_no_more_than_two_chunks_of_rows_are_read_ahead_of_an_upload(
             yield desk.row(line, "slow.mp4") if line == 1 else desk.row(line)
 
     def told(_count: int) -> None:
-        raise KeyboardInterrupt
+        heard.append(len(read))
+        if len(heard) == 4:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         desk.command().queue(rows(), told)
-    assert len(read) <= 200
+    assert 100 <= len(read) <= 200
 
 
 def test_a_command_that_was_stopped_goes_on_without_uploading_again(
@@ -107,12 +109,12 @@ def test_a_command_that_was_stopped_goes_on_without_uploading_again(
         if uploads(simulator) > 10:
             raise KeyboardInterrupt
 
-    simulator.change(media_delay=0.2)
+    simulator.change(media_delay=0.5)
     command = desk.command()
     assert command.uploads
     with pytest.raises(KeyboardInterrupt), command.uploads:
         command.queue(rows, told)
-    assert uploads(simulator) < 29 or len(desk.jobs()) < 29
+    assert len(desk.jobs()) < 29
     assert desk.submit(*rows).withheld == 0
     assert [desk.request(n).custom_id for n in range(29)] == [row.custom_id for row in rows]
     assert uploads(simulator) == 29

@@ -110,32 +110,6 @@ def test_a_slot_is_held_exactly_while_the_table_says_so(store: Store, state: Sta
     assert (store.window()[1] == 1) is FACES[state].holds_slot
 
 
-@pytest.mark.parametrize("event", ["acknowledge", "refuse", "reject", "lose"])
-def test_the_answer_to_an_older_claim_moves_nothing(store: Store, event: str) -> None:
-    (job,) = queue(store, row())
-    old, _ = take(store)
-    with store.moves() as moves:
-        moves.refuse(job, old, 0, "", "")
-    take(store)
-    before = contents(store)
-    CALLS[event](store, job, old)
-    assert contents(store) == before
-
-
-@pytest.mark.parametrize(
-    "event", ["found", "absent", "park", "complete_partly", "again", "fail", "expire"]
-)
-def test_the_answer_to_a_poll_older_than_one_applied_moves_nothing(
-    store: Store, event: str
-) -> None:
-    (job,) = queue(store, row(numberResults=2))
-    bring_to(store, job, State.RESOLVING)
-    store.client.hset(store.keys("job", job), "p", 1_000)
-    before = contents(store)
-    CALLS[event](store, job, "")
-    assert contents(store) == before
-
-
 @pytest.mark.parametrize("event", ["absent", "park", "expire"])
 def test_silence_about_an_earlier_attempt_moves_nothing(store: Store, event: str) -> None:
     (job,) = queue(store, row(numberResults=2))
