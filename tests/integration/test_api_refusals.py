@@ -254,7 +254,7 @@ def test_clients_without_the_token_hold_no_thread_after_their_refusal(api: Api) 
             sock.sendall(head + b"x")
         begun = time.monotonic()
         assert api.ask("/healthz").status_code == 200
-        assert time.monotonic() - begun < 2  # three rounds of a moment for all threads
+        assert time.monotonic() - begun < 4  # with the token each may hold one for five
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_fifty_megabytes_with_their_length_are_refused_unread(door: Door) -> Non
     answer = door.raw(door.head(job, f"Content-Length: {50 * MB}"), b"{" * 1000)
 
     assert status(answer) == 413
-    assert time.monotonic() - begun < 1  # the rest was never sent
+    assert time.monotonic() - begun < 4  # the rest, which was never sent, is waited for five
     assert door.is_due(job)
     assert door.results(job) == door.quarantined(job) == 0
 

@@ -80,7 +80,7 @@ def test_a_connection_serves_one_request_after_the_other(door: Door) -> None:
 
 
 def test_busy_connections_do_not_keep_the_threads_for_themselves(door: Door) -> None:
-    forged, job, each = door.head("", "Content-Length: 0", query="t=x"), door.job(), 150
+    forged, job, each = door.head("", "Content-Length: 0", query="t=x"), door.job(), 600
     with door.connections(48) as busy:
         for sock in busy:
             sock.sendall(forged * each)

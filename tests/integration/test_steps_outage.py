@@ -58,7 +58,7 @@ def test_a_probe_that_is_refused_again_pauses_again(rig: Rig, simulator: Simulat
 
 def test_polls_refused_for_the_key_are_no_news_of_any_task(rig: Rig, simulator: Simulator) -> None:
     rig.queue(row("Look. [[sim: latency=0.2]]"))
-    rig.turn()
+    steps.submit(rig.context)
     simulator.change(reject_key=True)
     rig.run(rig.store.paused)
     assert (rig.only().state, rig.only().empties) == (State.PROCESSING, 0)

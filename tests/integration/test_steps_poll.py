@@ -142,8 +142,11 @@ def test_a_claim_of_a_worker_that_was_away_past_the_deadline_is_sent_after_all(
 
 def test_a_success_after_the_deadline_amends_the_expiry(store: Store, simulator: Simulator) -> None:
     rig = Rig(store, simulator.v1, REELQUEUE_DEADLINE=0.1)
-    rig.queue(told("latency=0.5"))
-    rig.run()
+    rig.queue(told("latency=1"))
+    steps.submit(rig.context)
+    wait_until(lambda: past(rig, 100))
+    due_now(rig)
+    rig.turn()
     assert rig.only().state is State.EXPIRED
     rig.run(lambda: due_now(rig) or rig.only().state is State.COMPLETED)
     assert "late" in rig.only().flags

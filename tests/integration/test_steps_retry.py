@@ -49,10 +49,8 @@ def test_a_task_that_was_given_up_unclear_and_shows_itself_keeps_its_slot(
     steps.submit(rig.context)
     assert verbs.cancel(rig.store, rig.records()) == ["sent"]
     assert retry(rig) == ["moved"]
-    ends = rig.store.now() + 1000  # three times as long as silence would take
-    rig.run(lambda: rush(rig) or rig.store.now() > ends)
-    assert rig.store.window()[1] == 1
-    rig.run(lambda: rush(rig) or rig.only().state is State.COMPLETED)
+    rig.run(lambda: rush(rig) or rig.store.window()[1] == 0)
+    assert rig.only().state is State.COMPLETED, "silence took six times the time that decides"
     assert list(agree(rig, simulator)) == [job], "its own result came, so nothing was bought again"
 
 
@@ -112,7 +110,7 @@ def test_a_cancelled_task_is_collected_costed_and_not_bought_again_by_a_retry(
     simulator.change(latency="0.3")
     try:
         rig.queue(row())
-        rig.run(until=lambda: rig.only().state is State.PROCESSING)
+        steps.submit(rig.context)
         assert verbs.cancel(rig.store, rig.records()) == ["sent"]
         rig.run(until=lambda: rig.store.window()[1] == 0)
     finally:
@@ -131,8 +129,8 @@ def test_a_retried_job_whose_first_task_comes_late_pays_both_and_counts_one(
     simulator.change(latency="0.3")
     try:
         rig.queue(row())
-        rig.run(until=lambda: rig.only().state is State.PROCESSING)
-        verbs.cancel(rig.store, rig.records())
+        steps.submit(rig.context)
+        assert verbs.cancel(rig.store, rig.records()) == ["sent"]
         assert retry(rig) == ["moved"]
         rig.run()
         rig.run(until=lambda: rig.store.window()[1] == 0)
@@ -149,7 +147,7 @@ def test_a_cancelling_that_the_command_left_is_completed_by_the_sweep(rig: Rig) 
     verbs.cancel_batch(rig.store, "batch_batch")
     rig.run()
     assert {one.state for one in rig.records()} == {State.CANCELLED}
-    assert not rig.store.outlook().has_work or len(endings(rig.store)) == len(jobs)
+    assert len(endings(rig.store)) == len(jobs)
 
 
 def test_a_cancelled_task_that_is_not_found_gives_back_its_slot_and_is_still_looked_for(
