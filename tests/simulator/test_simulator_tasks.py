@@ -15,7 +15,7 @@ REAL_COSTS = {
 
 
 def test_a_task_is_acknowledged_runs_and_ends(start: Callable[..., Simulator]) -> None:
-    slow = start("--latency", "0.4")
+    slow = start("--latency", "1")
     asked = task()
     names = {"taskType": "textInference", "taskUUID": asked["taskUUID"]}
     assert slow.ask(asked) == {"data": [names]}
@@ -82,7 +82,7 @@ def test_few_tokens_leave_little_text(simulator: Simulator) -> None:
 def test_results_arrive_one_after_another_each_with_its_own_seed(
     start: Callable[..., Simulator],
 ) -> None:
-    slow = start("--latency", "0.6")
+    slow = start("--latency", "1.2")
     asked = task(numberResults=3, seed=2**32 - 2)
     slow.ask(asked)
     seen: list[int] = []
@@ -109,7 +109,7 @@ def test_results_arrive_one_after_another_each_with_its_own_seed(
 def test_a_used_uuid_conflicts_as_long_as_it_is_remembered(
     simulator: Simulator, remember: str, while_running: int, afterwards: int, purchases: int
 ) -> None:
-    simulator.change(remember=remember, latency=0.5)
+    simulator.change(remember=remember, latency=0.8)
     asked, other = task(), task()
     simulator.ask(asked)
     again = simulator.send([asked])
@@ -130,7 +130,7 @@ def test_a_used_uuid_conflicts_as_long_as_it_is_remembered(
 
 
 def test_beyond_capacity_tasks_are_refused_until_some_end(simulator: Simulator) -> None:
-    simulator.change(capacity=2, latency=0.8)
+    simulator.change(capacity=2, latency=1.2)
     tasks = [task() for _ in range(3)]
     answer = simulator.send(tasks)
     assert answer.status_code == 200
