@@ -234,7 +234,7 @@ def test_without_a_key_it_is_simulated_and_says_so_and_leaves_nothing(place: Pla
 def test_however_it_ends_its_simulator_ends_with_it(kind: signal.Signals, place: Place) -> None:
     asking = subprocess.Popen(
         [COMMAND, "ask", "What?"],
-        env=place.env | {"SIMULATOR_LATENCY": "4"},
+        env=place.env | {"SIMULATOR_LATENCY": "60"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

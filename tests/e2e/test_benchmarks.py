@@ -25,6 +25,7 @@ def bench(name: str, results: Path, *args: str) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     kept: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
     assert {"date", "how", "machine", "figures"} == kept[name].keys()
+    assert kept[name]["figures"]
     for figure in kept[name]["figures"]:
         other = figure["other"]  # the CPU of a handful of jobs may be none
         assert figure["ratio"] == (pytest.approx(figure["ours"] / other) if other else 0)

@@ -64,9 +64,8 @@ def test_a_chord_waits_for_its_parts_longer_than_a_result_is_kept(
     plain.app.backend.set_chord_size(whole, 2)
     assert client.ttl(f"celery-taskset-meta-{whole}.s") <= 86_400
     told = {"chord": plain.gather.s(), "group_id": whole, "group_index": 0}
-    part = plain.job(prompt="x [[sim: latency=1]]").apply_async(**told)
-    wait_until(lambda: part.state == "STARTED", 20)
-    assert client.ttl(f"celery-taskset-meta-{whole}.s") > 7 * 86_400
+    part = plain.job(prompt="x").apply_async(**told)
+    wait_until(lambda: client.ttl(f"celery-taskset-meta-{whole}.s") > 7 * 86_400, 20)
     part.get(timeout=30)
     wait_until(lambda: client.ttl(f"celery-taskset-meta-{whole}.j") > 7 * 86_400)
 
@@ -85,15 +84,15 @@ def test_a_chain_goes_on_with_the_result_and_a_row_may_come_from_the_task_before
 
 
 def test_links_follow_a_success_and_error_links_a_failure(running: Place, plain: Plain) -> None:
-    marks = store_of(running).client
-    link, mourn = plain.follow.s("linked"), plain.mourn.s()
+    marks, linked = store_of(running).client, f"linked-{uuid4().hex}"
+    link, mourn = plain.follow.s(linked), plain.mourn.s()
     plain.job(prompt="x", custom_id="ok").apply_async(link=link, link_error=mourn).get(timeout=30)
     bad = plain.job(prompt=UNSAFE).apply_async(link=link, link_error=mourn)
     raised(bad)
     wait_until(lambda: marks.llen("plain-mourned"), 20)
-    wait_until(lambda: marks.llen("plain-followed-linked"), 20)
+    wait_until(lambda: marks.llen(f"plain-followed-{linked}"), 20)
     assert marks.lrange("plain-mourned", 0, -1) == [bad.id.encode()]
-    assert marks.lrange("plain-followed-linked", 0, -1) == [b"ok"]
+    assert marks.lrange(f"plain-followed-{linked}", 0, -1) == [b"ok"]
 
 
 @pytest.mark.parametrize("odd", [{"serializer": "none"}, {"compression": "none"}])

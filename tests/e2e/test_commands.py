@@ -142,14 +142,14 @@ def test_a_table_on_a_terminal_moves_no_cursor_and_in_a_file_is_exact(running: P
 
 
 def test_ctrl_c_in_watch_leaves_the_batch_running_and_says_how_to_go_on(running: Place) -> None:
-    manifest = running.manifest("left", {"prompt": "slow [[sim: latency=2]]"})
+    manifest = running.manifest("left", {"prompt": "slow [[sim: latency=10]]"})
     with Terminal(running, "submit", manifest, "--watch") as watching:
         wait_until(lambda: "1 processing" in watching.seen())
         watching.type("\x03")
         wait_until(watching.ended)
         assert watching.process.returncode == 130
         assert "Follow it again: reelqueue watch left" in watching.seen()
-    assert running.run("watch", "left").returncode == 0
+    assert running.status("left")["request_counts"]["in_progress"] == 1
 
 
 def test_rows_are_added_to_a_batch_after_a_yes_on_a_terminal_alone(

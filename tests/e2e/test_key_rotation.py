@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from simulator_driver import Simulator, wait_until
-from stack_driver import Place, assert_true, real, store_of, up
+from stack_driver import Place, assert_true, by_uuid, real, store_of, up
 
 from tasks import reading
 from tasks.job import State
@@ -24,6 +24,12 @@ def batch_of(store: Store) -> str:
     return batch.id
 
 
+def statuses(provider: Simulator, task_uuid: str) -> list[int | str]:
+    """Return how the callbacks of a task were answered."""
+    told: list[int | str] = by_uuid(provider)[task_uuid]["webhook_statuses"]
+    return told
+
+
 def test_jobs_in_flight_finish_by_poll_when_their_key_is_dropped(
     provider: Simulator, tmp_path: Path
 ) -> None:
@@ -41,6 +47,7 @@ def test_jobs_in_flight_finish_by_poll_when_their_key_is_dropped(
     with up(place):
         assert place.run("watch", "leaked").returncode == 0
         told = place.results("leaked")
+        wait_until(lambda: all(401 in statuses(provider, row["task_uuid"]) for row in told))
 
     assert [row["state"] for row in told] == ["completed"] * 3
     assert_true(told, provider)

@@ -28,7 +28,7 @@ def uploads(provider: Simulator) -> dict[int, int]:
 @pytest.fixture
 def slow(provider: Simulator) -> Iterator[Simulator]:
     """Give a provider whose media take a moment to be ready."""
-    provider.change(media_delay=0.6)
+    provider.change(media_delay=2)
     yield provider
     provider.change(media_delay=0)
 
@@ -86,6 +86,7 @@ def test_ctrl_c_keeps_what_is_uploaded_and_the_same_command_goes_on(
     assert "Traceback" not in told
     assert "of 30 rows are queued; the same command goes on from there" in told
     assert not set(sizes) <= set(uploads(slow)), "it was not stopped in the middle"
+    slow.change(media_delay=0)
     done = running.run("submit", "pile", "--prompt", "What happens?")
     assert done.returncode == 0, done.stderr
     assert {uploads(slow)[size] for size in sizes} == {1}

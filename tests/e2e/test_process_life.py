@@ -29,12 +29,13 @@ def placed(place: Place, provider: Simulator) -> Iterator[Place]:
 
 
 def submit_slow(place: Place, seconds: float) -> None:
-    """Submit a batch whose tasks take so long; on return a part of it is at the provider.
+    """Submit a batch whose first half takes so long; on return a part of it is at the provider.
 
     The rest waits for free slots, so that a death now finds no request on its way: what becomes of
     one is decided only when its lease has run out.
     """
-    rows = [{**row, "prompt": f"{row['prompt']} [[sim: latency={seconds}]]"} for row in ROWS]
+    slow, half = f" [[sim: latency={seconds}]]", len(ROWS) // 2
+    rows = [{**row, "prompt": row["prompt"] + slow * (n < half)} for n, row in enumerate(ROWS)]
     done = place.run("submit", place.manifest("slow", *rows))
     assert done.returncode == 0, done.stderr
     (place.cwd / "slow.jsonl").unlink()
@@ -54,7 +55,7 @@ def test_a_killed_up_takes_all_with_it_the_next_goes_on_buys_nothing_twice_and_l
 ) -> None:
     before = provider.totals()["purchases"]
     with up(placed) as first:
-        submit_slow(placed, 5)
+        submit_slow(placed, 8)
         assert 0 < provider.totals()["purchases"] - before < len(ROWS)
         first.process.kill()
         first.process.wait()

@@ -32,7 +32,7 @@ def refused(place: Place, *args: str, **settings: str) -> str:
     started = time.monotonic()
     done = place.run(*args, **settings)
     assert (done.returncode, done.stdout) == (1, "")
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
     assert "Traceback" not in done.stderr
     assert "canary" not in done.stderr
     assert place.strays() == []

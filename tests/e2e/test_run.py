@@ -14,7 +14,7 @@ ROWS = (
     {"prompt": "plain", "video": "https://example.com/a.mp4", "mine": "kept"},
     {"prompt": "three alike [[sim: identical]]", "numberResults": 3},
     {"prompt": "two [[sim: index]]", "numberResults": 2, "seed": 7},
-    {"prompt": "late [[sim: latency=2.5]]"},
+    {"prompt": "late [[sim: latency=5]]"},
 )
 
 

@@ -149,6 +149,7 @@ def test_no_log_and_nothing_printed_tells_a_secret(planted: Up, seller: Simulato
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_no_verb_tells_a_secret(verb: tuple[str, ...], planted: Up, seller: Simulator) -> None:
     done = planted.place.run(*verb)
+    assert (done.returncode, bool(done.stdout)) == (0, True)
     assert not secrets_of(seller).search(done.stdout + done.stderr)
 
 

@@ -122,12 +122,6 @@ def test_one_task_whose_polls_are_never_answered_holds_up_no_other(stage: Stage)
     stage.end("spoiled")
 
 
-def test_media_that_the_provider_does_not_know_fail_their_jobs_unbought(stage: Stage) -> None:
-    with stage.changed(media_check="strict"):
-        stage.submit("unknown-media", [("", 1)])
-        assert [row["state"] for row in stage.end("unknown-media")] == ["failed"]
-
-
 def test_a_result_that_comes_after_the_task_expired_amends_the_failure(stage: Stage) -> None:
     stage.submit("expired", [("retention=0 expired=taskExpired webhook=delay:5", 1)])
     wait_until(lambda: stage.are("expired", State.FAILED))
