@@ -155,6 +155,11 @@ class Ledger:
                 expired=now > purchase.finish_at + self._retention(purchase.request),
             )
 
+    def note_pending(self, accepted: Accepted, more: int) -> None:
+        """Count webhooks that will be sent, or that are over by now."""
+        with self._lock:
+            accepted.totals.webhooks_pending += more
+
     def note_webhook(self, accepted: Accepted, result: Result | None, status: int | str) -> bool:
         """Count one delivery; returns whether it was acknowledged.
 

@@ -81,6 +81,7 @@ class Totals:
     polled_uuids: int = 0
     webhooks_sent: int = 0
     webhooks_acknowledged: int = 0
+    webhooks_pending: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ class Webhooks:
                 self._plan(delivery, _moment(accepted.purchase, result, modes))
 
     def _plan(self, delivery: Delivery, when: float) -> None:
+        self._ledger.note_pending(delivery.accepted, 1)
         with self._changed:
             heapq.heappush(self._waiting, (when, next(self._numbers), delivery))
             if self._waiting[0][2] is delivery:
@@ -108,7 +109,9 @@ class Webhooks:
             session.trust_env = False
             session.headers["User-Agent"] = "runware-simulator"
             while True:
-                self._deliver(session, self._due.get())
+                delivery = self._due.get()
+                self._deliver(session, delivery)  # which plans the next try, if there is one
+                self._ledger.note_pending(delivery.accepted, -1)
 
     def _deliver(self, session: requests.Session, delivery: Delivery) -> None:
         if delivery.accepted.totals is not self._ledger.totals:

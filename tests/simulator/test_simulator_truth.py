@@ -20,6 +20,7 @@ ZERO = {
     "polled_uuids": 0,
     "webhooks_sent": 0,
     "webhooks_acknowledged": 0,
+    "webhooks_pending": 0,
 }
 
 

@@ -155,6 +155,18 @@ def test_a_webhook_can_come_before_the_acknowledgment(
     assert len(receiver.bodies) == 1
 
 
+def test_webhooks_are_pending_until_they_are_acknowledged_or_given_up(
+    simulator: Simulator, receiver: Receiver
+) -> None:
+    receiver.statuses = [500]
+    deliver(simulator, receiver, "webhook=dup:2,again:0.3,tries:2")
+    wait_until(lambda: simulator.totals()["webhooks_sent"])
+    assert simulator.totals()["webhooks_pending"] > 0
+    wait_until(lambda: simulator.totals()["webhooks_pending"] == 0)
+    assert simulator.totals()["webhooks_sent"] == 5
+    assert simulator.totals()["webhooks_acknowledged"] == 4
+
+
 def test_a_receiver_that_is_away_is_tried_again(simulator: Simulator, receiver: Receiver) -> None:
     asked = task(webhookURL="http://127.0.0.1:1/hook?token=secret-in-query")
     simulator.ask(asked)
