@@ -87,9 +87,9 @@ def wakes_late(yard: Open, point: str) -> Told:
         at.hire()
         until(lambda: at.ended == len(at.jobs), 120)
         sleeper.send(signal.SIGCONT)
+        wait_until(mark.with_suffix(".done").exists, 30)  # what it was about to do
         at.events += 1
         at.heal()
-        time.sleep(2)  # in which it does what it was about to do
         return at.verdict()
 
 
@@ -144,13 +144,14 @@ def workers_are_replaced_under_load(yard: Open) -> Told:
 
 @case(memories=("forever", "never"))
 def the_user_gives_jobs_up_and_asks_for_them_again_while_workers_die(yard: Open) -> Told:
-    drawn = Random(1)
+    drawn, retried = Random(1), 0
     with yard(workers=2, settings=LONG) as at:
         at.submit(KINDS * 4)
         for number in range(16):
             chosen = [one for one in at.records() if drawn.random() < 0.2]
             verbs.cancel(at.store, chosen)
-            verbs.retry(at.store, SECRET, [one for one in chosen if one.state in ENDED])
+            over = [one for one in chosen if one.state in ENDED]
+            retried += verbs.retry(at.store, SECRET, over).count("moved")
             verbs.hold(at.store, "*", "for a moment")
             if number % 4 == 1:
                 at.kill_workers()
@@ -159,17 +160,21 @@ def the_user_gives_jobs_up_and_asks_for_them_again_while_workers_die(yard: Open)
             at.events += 1
             time.sleep(0.2)
         at.heal()
-        return at.verdict(by_user=True)
+        return at.verdict(retried=retried)
 
 
 @case()
 def messages_of_others_stand_in_the_queue(yard: Open) -> Told:
     with yard(settings=LONG) as at:
+        alive = at.pids
         at.submit(KINDS)
         at.store.client.rpush("faults", *map(dumps, foreign_messages()))
         at.events = len(foreign_messages())
         at.heal()
-        return at.verdict()
+        told = at.verdict()
+        assert at.pids == alive
+        wait_until(lambda: not at.store.client.llen("faults"))
+        return told
 
 
 @case()
@@ -180,9 +185,13 @@ def the_disk_for_logs_is_full(yard: Open) -> Told:
         at.log_to("/dev/full")
         at.open_door()
         at.hire()
+        wait_until(at.answers, 30)
+        alive = at.pids
         at.submit(KINDS * 2)
         at.events = 2
-        return at.verdict()
+        told = at.verdict()
+        assert at.pids == alive
+        return told
 
 
 @case()

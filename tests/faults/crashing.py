@@ -2,9 +2,10 @@
 
 `python crashing.py worker.__main__`, with in the environment: CRASH_AT, `before:` or `after:` and
 a script, POST, getResponse or a name of CELERY; CRASH_MARK, a file that says it has happened, so
-that it happens once; CRASH_BY=stop, to be stopped there instead; FLAKY, the shares of calls to the
-store that fail before, and after, they were carried out. The product knows nothing of this: the
-calls are wrapped here, in a process that only tests start.
+that it happens once; CRASH_BY=stop, to be stopped there instead, and to touch that file with
+`.done` once what comes next was done; FLAKY, the shares of calls to the store that fail before, and
+after, they were carried out. The product knows nothing of this: the calls are wrapped here, in a
+process that only tests start.
 """
 
 import os
@@ -12,6 +13,7 @@ import random
 import runpy
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -32,13 +34,19 @@ CELERY = {
 }
 """Steps by which Celery's callers are told, and where each is."""
 
+stopped = set[int]()
+"""The thread that was stopped."""
+
 
 def reached(when: str, *names: str) -> None:
     """Die here, if this is the point."""
     point, mark = os.environ.get("CRASH_AT", ""), Path(os.environ.get("CRASH_MARK", os.devnull))
+    if when == "after" and threading.get_ident() in stopped:
+        mark.with_suffix(".done").touch()
     if point in {f"{when}:{name}" for name in names} and not mark.exists():
         mark.touch()
         if os.environ.get("CRASH_BY") == "stop":
+            stopped.add(threading.get_ident())
             os.kill(os.getpid(), signal.SIGSTOP)
         else:
             os._exit(137)

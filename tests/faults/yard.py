@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,7 @@ import requests
 from core_driver import SECRET, row
 from preload import Shim
 from proxy import Proxy
-from referee import Score, balance, score
+from referee import Score, balance, score, unkept
 from simulator_driver import ROOT, Simulator, wait_until
 from stack_driver import COMMAND, KEY
 from stage_driver import hasten
@@ -42,6 +43,10 @@ QUICK = {
 LONG = {"REELQUEUE_WINDOW_START": "6"}
 """So few slots that a batch takes a while."""
 OFF = "webhook=off"
+BLIND = "poll=forever_empty"
+"""No poll shows it: what the door acknowledges and drops is made up for by nothing."""
+CALM = 0.5
+"""Seconds for which all must stay as it is when it is over: a purchase too many takes a moment."""
 Task = tuple[str, int]
 """Directives for the simulator, and numberResults."""
 KINDS: tuple[Task, ...] = (
@@ -120,7 +125,7 @@ class Yard:
         self.folder, self.jobs, self.events = folder, list[str](), 0
         self._stack = ExitStack()
         self._healed: float | None = None
-        self._by_user = False
+        self._unkept = 0
         self._log: Path | None = None
         self._journal = set[str]()  # of names, as the command keeps it on disk
         self.shims = {name: Shim(folder / f"shim-{name}") for name in shims}
@@ -178,7 +183,7 @@ class Yard:
             self.simulator.process.kill()
             self.simulator.process.communicate()
         self.store.client.close()
-        self.server.stop(signal.SIGKILL)
+        self.server.stop(signal.SIGKILL, at_once=True)
         self._stack.close()
 
     # -- processes
@@ -232,6 +237,21 @@ class Yard:
             self.workers.remove(worker)
             self.hire()
 
+    @property
+    def pids(self) -> list[int]:
+        """Of every process of workers and doors: the same at the end, where none may die."""
+        workers = [worker.pid for worker in self.workers]
+        return workers + ([self.door.pid, *self.door.children] if self.door else [])
+
+    @contextmanager
+    def nobody_polls(self) -> Iterator[None]:
+        """Stop the workers for the length of a block."""
+        for worker in self.workers:
+            worker.send(signal.SIGSTOP)
+        yield
+        for worker in self.workers:
+            worker.send(signal.SIGCONT)
+
     def answers(self) -> bool:
         """Whether the door could store a callback."""
         try:
@@ -262,14 +282,23 @@ class Yard:
 
     # -- the store's disk
 
-    def power_cut(self, cut: int | None = None) -> None:
-        """Kill the store and take from its disk what was never synced, or the last `cut` bytes."""
-        self.server.stop(signal.SIGKILL)
+    def power_cut(self, cut: int | None = None) -> int:
+        """Kill the store and take from its disk what was never synced, or the last `cut` bytes.
+
+        Returns how many bytes are gone.
+        """
+        self.server.stop(signal.SIGKILL, at_once=True)
         history = self.history
         whole = history.stat().st_size
-        kept = self.shims["store"].synced(history.name) if cut is None else max(0, whole - cut)
-        os.truncate(history, min(whole, kept))
+        kept = min(whole, self.synced if cut is None else max(0, whole - cut))
+        os.truncate(history, kept)
         self.events += 1
+        return whole - kept
+
+    @property
+    def synced(self) -> int:
+        """How many bytes of the history would outlive a power cut."""
+        return self.shims["store"].synced(self.history.name)
 
     @property
     def history(self) -> Path:
@@ -293,7 +322,7 @@ class Yard:
 
     def restore(self, copy: Path | None) -> None:
         """Kill the store, and start it on a copy, or on nothing."""
-        self.server.stop(signal.SIGKILL)
+        self.server.stop(signal.SIGKILL, at_once=True)
         shutil.rmtree(self.data)
         if copy:
             shutil.copytree(copy, self.data)
@@ -354,49 +383,64 @@ class Yard:
         """Say that the fault is over: from now on it is a recovery."""
         self._healed = time.monotonic()
 
+    def look(self) -> None:
+        """Count as lost what the door has acknowledged and no record has now, before any poll."""
+        self._unkept += unkept(self.store, self.simulator, self.jobs)
+
     def verdict(
         self,
         seconds: float = 60.0,
         *,
         patient: bool = False,
         lost: bool = False,
-        by_user: bool = False,
+        retried: int | None = None,
     ) -> Told:
         """Wait until all is over, and hold the records against the truth.
 
         Args:
             seconds: Until the records must be true.
             patient: Whether holds and pauses last as long as they do.
-            lost: Whether the store has lost history: what a POST was frozen to is lost with it, so
-                that it may be sent again with another expiry in its callback's token.
-            by_user: Whether the user had jobs sent again.
+            lost: Whether the store has lost history (referee.score).
+            retried: How many jobs the user had sent again, where the user gave any up.
         """
-        self._by_user = by_user
-        deadline = time.monotonic() + seconds
-        while not self._is_over(patient=patient, lost=lost) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        took = None if self._healed is None else time.monotonic() - self._healed
-        found = self._score(lost=lost)
+        asked = partial(self._score, lost=lost, retried=retried)
+        if not lost:
+            with suppress(redis.RedisError, StoreAway):
+                self.look()
+        over = self._await_end(asked, time.monotonic() + seconds, patient=patient)
+        took = None if self._healed is None else over - self._healed
+        found = asked()
         assert found.is_clean, (found, [one for one in self.records() if one.state not in ENDED])
         balance(self.store, self.jobs)
         lines = (self.worker_store, self.door_store, self.provider_line, self.callback_line)
         return Told(found, self.events + sum(line.events for line in lines), took)
 
-    def _score(self, *, lost: bool) -> Score:
-        found = score(self.store, self.simulator, self.jobs, by_user=self._by_user)
-        return replace(found, unlike=0) if lost else found
+    def _score(self, *, lost: bool, retried: int | None) -> Score:
+        found = score(self.store, self.simulator, self.jobs, retried=retried, lost=lost)
+        return replace(found, lost=found.lost + self._unkept)
 
-    def _is_over(self, *, patient: bool, lost: bool) -> bool:
+    def _await_end(self, asked: Callable[[], Score], deadline: float, *, patient: bool) -> float:
+        """Wait until all was over for a while, or never will be well; returns when it began."""
+        since: float | None = None
+        while (now := time.monotonic()) < deadline or since:
+            if not self._is_over(asked, patient=patient):
+                since = None
+            elif now - (since := since or now) >= CALM:
+                return since
+            time.sleep(0.02)
+        return time.monotonic()
+
+    def _is_over(self, asked: Callable[[], Score], *, patient: bool) -> bool:
         try:
             self.supervise()
             if not patient:
                 hasten(self.store)
             if any(one.state not in ENDED for one in self.records()):
                 return False
-            found = self._score(lost=lost)
+            found = asked()
         except (redis.RedisError, StoreAway):
             return False
-        return found.is_clean or found.twice > 0
+        return found.is_clean or found.twice > 0 or self._unkept > 0
 
 
 def until(condition: Any, seconds: float = 20.0) -> None:  # noqa: ANN401 - a condition
