@@ -73,6 +73,7 @@ def the_key_is_refused_and_the_credit_spent_in_the_middle(yard: Open) -> Told:
 @case()
 def answers_are_pages_halves_and_of_somebody_else(yard: Open) -> Told:
     with yard(settings=LONG) as at:
+        alive = at.pids
         at.submit(MANY)
         for outage in ("html", "garbage"):
             outlast(at, outage)
@@ -84,7 +85,9 @@ def answers_are_pages_halves_and_of_somebody_else(yard: Open) -> Told:
             )
             at.events += 4
         at.heal()
-        return at.verdict()
+        told = at.verdict()
+        assert at.pids == alive
+        return told
 
 
 @case()

@@ -8,7 +8,9 @@ from pathlib import Path
 import redis
 from registry import Open, case
 from simulator_driver import wait_until
-from yard import KINDS, LONG, Told, Yard, until
+from yard import BLIND, KINDS, LONG, Told, Yard, until
+
+from tasks.job import State
 
 MANY = KINDS * 4
 
@@ -56,14 +58,17 @@ def the_store_hangs_for_longer_than_anybody_waits(yard: Open) -> Told:
 
 @case()
 def what_the_door_acknowledged_outlives_kills_of_the_store(yard: Open) -> Told:
-    slow = {"REELQUEUE_POLL_FIRST": "60", "REELQUEUE_WINDOW_START": "300"}
-    with yard(simulator=("--latency", "0.5"), settings=slow) as at:
-        at.submit([("webhook=jitter:5", 1)] * 200)
+    calm = {"REELQUEUE_WINDOW_START": "300", "REELQUEUE_RESOLVE_AFTER": "600"}
+    always = ("--appendfsync", "always")  # so that it may be killed while it writes
+    with yard(simulator=("--latency", "1"), settings=calm, options=always) as at:
+        at.submit([(f"webhook=jitter:6 {BLIND}", 1)] * 200)
+        until(lambda: not at.count(State.QUEUED, State.SUBMITTING))
         for _ in range(6):
             before = at.ended
             until(lambda seen=before: at.ended > seen)
-            at.server.stop(signal.SIGKILL)
+            at.server.stop(signal.SIGKILL, at_once=True)
             at.server.start()
+            at.look()
             at.events += 1
         at.heal()
         return at.verdict()
