@@ -72,6 +72,7 @@ def run(one: Case) -> tuple[Told | None, str, float]:
     folder, begun = Path(tempfile.mkdtemp(prefix="fault-")), time.monotonic()
     try:
         told = one.run(folder / "yard")
+        assert told.events, "nothing was injected"
     except Exception:  # noqa: BLE001 - the table shows it
         wrong = f"{traceback.format_exc()}\nits folder stays: {folder}"
         return None, wrong, time.monotonic() - begun
