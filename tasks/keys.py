@@ -43,6 +43,7 @@ NAMES = {
     "quarantined": "quarantined",  # zset: ids that have a quarantine, by the time of the last body
     "limit": "limit:{id}",  # string with expiry: the least the provider was found to take
     "leader": "leader",  # string with expiry: which worker ticks
+    "watch": "watch",  # string with expiry: a door is waiting for slots to come free
     "seat": "seat:{id}",  # string with expiry: a door that is running
     "measured": "measured",  # hash: what doors and workers have counted (tally.py)
     "workers": "workers",  # zset: living workers by when they last said so
@@ -53,7 +54,7 @@ KINDS = {
     "hash": ("meta", "counts", "names", "measured"),
     "list": ("nudge", "unsettled"),
     "stream": ("ends", "shown"),
-    "string": ("back", "leader", "probe"),
+    "string": ("back", "leader", "watch", "probe"),
     "zset": (
         *("batches", "ready", "later", "leases", "slots", "due", "cancelling", "paused", "lately"),
         *("quarantined", "workers"),

@@ -20,7 +20,6 @@ from tasks.settings import Settings, load
 from tasks.store import Store
 from tasks.tally import Teller
 from tasks.token import Keyring
-from worker.bell import Bell
 from worker.door_rows import DoorRows
 from worker.watchdog import Watchdog
 
@@ -35,7 +34,6 @@ class Crew:
     unshown: Outbox  # of what Flower is to be told
     door_rows: DoorRows
     watchdog: Watchdog
-    bell: Bell  # of the submit door that waits for free slots
 
 
 @cache
@@ -74,7 +72,7 @@ def crew() -> Crew:
     store.last_claim = _last_claim(store, settings, name)
     store.last_claim.hear(living)
     Teller(context.tally, own, name, watchdog.look, store.last_claim.hear).start()
-    return Crew(name, context, outbox, unshown, DoorRows(settings.namespace), watchdog, Bell())
+    return Crew(name, context, outbox, unshown, DoorRows(settings.namespace), watchdog)
 
 
 def _last_claim(store: Store, settings: Settings, name: str) -> LastClaim:

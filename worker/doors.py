@@ -19,13 +19,15 @@ from worker.app import app
 from worker.build import crew
 from worker.completion import complete
 from worker.events import send, show, show_again, show_batches
-from worker.room import comes_first, is_crowded
-from worker.seats import Seat
+from worker.room import Room, comes_first, is_crowded
+from worker.seats import Seat, watching
 
 STINT = 15.0
 """Seconds a door goes on while there is work; with one HTTP exchange more it is below a seat's."""
-LINGER = 5.0
-"""Seconds a submit door waits for slots to come free; it asks nothing meanwhile."""
+LINGER = 0.25
+"""Seconds a submit door waits for slots to come free; less than a watch lasts."""
+LOOK = 0.01
+"""Seconds between two looks for them."""
 SETBACK = 1.0
 """Seconds that a door which fails keeps its seat."""
 FIRST_POLL = "poll:0"
@@ -79,11 +81,17 @@ def sweep_door(seat: str, holder: str) -> dict[str, int]:
 
 
 def _worth_a_post(context: Context, moved: int) -> bool:
-    """Wait for slots: a door that is here takes them sooner than one sent for."""
+    """Wait a moment for slots: a door that is here takes them sooner than one sent for."""
     one_post = context.settings.tasks_per_post
     if moved >= one_post or is_crowded(context.store.outlook(), one_post):
         return True  # there may be more; or enough for another door, too
-    return crew().bell.wait(LINGER)
+    with watching(context.store) as is_ours:
+        room, until = Room(one_post), monotonic() + LINGER
+        while is_ours and monotonic() < until:
+            if room.look(context.store.outlook()):
+                return True
+            sleep(LOOK)
+    return False
 
 
 def _worth_another_poll(context: Context, _moved: int) -> bool:

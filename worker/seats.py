@@ -1,5 +1,7 @@
 """Leases in the store: who ticks, and which doors are running."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
@@ -10,6 +12,8 @@ SEAT_MS = 45_000
 """A door that died gives up its seat after this: a stint and one HTTP exchange are shorter."""
 LEADER_MS = 3_000
 """A leader that died is replaced after this."""
+WATCH_MS = 1_000
+"""A door that died while it waited for free slots is no longer waited for after this."""
 KEPT = 1.0
 """Seconds between two renewals of a seat by the door that has it."""
 
@@ -44,6 +48,26 @@ class Seat:
     @property
     def _key(self) -> str:
         return self.store.keys("seat", self.name)
+
+
+@contextmanager
+def watching(store: Store) -> Iterator[bool]:
+    """Be the one door that waits for slots to come free; false where another is."""
+    key = store.keys("watch")
+    with store_errors():
+        is_ours = bool(store.client.set(key, "1", nx=True, px=WATCH_MS))
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with store_errors():
+                store.client.delete(key)
+
+
+def is_watched(store: Store) -> bool:
+    """Whether a door is waiting for slots to come free."""
+    with store_errors():
+        return bool(store.client.exists(store.keys("watch")))
 
 
 def lead(store: Store, holder: str) -> bool:

@@ -23,7 +23,7 @@ from worker.build import Crew, crew
 from worker.config import doors
 from worker.listeners import is_heard
 from worker.room import BUSY, Room, comes_first
-from worker.seats import Seat, lead, resign
+from worker.seats import Seat, is_watched, lead, resign
 from worker.watchdog import CONSUMER, TICKER
 
 IDLE = 1.0
@@ -74,7 +74,6 @@ class Ticker(threading.Thread):
     def stop(self) -> None:
         """End the thread and let another worker lead."""
         self._stopping.set()
-        self._crew.bell.close()
         self.join(timeout=IDLE + 4)
         try:
             resign(self._store, self._crew.name)
@@ -96,9 +95,8 @@ class Ticker(threading.Thread):
         polls = -(-outlook.due // settings.uuids_per_poll)
         is_second = comes_first(outlook, settings.tasks_per_post)
         self._seat("poll", polls, among=1 if is_second else SEATS["poll"])
-        if self._room.look(outlook):
-            posts = -(-outlook.claimable // settings.tasks_per_post)
-            self._seat("submit", posts - self._crew.bell.ring())
+        if self._room.look(outlook) and not self._is_taken(outlook.claimable):
+            self._seat("submit", -(-outlook.claimable // settings.tasks_per_post))
         self._stopping.wait(PACE)
         self._store.await_nudge(self._waiting, self._patience(outlook.wait, outlook.has_work))
 
@@ -114,6 +112,11 @@ class Ticker(threading.Thread):
         if settings.callback_url:
             self._store.place(settings.callback_url)
         self._crew.context.log.warning("store.emptied", found="no mark: it was marked again")
+
+    def _is_taken(self, claimable: int) -> bool:
+        """Whether a door is there already that will take these slots in one POST."""
+        one_post = self._crew.context.settings.tasks_per_post
+        return claimable <= one_post and is_watched(self._store)
 
     def _may_prune(self) -> bool:
         """Whether a batch may have become old enough since it was last looked for."""
@@ -197,7 +200,6 @@ class TickStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002  the same
         """Start ticking once messages are consumed; a reconnect starts it anew."""
         self.ticker = Ticker(crew())
-        crew().bell.open()
         crew().watchdog.expect(TICKER)
         calm()
         self.ticker.start()
