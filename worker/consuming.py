@@ -88,6 +88,17 @@ class PatientQoS(QoS):
             self.channel.put_back(message)
             raise
 
+    def restore_unacked(self, client: Any = None) -> Any:  # noqa: ANN401  kombu's
+        """Put back what was taken and not acknowledged.
+
+        Of a connection that kombu has given up already there is no way to the store any more; to
+        ask for one would end the worker. What was taken is handed out again when its time is over.
+        """
+        if self.channel.connection.client is None:
+            self._delivered.clear()
+            return None
+        return super().restore_unacked(client)  # type: ignore[no-untyped-call]
+
 
 class PatientChannel(Channel):
     """kombu's channel, which passes over what it cannot make a message of."""

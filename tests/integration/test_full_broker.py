@@ -45,3 +45,18 @@ def test_a_message_that_cannot_be_noted_stays_first_in_its_queue(
         while len(found) < 3:
             taking.drain_events(timeout=5)
     assert found == [0, 1, 2]
+
+
+def test_a_connection_that_was_given_up_is_closed_though_messages_of_it_are_open(
+    store: Store, broker: Connection
+) -> None:
+    name = f"{store.keys.namespace}.calls"
+    broker.Producer().publish(1, routing_key=name, declare=[Queue(name, routing_key=name)])
+    taking = broker.clone()
+    channel = taking.default_channel
+    assert channel.basic_get(name)
+    taking.transport.client = None  # what kombu leaves of one that the store has ended
+    channel.close()
+    assert store.client.hlen(f"{store.keys.namespace}:unacked_key") == 1  # handed out again later
+    taking.transport.client = taking
+    taking.release()
