@@ -51,12 +51,12 @@ def test_a_bad_manifest_is_refused_whole_with_row_column_and_reason(
 def test_of_bad_manifests_nothing_is_recorded_and_nothing_sent(
     running: Place, provider: Simulator
 ) -> None:
-    before = provider.totals()["posts"]
+    before = provider.sent()
     (running.cwd / "last.jsonl").write_text('{"custom_id": "a", "prompt": "x"}\n{', "utf-8")
     assert running.run("submit", "last.jsonl").returncode == 1
     listed = [json.loads(line) for line in running.run("list", "--json").stdout.splitlines()]
     assert {batch["name"] for batch in listed}.isdisjoint({*BAD_MANIFESTS, "last"})
-    assert provider.totals()["posts"] == before
+    assert provider.sent() == before
 
 
 def test_the_same_manifest_again_adds_and_buys_nothing(

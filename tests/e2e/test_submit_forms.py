@@ -42,9 +42,9 @@ def test_a_table_and_a_prompt_become_the_requests_that_were_shown_before(
 ) -> None:
     (running.cwd / "night.csv").write_text(TABLE, encoding="utf-16")
     args = ("night.csv", "--prompt", 'What does {camera} see? {"a": 1}', "--set", "maxTokens=50")
-    before = provider.totals()["posts"]
+    before = provider.sent()
     first = shown(running.run("submit", *args, "--preview", "5"))
-    assert provider.totals()["posts"] == before
+    assert provider.sent() == before
     assert [task["messages"] for task in first] == [
         [{"role": "user", "content": f'What does {camera} see? {{"a": 1}}'}]
         for camera in ("north", "Süd")

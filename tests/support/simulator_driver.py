@@ -118,6 +118,11 @@ class Simulator:
         (item,) = self.finished(asked)["data"]
         return item
 
+    def sent(self) -> int:
+        """Return how many requests came but polls, which tasks of other tests may still cause."""
+        totals = self.totals()
+        return int(totals["posts"] - totals["polls"])
+
     def totals(self) -> dict[str, int]:
         """Read the truth table's counts."""
         counts: dict[str, int] = self.truth()["totals"]
